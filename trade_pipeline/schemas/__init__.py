@@ -1,0 +1,1 @@
+"""Where the stages meet: frames with their pandera models, and the values that trading passes around."""

@@ -1,0 +1,102 @@
+"""Column names and polars types of the frames in which the stages meet.
+
+One place, so that pandera models, the lake and the stages cannot drift apart. Times are UTC in milliseconds;
+market data is Float64 (a measurement), quantities that become orders are Decimal(38, 18) (money).
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+UTC_MS = pl.Datetime("ms", "UTC")
+QUANTITY = pl.Decimal(38, 18)
+
+BARS: dict[str, pl.DataType] = {
+    "symbol": pl.String(),
+    "open_time": UTC_MS,
+    "close_time": UTC_MS,  # exclusive: open_time + bar length
+    "open": pl.Float64(),
+    "high": pl.Float64(),
+    "low": pl.Float64(),
+    "close": pl.Float64(),
+    "volume": pl.Float64(),  # base units
+    "quote_volume": pl.Float64(),
+    "trades": pl.Int64(),
+    "source": pl.String(),  # "binance-sim", "file:...": who said so
+}
+"""raw_bars and bars. Key: (symbol, open_time)."""
+
+BAR_KEY = ("symbol", "open_time")
+
+FEATURES: dict[str, pl.DataType] = {
+    "symbol": pl.String(),
+    "open_time": UTC_MS,
+    "close_time": UTC_MS,
+    "close": pl.Float64(),
+    "ema_fast": pl.Float64(),
+    "ema_slow": pl.Float64(),
+    "rsi": pl.Float64(),  # Wilder, 0..100
+    "atr": pl.Float64(),  # Wilder, quote units
+    "atr_ratio": pl.Float64(),  # atr / close
+    "adx": pl.Float64(),  # Wilder, 0..100
+    "macd": pl.Float64(),
+    "macd_signal": pl.Float64(),
+    "macd_histogram": pl.Float64(),
+    "bollinger_upper": pl.Float64(),
+    "bollinger_lower": pl.Float64(),
+    "bollinger_position": pl.Float64(),  # 0 at the lower band, 1 at the upper
+    "donchian_high": pl.Float64(),  # of the bars before this one
+    "donchian_low": pl.Float64(),
+    "realised_volatility": pl.Float64(),  # per bar, standard deviation of log returns
+    "volume_zscore": pl.Float64(),
+}
+"""Warm-up rows hold nulls (never NaN)."""
+
+REGIMES: dict[str, pl.DataType] = {
+    "symbol": pl.String(),
+    "open_time": UTC_MS,
+    "close_time": UTC_MS,
+    "regime": pl.String(),  # one of REGIME_NAMES, null during warm-up
+}
+REGIME_NAMES = ("trend_up", "trend_down", "range", "volatile", "breakout", "illiquid")
+
+SIGNALS: dict[str, pl.DataType] = {
+    "symbol": pl.String(),
+    "open_time": UTC_MS,
+    "close_time": UTC_MS,
+    "strategy": pl.String(),
+    "score": pl.Float64(),  # -1..1; null is HOLD, 0 or less is FLAT
+    "confidence": pl.Float64(),  # 0..1
+    "regime": pl.String(),
+    "reason": pl.String(),  # one short sentence, for people
+}
+"""Key: (symbol, open_time, strategy)."""
+
+TARGETS: dict[str, pl.DataType] = {
+    "decision_id": pl.String(),
+    "as_of": UTC_MS,  # close of the last bar that was used
+    "symbol": pl.String(),
+    "kind": pl.String(),  # TargetKind
+    "quantity": QUANTITY,  # base; 0 for FLAT, null for HOLD
+    "price": QUANTITY,  # decision price in quote (close of the last bar), null when unknown
+    "stop_distance": QUANTITY,  # quote units below the entry at which the stop rests, null for HOLD
+    "score": pl.Float64(),
+    "weight": pl.Float64(),  # share of equity that the quantity stands for
+    "strategy": pl.String(),  # "+".join of the contributing strategies
+    "sleeves": pl.String(),  # canonical JSON, strategy -> base quantity as text; adds up to `quantity`
+    "expires_at": UTC_MS,  # the next bar's close
+    "reason": pl.String(),
+}
+"""target_positions and approved_targets. Key: (decision_id, symbol)."""
+
+LAKE_COLUMNS: dict[str, pl.DataType] = {
+    "known_at": UTC_MS,  # when we learned this row
+    "revision": pl.Int32(),  # 0 for the first value of a key, then counting up
+    "date": pl.String(),  # partition: UTC date of open_time (as_of for targets), YYYY-MM-DD
+}
+"""Added by the lake on writing; a stage never sees them unless it asks for a past view."""
+
+
+def empty(columns: dict[str, pl.DataType]) -> pl.DataFrame:
+    """A frame without rows that has exactly these columns and types."""
+    return pl.DataFrame(schema=columns)

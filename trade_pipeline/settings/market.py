@@ -1,0 +1,68 @@
+"""Settings of market data, its quality and the simulated exchange."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from trade_pipeline.settings.base import Section
+
+
+class MarketSettings(Section):
+    """Which bars are fetched, and when one counts as final (TRADING rule 19)."""
+
+    quote_asset: str = "USDT"
+    symbols: tuple[str, ...] = ()
+    """Symbols to trade, as BASE/QUOTE. Empty: every active symbol of the exchange in the quote asset."""
+    symbols_max: int = Field(20, ge=1, le=1000)
+    bar_length_s: int = Field(60, ge=60, le=60)
+    settle_ms: int = Field(150, ge=0, le=10_000)
+    """How long after its close a bar may still change on the exchange."""
+    late_limit_s: float = Field(3.0, gt=0, le=30)
+    """A bar that is not final this long after its close is HOLD for the decision."""
+    warmup_bars: int = Field(600, ge=100, le=10_000)
+    """Bars before the partition's start that every evaluation begins with."""
+    fetch_concurrency: int = Field(10, ge=1, le=100)
+    request_timeout_s: float = Field(5.0, gt=0, le=60)
+    read_attempts_max: int = Field(3, ge=1, le=10)
+
+
+class QualitySettings(Section):
+    """Limits beyond which a bar is a defect."""
+
+    staleness_s_max: float = Field(90.0, gt=0)
+    """Age of the newest bar's close, at the decision, beyond which the feed is stale."""
+    gap_bars_max: int = Field(0, ge=0)
+    """Missing bars within the checked window that are tolerated for a symbol."""
+    failing_rows_shown_max: int = Field(20, ge=1, le=1000)
+
+
+class SimulatedExchangeSettings(Section):
+    """The exchange that `--mode sim` starts (TRADING rules 21 and 22)."""
+
+    port: int = Field(18080, ge=0, le=65535)
+    """TCP port on 127.0.0.1; 0 takes any free one."""
+    seed: int = Field(7, ge=0)
+    symbols: int = Field(20, ge=1, le=100)
+    history_days: int = Field(30, ge=1, le=365)
+    replay: Path | None = None
+    """Folder or file of recorded bars to play instead of the seeded market."""
+    replay_from: str | None = None
+    """UTC date or time in the recording from which bars are played live; default: after `history_days` of it."""
+    maker_fee_rate: Decimal = Field(Decimal("0.001"), ge=0, lt=1)
+    taker_fee_rate: Decimal = Field(Decimal("0.001"), ge=0, lt=1)
+    volume_share_max: Decimal = Field(Decimal("0.25"), gt=0, le=1)
+    """Largest share of a step's volume that our fills may take."""
+    opening_balances: dict[str, Decimal] = Field(default_factory=lambda: {"USDT": Decimal(10_000)})
+    late_candle_ms: int = Field(60, ge=0, le=10_000)
+    """How long after its close a candle appears or is corrected; 0 publishes at once."""
+    weight_limit_per_minute: int = Field(6000, ge=100)
+
+    @model_validator(mode="after")
+    def _balances_are_positive(self) -> SimulatedExchangeSettings:
+        for asset, amount in self.opening_balances.items():
+            if amount < 0:
+                raise ValueError(f"opening_balances.{asset} is {amount}: a balance cannot be negative")
+        return self

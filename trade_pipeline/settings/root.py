@@ -1,0 +1,48 @@
+"""The whole configuration as one frozen value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from trade_pipeline.settings.base import Section
+from trade_pipeline.settings.market import MarketSettings, QualitySettings, SimulatedExchangeSettings
+from trade_pipeline.settings.runtime import RuntimeSettings, StorageSettings
+from trade_pipeline.settings.trading import (
+    ExecutionSettings,
+    ExitSettings,
+    FeatureSettings,
+    PortfolioSettings,
+    StrategySettings,
+)
+
+Mode = Literal["sim", "paper", "live"]
+
+
+class Settings(Section):
+    """Everything a user can set. Secrets are no part of it that is shown: see `load`."""
+
+    mode: Mode = "sim"
+    account: str = Field("main", pattern="^[a-z0-9_-]{1,32}$")
+    home: Path = Path("~/.trade-pipeline")
+    market: MarketSettings = MarketSettings()
+    quality: QualitySettings = QualitySettings()
+    exchange: SimulatedExchangeSettings = SimulatedExchangeSettings()
+    features: FeatureSettings = FeatureSettings()
+    strategies: StrategySettings = StrategySettings()
+    portfolio: PortfolioSettings = PortfolioSettings()
+    execution: ExecutionSettings = ExecutionSettings()
+    exits: ExitSettings = ExitSettings()
+    storage: StorageSettings = StorageSettings()
+    runtime: RuntimeSettings = RuntimeSettings()
+
+    @property
+    def decision_hash(self) -> str:
+        """32 hex characters over every setting that can change a decision (not where things are stored)."""
+        relevant = self.model_dump(mode="json", exclude={"home", "storage", "runtime", "exchange", "exits"})
+        text = json.dumps(relevant, sort_keys=True, separators=(",", ":"))
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

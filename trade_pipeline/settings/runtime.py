@@ -1,0 +1,29 @@
+"""Settings of storage, processes and the UI."""
+
+from __future__ import annotations
+
+from pydantic import Field, SecretStr
+
+from trade_pipeline.settings.base import Section
+from trade_pipeline.settings.trading import StopPolicy
+
+
+class StorageSettings(Section):
+    lake_url: str | None = None
+    """Folder or object-storage URL of the lake; default: `lake/` in the home."""
+    ledger_url: SecretStr | None = None
+    """postgresql+psycopg2:// URL; default: the embedded server in the home."""
+    compact_after_files: int = Field(96, ge=8)
+    """Small files in one day of a lake table beyond which they are merged."""
+
+
+class RuntimeSettings(Section):
+    ui_port: int = Field(3000, ge=0, le=65535)
+    """TCP port of the UI on 127.0.0.1; 0 takes any free one."""
+    broker_url: SecretStr | None = None
+    """redis:// URL; default: the embedded server in the home."""
+    worker_tasks_max: int = Field(500, ge=1)
+    """Runs after which a worker child is replaced."""
+    stop_policy: StopPolicy = "keep"
+    """What Ctrl-C and `down` do with what is open on the exchange."""
+    stop_timeout_s: float = Field(20.0, ge=1)

@@ -1,0 +1,120 @@
+"""Settings of features, strategies, sizing, execution and exits."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from trade_pipeline.settings.base import Section
+
+
+class FeatureSettings(Section):
+    """Windows in bars."""
+
+    ema_fast_bars: int = Field(20, ge=2)
+    ema_slow_bars: int = Field(60, ge=3)
+    rsi_bars: int = Field(14, ge=2)
+    atr_bars: int = Field(14, ge=2)
+    adx_bars: int = Field(14, ge=2)
+    macd_fast_bars: int = Field(12, ge=2)
+    macd_slow_bars: int = Field(26, ge=3)
+    macd_signal_bars: int = Field(9, ge=2)
+    bollinger_bars: int = Field(20, ge=2)
+    bollinger_width: float = Field(2.0, gt=0)
+    donchian_bars: int = Field(30, ge=2)
+    volatility_bars: int = Field(60, ge=5)
+    volume_bars: int = Field(60, ge=5)
+
+    @model_validator(mode="after")
+    def _fast_is_faster(self) -> FeatureSettings:
+        if self.ema_fast_bars >= self.ema_slow_bars:
+            raise ValueError(f"ema_fast_bars {self.ema_fast_bars} must be below ema_slow_bars {self.ema_slow_bars}")
+        if self.macd_fast_bars >= self.macd_slow_bars:
+            raise ValueError(f"macd_fast_bars {self.macd_fast_bars} must be below macd_slow_bars {self.macd_slow_bars}")
+        return self
+
+    @property
+    def longest_bars(self) -> int:
+        """The largest window: rows before this many bars are warm-up."""
+        return max(value for name, value in self.model_dump().items() if name.endswith("_bars"))
+
+
+class TrendSettings(Section):
+    """Trend following: hold while the fast average leads and the trend is strong."""
+
+    enabled: bool = True
+    weight: float = Field(0.5, ge=0, le=1)
+    adx_min: float = Field(22.0, ge=0, le=100)
+    rsi_max: float = Field(78.0, gt=0, le=100)
+
+
+class MeanReversionSettings(Section):
+    """Mean reversion: buy below the lower band in a range, leave at the middle."""
+
+    enabled: bool = True
+    weight: float = Field(0.5, ge=0, le=1)
+    rsi_entry_max: float = Field(32.0, ge=0, le=100)
+    rsi_exit_min: float = Field(50.0, ge=0, le=100)
+    band_entry_max: float = 0.05
+    band_exit_min: float = 0.5
+
+
+class StrategySettings(Section):
+    trend: TrendSettings = TrendSettings()
+    mean_reversion: MeanReversionSettings = MeanReversionSettings()
+
+
+class PortfolioSettings(Section):
+    """Sizing and limits, as shares of equity."""
+
+    risk_per_position: Decimal = Field(Decimal("0.005"), gt=0, le=Decimal("0.1"))
+    """Share of equity lost when a position is stopped out."""
+    stop_atr_multiple: Decimal = Field(Decimal("3"), gt=0, le=100)
+    stop_distance_min_ratio: Decimal = Field(Decimal("0.004"), gt=0, lt=1)
+    """Stops are never nearer than this share of the price."""
+    position_weight_max: Decimal = Field(Decimal("0.10"), gt=0, le=1)
+    total_weight_max: Decimal = Field(Decimal("0.60"), gt=0, le=1)
+    score_min: float = Field(0.1, ge=0, le=1)
+    """Combined scores below this are FLAT."""
+
+    @model_validator(mode="after")
+    def _one_position_fits_the_total(self) -> PortfolioSettings:
+        if self.position_weight_max > self.total_weight_max:
+            raise ValueError(
+                f"position_weight_max {self.position_weight_max} exceeds total_weight_max {self.total_weight_max}"
+            )
+        return self
+
+
+class ExecutionSettings(Section):
+    """How targets become orders (TRADING rules 2 to 5, RELIABILITY 1 to 3)."""
+
+    installation_prefix: str = Field("7c01", pattern="^[0-9a-f]{4}$")
+    """First four characters of every client order id of this installation."""
+    band_ratio: Decimal = Field(Decimal("0.10"), ge=0, le=1)
+    band_notional_multiple: Decimal = Field(Decimal("1.1"), ge=1, le=100)
+    entry_slippage_ratio_max: Decimal = Field(Decimal("0.002"), ge=0, lt=1)
+    """How far above the best ask (below the best bid) a marketable limit order may reach."""
+    fill_wait_s_max: float = Field(2.0, ge=0, le=30)
+    """How long an execute run waits for a fill before it leaves the order to the guard."""
+    lease_ttl_s: float = Field(15.0, ge=6, le=120)
+    recv_window_ms: int = Field(5000, ge=100, le=60_000)
+    decision_age_s_max: float = Field(30.0, gt=0)
+    """A decision older than this sends nothing that increases exposure."""
+    order_requests_per_s_max: float = Field(5.0, gt=0)
+
+
+class ExitSettings(Section):
+    """Protection of open positions (TRADING rules 13 to 18)."""
+
+    guard_interval_s: float = Field(1.0, ge=0.1, le=10)
+    account_interval_s: float = Field(5.0, ge=1, le=60)
+    sweep_interval_s: float = Field(600.0, ge=60)
+    unprotected_s_max: float = Field(10.0, gt=0)
+    lock_cooldown_s: float = Field(1800.0, ge=0)
+    stop_limit_offset_ratio: Decimal = Field(Decimal("0.005"), gt=0, lt=1)
+
+
+StopPolicy = Literal["keep", "cancel_entries", "flatten"]
