@@ -105,13 +105,13 @@ class ReplayFileError(ConfigurationError):
 class VenueError(TradePipelineError):
     """Something between us and an exchange."""
 
-    action = "resolve"
+    action: ClassVar[Action] = "resolve"
 
 
 class VenueUnavailable(VenueError):
     """Certainly not executed: the same request may be repeated, within bounds."""
 
-    action = "retry"
+    action: ClassVar[Action] = "retry"
 
 
 class RateLimited(VenueUnavailable):
@@ -141,7 +141,7 @@ class OutcomeUnknown(VenueError):
 class OrderRefused(VenueError):
     """The exchange said no: certainly not executed."""
 
-    action = "skip"
+    action: ClassVar[Action] = "skip"
 
 
 class InsufficientFunds(OrderRefused):
@@ -167,7 +167,7 @@ class OrderNotFound(VenueError):
 class SymbolUnknown(VenueError):
     """The exchange does not list the symbol."""
 
-    action = "skip"
+    action: ClassVar[Action] = "skip"
 
 
 class MalformedAnswer(VenueError):
@@ -177,7 +177,7 @@ class MalformedAnswer(VenueError):
 class Banned(VenueError):
     """418: the exchange has blocked us for `retry_after_s` seconds."""
 
-    action = "halt"
+    action: ClassVar[Action] = "halt"
 
     def __init__(
         self,
@@ -195,13 +195,13 @@ class Banned(VenueError):
 class AuthenticationFailed(VenueError):
     """Key, secret or permission is wrong."""
 
-    action = "halt"
+    action: ClassVar[Action] = "halt"
 
 
 class DataError(TradePipelineError):
     """Market data that a decision must not stand on."""
 
-    action = "skip"
+    action: ClassVar[Action] = "skip"
 
 
 class BadBars(DataError):
@@ -215,7 +215,7 @@ class LateBars(DataError):
 class LakeConflict(DataError):
     """Another writer committed to the same day first."""
 
-    action = "retry"
+    action: ClassVar[Action] = "retry"
 
 
 class LedgerError(TradePipelineError):
@@ -225,13 +225,13 @@ class LedgerError(TradePipelineError):
 class LedgerUnavailable(LedgerError):
     """The database does not answer."""
 
-    action = "retry"
+    action: ClassVar[Action] = "retry"
 
 
 class LeaseHeld(LedgerError):
     """Somebody else holds the account's lease right now."""
 
-    action = "skip"
+    action: ClassVar[Action] = "skip"
 
 
 class LeaseLost(LedgerError):
@@ -241,7 +241,7 @@ class LeaseLost(LedgerError):
 class AlreadyClaimed(LedgerError):
     """Another run has claimed this decision; this one has nothing to do."""
 
-    action = "skip"
+    action: ClassVar[Action] = "skip"
 
 
 class IllegalTransition(LedgerError):
@@ -251,4 +251,4 @@ class IllegalTransition(LedgerError):
 class GateClosed(TradePipelineError):
     """Orders that increase exposure are not allowed now."""
 
-    action = "skip"
+    action: ClassVar[Action] = "skip"

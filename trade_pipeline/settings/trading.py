@@ -38,7 +38,7 @@ class FeatureSettings(Section):
     @property
     def longest_bars(self) -> int:
         """The largest window: rows before this many bars are warm-up."""
-        return max(value for name, value in self.model_dump().items() if name.endswith("_bars"))
+        return max(int(value) for name, value in self.model_dump().items() if name.endswith("_bars"))
 
 
 class TrendSettings(Section):
