@@ -1,0 +1,81 @@
+"""The seam to the package deltalake: open, list, read, commit, compact. Nothing else imports it.
+
+Functions import it when they are called: an opened table does not survive the fork of a warm worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from trade_pipeline.market_data.tables import Table
+from trade_pipeline.schemas import frames
+
+
+def stored_schema(spec: Table) -> dict[str, pl.DataType]:
+    """The table's columns with those of the lake behind them."""
+    return {**spec.columns, **frames.LAKE_COLUMNS}
+
+
+def empty_rows(spec: Table) -> pl.DataFrame:
+    return pl.DataFrame(schema=stored_schema(spec))
+
+
+def open_table(uri: str, spec: Table, options: dict[str, str] | None, *, create: bool) -> Any:
+    """The Delta table at `uri`; None if it does not exist and must not be created."""
+    from deltalake import DeltaTable
+    from deltalake.exceptions import TableNotFoundError
+
+    try:
+        return DeltaTable(uri, storage_options=options)
+    except TableNotFoundError:
+        if not create:
+            return None
+    return DeltaTable.create(
+        uri, schema=empty_rows(spec).to_arrow().schema, mode="ignore", partition_by=["date"], storage_options=options
+    )
+
+
+def files_of(opened: Any, days: Sequence[str]) -> list[str]:
+    """Paths of the files that hold these days."""
+    return list(opened.file_uris(file_pruning_predicate=[("date", "in", list(days))]))
+
+
+def read_files(files: Sequence[str], spec: Table, options: dict[str, str] | None) -> pl.DataFrame:
+    """All revisions in these files, in the types of `stored_schema`. The date stands in the path only."""
+    schema = stored_schema(spec)
+    if not files:
+        return empty_rows(spec)
+    scan = pl.scan_parquet(
+        list(files), hive_partitioning=True, hive_schema={"date": pl.String}, storage_options=options, glob=False
+    )
+    # Delta keeps microseconds; the product's times are milliseconds.
+    return scan.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).collect()
+
+
+def commit(opened: Any, rows: pl.DataFrame) -> bool:
+    """Append as the very next version of `opened`; False if another writer took that version first.
+
+    Delta would rebase an append over any other, but our rows follow from what was stored when they were compared.
+    """
+    from deltalake import CommitProperties, write_deltalake
+    from deltalake.exceptions import CommitFailedError
+
+    try:
+        write_deltalake(opened, rows, mode="append", commit_properties=CommitProperties(max_commit_retries=0))
+    except CommitFailedError:
+        return False
+    return True
+
+
+def compact(opened: Any, day: str) -> bool:
+    """Merge a day's files into few; old ones stay for the versions that decisions cite. False on a lost race."""
+    from deltalake.exceptions import CommitFailedError
+
+    try:
+        opened.optimize.compact(partition_filters=[("date", "=", day)])
+    except CommitFailedError:
+        return False
+    return True

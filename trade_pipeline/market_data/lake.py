@@ -1,0 +1,202 @@
+"""The lake: append-only Delta tables, one per asset, a partition per UTC day.
+
+Every row carries when it was learned (`known_at`) and the how-manieth value of its key it is (`revision`), so that
+a day can be read as it is known now or as it was seen at any moment. Rows are never rewritten: equal rows add
+nothing, changed ones add a revision. Which rows are worth storing is the callers' business.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from trade_pipeline.errors import DataError, LakeConflict
+from trade_pipeline.market_data import delta
+from trade_pipeline.market_data.content_hash import content_hash
+from trade_pipeline.market_data.revisions import changes, newest
+from trade_pipeline.market_data.tables import Table, table_of
+from trade_pipeline.schemas import frames
+
+COMMIT_ATTEMPTS_MAX = 8
+CACHED_DAYS_MAX = 16
+"""Newest views kept in memory, over all tables; today and the day before of seven tables are 14."""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """What an append did. `content_hash` is of the frame that was handed over, whether or not it added rows."""
+
+    table: str
+    version: int
+    rows: int
+    rows_added: int
+    rows_revised: int
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """The newest revision of a day and the files it was read from."""
+
+    files: frozenset[str]
+    frame: pl.DataFrame
+
+
+class Lake:
+    """Delta tables below one folder or object-storage URL. Opens nothing until it is asked; not for threads."""
+
+    def __init__(
+        self,
+        url: str | Path,
+        *,
+        compact_after_files: int = 96,
+        storage_options: dict[str, str] | None = None,
+    ) -> None:
+        self._url = str(url).rstrip("/")
+        self._compact_after_files = compact_after_files
+        self._options = storage_options
+        self._opened: dict[str, Any] = {}
+        self._views: OrderedDict[tuple[str, str], _View] = OrderedDict()
+
+    def append(
+        self,
+        table: str,
+        frame: pl.DataFrame,
+        key: Sequence[str] | None = None,
+        known_at: datetime | None = None,
+        *,
+        day: str | None = None,
+    ) -> WriteResult:
+        """Store what is new in `frame`: new keys as revision 0, changed rows as the next revision.
+
+        `day` is required for anchored tables and must be absent for others, whose rows are dated by their own time.
+        Raises LakeConflict after COMMIT_ATTEMPTS_MAX lost races, DataError for a frame of other columns.
+        """
+        spec = table_of(table)
+        if known_at is None or (key is not None and tuple(key) != spec.key):
+            raise DataError("append needs known_at, and the table's own key", thing=table, value=key)
+        rows = _conform(frame, spec)
+        dated = rows.with_columns(_date(spec, day))
+        digest = content_hash(rows, spec.key)
+        for _ in range(COMMIT_ATTEMPTS_MAX):
+            opened = self._open(spec)
+            delta_rows = changes(dated, self._stored(spec, dated), spec.key, known_at)
+            if not delta_rows.height or delta.commit(opened, delta_rows):
+                return self._written(spec, rows, delta_rows, digest)
+        raise LakeConflict(
+            f"lost {COMMIT_ATTEMPTS_MAX} races for a commit",
+            thing=f"lake table {table}",
+            repair="Only one process should write a day; see that no backfill covers the live partition.",
+        )
+
+    def read(self, table: str, dates: Sequence[str], as_seen: datetime | None = None) -> pl.DataFrame:
+        """The table's columns, newest revision known by `as_seen` (by now if None), sorted by key.
+
+        Of an anchored table several days may hold the same key, one value per day. A table or day that does
+        not exist gives no rows.
+        """
+        spec = table_of(table)
+        opened = self._open(spec, create=False)
+        empty = frames.empty(spec.columns)
+        if opened is None:
+            return empty
+        days = sorted(set(dates))
+        if as_seen is None:
+            parts = [self._view(spec, opened, day).frame for day in days]
+        else:
+            known = delta.read_files(delta.files_of(opened, days), spec, self._options)
+            parts = [newest(known.filter(pl.col("known_at") <= as_seen), spec.key)]
+        return pl.concat([empty, *(part.select(empty.columns) for part in parts)]).sort(spec.key, maintain_order=True)
+
+    def version(self, table: str) -> int:
+        """The table's newest version, -1 where it does not exist yet."""
+        opened = self._open(table_of(table), create=False)
+        return -1 if opened is None else int(opened.version())
+
+    def versions(self, table: str) -> list[dict[str, Any]]:
+        """The commits of a table, newest first: `version`, `timestamp` (ms), `operation`."""
+        opened = self._open(table_of(table), create=False)
+        return [] if opened is None else list(opened.history())
+
+    def days(self, table: str) -> list[str]:
+        """The UTC dates that a table has rows of."""
+        opened = self._open(table_of(table), create=False)
+        return [] if opened is None else sorted({str(part["date"]) for part in opened.partitions()})
+
+    def _open(self, spec: Table, *, create: bool = True) -> Any:
+        opened = self._opened.get(spec.name)
+        if opened is None:
+            opened = delta.open_table(f"{self._url}/{spec.name}", spec, self._options, create=create)
+            if opened is not None:
+                self._opened[spec.name] = opened
+        else:
+            opened.update_incremental()
+        return opened
+
+    def _stored(self, spec: Table, dated: pl.DataFrame) -> pl.DataFrame:
+        opened = self._opened[spec.name]
+        days = dated.get_column("date").unique().to_list()
+        return pl.concat([delta.empty_rows(spec), *(self._view(spec, opened, day).frame for day in days)])
+
+    def _view(self, spec: Table, opened: Any, day: str) -> _View:
+        """The newest revision of a day; reads only files that were not there at the last look."""
+        files = frozenset(delta.files_of(opened, [day]))
+        seen = self._views.get((spec.name, day))
+        if seen is not None and seen.files == files:
+            self._views.move_to_end((spec.name, day))
+            return seen
+        if seen is not None and seen.files < files:
+            fresh = delta.read_files(sorted(files - seen.files), spec, self._options)
+            view = _View(files, newest(pl.concat([seen.frame, fresh]), spec.key))
+        else:
+            view = _View(files, newest(delta.read_files(sorted(files), spec, self._options), spec.key))
+        return self._keep(spec, day, view)
+
+    def _keep(self, spec: Table, day: str, view: _View) -> _View:
+        self._views[(spec.name, day)] = view
+        self._views.move_to_end((spec.name, day))
+        while len(self._views) > CACHED_DAYS_MAX:
+            self._views.popitem(last=False)
+        return view
+
+    def _written(self, spec: Table, rows: pl.DataFrame, delta_rows: pl.DataFrame, digest: str) -> WriteResult:
+        opened = self._opened[spec.name]
+        version = int(opened.version())
+        revised = int((delta_rows.get_column("revision") > 0).sum())
+        for part in delta_rows.partition_by("date"):
+            self._after_commit(spec, opened, part)
+        return WriteResult(spec.name, version, rows.height, delta_rows.height - revised, revised, digest)
+
+    def _after_commit(self, spec: Table, opened: Any, part: pl.DataFrame) -> None:
+        """Merge the day's files when there are too many; keep the view, which we know without reading it again."""
+        day = str(part.item(0, "date"))
+        files = delta.files_of(opened, [day])
+        seen = self._views.get((spec.name, day))
+        merged = len(files) > self._compact_after_files and delta.compact(opened, day)
+        if merged:
+            files = delta.files_of(opened, [day])
+        if seen is not None and (merged or len(seen.files) + 1 == len(files)):
+            rows = part.select(seen.frame.columns)
+            self._keep(spec, day, _View(frozenset(files), newest(pl.concat([seen.frame, rows]), spec.key)))
+
+
+def _conform(frame: pl.DataFrame, spec: Table) -> pl.DataFrame:
+    """Exactly the table's columns and types. Raises DataError that names what is missing."""
+    missing = [name for name in spec.columns if name not in frame.columns]
+    if missing:
+        raise DataError("columns are missing", thing=f"frame for lake table {spec.name}", value=missing)
+    return frame.select(pl.col(name).cast(dtype) for name, dtype in spec.columns.items())
+
+
+def _date(spec: Table, day: str | None) -> pl.Expr:
+    if spec.anchored != (day is not None):
+        raise DataError("a day is given for anchored tables only", thing=f"lake table {spec.name}", value=day)
+    if day is not None:
+        return pl.lit(day, dtype=pl.String).alias("date")
+    return pl.col(spec.time).dt.strftime("%Y-%m-%d").alias("date")
