@@ -1,0 +1,102 @@
+"""The one place that builds real adapters: settings, lake, ledger and venues of the stack this process belongs to.
+
+Nothing is built at import or at start: a warm worker forks after it has imported the definitions, and what is
+opened before the fork dies with it. What is built lives as long as the process, because warm runs stand on it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import dagster as dg
+
+from trade_pipeline.errors import SettingsError
+from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.market_data.lake import Lake
+from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.load import Secrets, secrets_from, settings_in_force
+from trade_pipeline.settings.root import Settings
+from trade_pipeline.venues.protocols import MarketDataVenue, TradingVenue
+
+HOME_VARIABLE = "TRADE_PIPELINE_HOME"
+
+
+@dataclass
+class OpenStack:
+    """Adapters of one home, each built when it is first asked for and kept."""
+
+    home: Home
+    environ: dict[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @cached_property
+    def settings(self) -> Settings:
+        return settings_in_force(self.home)
+
+    @cached_property
+    def secrets(self) -> Secrets:
+        return secrets_from(self.environ, self.home)
+
+    @cached_property
+    def lake(self) -> Lake:
+        url = self.settings.storage.lake_url or str(self.home.lake)
+        return Lake(url, compact_after_files=self.settings.storage.compact_after_files)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        return Ledger(self.secrets.ledger_url)
+
+    @cached_property
+    def market(self) -> MarketDataVenue:
+        from trade_pipeline.venues.factory import market_data_venue
+
+        return market_data_venue(self.settings, self.environ)
+
+    @cached_property
+    def trading(self) -> TradingVenue:
+        from trade_pipeline.venues.factory import trading_venue
+
+        return trading_venue(self.settings, self.secrets, self.environ.get("TRADE_PIPELINE_EXCHANGE_URL"))
+
+    @cached_property
+    def code_version(self) -> str:
+        """Version of the product, recorded with every decision."""
+        try:
+            return version("trade-pipeline")
+        except PackageNotFoundError:
+            return "unknown"
+
+
+_OPEN: dict[tuple[int, str], OpenStack] = {}
+
+
+def open_stack(home: str) -> OpenStack:
+    """The stack of that home in this process; a fork gets its own."""
+    key = (os.getpid(), home)
+    if key not in _OPEN:
+        _OPEN[key] = OpenStack(Home.at(Path(home)))
+    return _OPEN[key]
+
+
+class Stack(dg.ConfigurableResource):  # type: ignore[type-arg]  # the base is generic only for its own subclasses
+    """The stack whose home `TRADE_PIPELINE_HOME` names. It holds no secret: they are read when they are used."""
+
+    home: str = ""
+
+    @property
+    def open(self) -> OpenStack:
+        """Raises SettingsError where no home is named."""
+        home = self.home or os.environ.get(HOME_VARIABLE, "")
+        if not home:
+            raise SettingsError(
+                "no home is named",
+                thing=HOME_VARIABLE,
+                repair="Start with the environment that `trade-pipeline env` prints.",
+            )
+        return open_stack(home)

@@ -1,0 +1,179 @@
+"""Fetches bars and decides which of them are final (TRADING rule 19).
+
+Belongs here: paging, waiting for a candle to settle, telling late symbols. Not here: whether a bar is good
+(quality), where it is stored (lake), how a request is made (venues).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from trade_pipeline.schemas import frames
+from trade_pipeline.settings.market import MarketSettings
+
+if TYPE_CHECKING:
+    from trade_pipeline.venues.protocols import MarketDataVenue
+
+PAGE_BARS = 1000
+"""Most bars that a venue answers at once."""
+REREAD_BARS = 2
+"""Bars before the last stored one that are read again, so that a candle revised after a decision is seen."""
+POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Final bars, and the symbols whose last bar was not final in time: HOLD for this decision.
+
+    `final_at` is the local time at which the last bar of the first symbol was known to be final, if any was.
+    """
+
+    frame: pl.DataFrame
+    late: Mapping[str, str] = field(default_factory=dict)
+    """Symbol -> why."""
+    final_at: datetime | None = None
+    reads: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The local clock; a test brings its own."""
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    sleep: Callable[[float], None] = time.sleep
+
+
+@dataclass
+class _Symbol:
+    """How far one symbol has come."""
+
+    since: datetime
+    parts: list[pl.DataFrame] = field(default_factory=list)
+    last_seen: tuple[float, int] | None = None
+    reason: str = "no answer yet"
+    done: bool = False
+
+
+def fetch_closed(
+    venue: MarketDataVenue,
+    since: Mapping[str, datetime],
+    as_of: datetime,
+    settings: MarketSettings,
+    clock: Clock = Clock(),
+) -> Fetched:
+    """Final bars of every symbol of `since` that open at or after its time and are closed by `as_of`.
+
+    The last bar is final once the exchange's clock is past close + settle and either the next row exists or two
+    reads agree on volume and trade count. Waits for it until `late_limit_s` after the close, and no longer.
+    One symbol's failure is told in `late` and holds up nobody else.
+    """
+    offset = venue.server_time() - clock.now()
+    settled_at = as_of + timedelta(milliseconds=settings.settle_ms) - offset
+    _wait_until(settled_at, clock)
+    deadline = as_of + timedelta(seconds=settings.late_limit_s) - offset
+    symbols = {symbol: _Symbol(start) for symbol, start in since.items() if start < as_of}
+    reads, final_at = 0, None
+    while pending := {name: symbol for name, symbol in symbols.items() if not symbol.done}:
+        answer = venue.fetch_bars(
+            sorted(pending), {name: symbol.since for name, symbol in pending.items()}, None, PAGE_BARS
+        )
+        reads += 1
+        by_symbol = _by_symbol(answer.frame)
+        paging = [
+            _take(symbol, by_symbol.get(name), answer.errors.get(name), as_of) for name, symbol in pending.items()
+        ]
+        if final_at is None and any(symbol.done for symbol in pending.values()):
+            final_at = clock.now()
+        if not any(paging) and any(not symbol.done for symbol in pending.values()):
+            if clock.now() >= deadline:
+                break
+            clock.sleep(POLL_S)
+    late = {name: symbol.reason for name, symbol in symbols.items() if not symbol.done}
+    return Fetched(_concat(part for symbol in symbols.values() for part in symbol.parts), late, final_at, reads)
+
+
+def fetch_span(venue: MarketDataVenue, symbols: Sequence[str], start: datetime, end: datetime) -> Fetched:
+    """All bars of `symbols` that open in [start, end) and are closed by `end`: a past day, or a piece of one."""
+    cursors = dict.fromkeys(symbols, start)
+    parts: list[pl.DataFrame] = []
+    failed: dict[str, str] = {}
+    reads = 0
+    pages_max = int((end - start) / timedelta(minutes=10)) + 2  # a venue may answer less than it was asked for
+    for _ in range(pages_max):
+        if not cursors:
+            break
+        answer = venue.fetch_bars(sorted(cursors), dict(cursors), end, PAGE_BARS)
+        reads += 1
+        by_symbol = _by_symbol(answer.frame.filter(pl.col("close_time") <= end))
+        failed |= {name: str(error) for name, error in answer.errors.items()}
+        parts.extend(by_symbol.values())
+        newest = {name: _last_close(rows) for name, rows in by_symbol.items()}
+        # A symbol goes on while it moves: an empty page is the end of its history.
+        cursors = {
+            name: newest[name]
+            for name, cursor in cursors.items()
+            if name not in failed and cursor < newest.get(name, cursor) < end
+        }
+    return Fetched(_concat(parts), failed, None, reads)
+
+
+def next_wanted(stored: pl.DataFrame, symbols: Iterable[str], start: datetime) -> dict[str, datetime]:
+    """From where each symbol has to be read: a little before its last stored bar, else from `start`."""
+    last = dict(stored.group_by("symbol").agg(pl.col("open_time").max()).iter_rows())
+    again = timedelta(minutes=REREAD_BARS - 1)
+    return {symbol: max(last[symbol] - again, start) if symbol in last else start for symbol in symbols}
+
+
+def _take(symbol: _Symbol, rows: pl.DataFrame | None, error: Exception | None, as_of: datetime) -> bool:
+    """Take what is final of an answer; True if there is another page to read at once."""
+    if rows is None or rows.is_empty():
+        symbol.reason = str(error) if error else "the exchange has no row of it"
+        return False
+    closed = rows.filter(pl.col("close_time") <= as_of).unique(maintain_order=True)
+    if closed.get_column("open_time").is_duplicated().any():
+        symbol.reason = "the exchange gives two different rows for one minute"
+        return False
+    last_open = rows.get_column("open_time").max()
+    final = closed.filter(pl.col("open_time") < last_open)  # a row with a successor does not change any more
+    rest = closed.filter(pl.col("open_time") == last_open)
+    if rest.height and _last_close(rest) == as_of:
+        seen = (float(rest.item(0, "volume")), int(rest.item(0, "trades")))
+        if symbol.last_seen == seen:
+            final = closed
+        symbol.last_seen = seen
+    if final.height:
+        symbol.parts.append(final)
+        symbol.since = _last_close(final)
+    symbol.done = symbol.since >= as_of
+    symbol.reason = (
+        f"the bar that closes at {as_of:%H:%M} is not final; the last final one closed at {symbol.since:%H:%M}"
+    )
+    return not symbol.done and rows.height >= PAGE_BARS
+
+
+def _last_close(rows: pl.DataFrame) -> datetime:
+    value = rows.get_column("close_time").max()
+    assert isinstance(value, datetime)
+    return value
+
+
+def _by_symbol(frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    return {str(key[0]): rows for key, rows in frame.partition_by("symbol", as_dict=True).items()}
+
+
+def _concat(parts: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    columns = frames.empty(frames.BARS).columns
+    whole = pl.concat([frames.empty(frames.BARS), *(part.select(columns) for part in parts)])
+    return whole.unique(subset=frames.BAR_KEY, keep="last").sort(frames.BAR_KEY)
+
+
+def _wait_until(moment: datetime, clock: Clock) -> None:
+    remaining = (moment - clock.now()).total_seconds()
+    if remaining > 0:
+        clock.sleep(min(remaining, 60.0))

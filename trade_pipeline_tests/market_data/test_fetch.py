@@ -1,0 +1,170 @@
+"""A bar counts once it is final; a late symbol is told and holds up nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from trade_pipeline.errors import VenueUnavailable
+from trade_pipeline.market_data.fetch import Clock, fetch_closed, fetch_span, next_wanted
+from trade_pipeline.schemas import frames
+from trade_pipeline.schemas.trading import BookTop, MarketRules
+from trade_pipeline.settings.market import MarketSettings
+from trade_pipeline.venues.protocols import BarsAnswer
+from trade_pipeline_tests.market_data.frames_of import START, bars
+
+SETTINGS = MarketSettings(settle_ms=150, late_limit_s=3.0)
+MINUTE = timedelta(minutes=1)
+
+
+class ManualClock:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self, now: datetime) -> None:
+        self.time = now
+
+    def now(self) -> datetime:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+    def clock(self) -> Clock:
+        return Clock(self.now, self.sleep)
+
+
+class FakeMarket:
+    """Answers from a function of the time; pages as an exchange does."""
+
+    def __init__(
+        self, clock: ManualClock, rows: Callable[[datetime], pl.DataFrame], broken: Sequence[str] = (), page: int = 1000
+    ) -> None:
+        self.clock, self.rows, self.broken, self.page = clock, rows, broken, page
+        self.skew = timedelta(0)
+
+    def server_time(self) -> datetime:
+        return self.clock.time + self.skew
+
+    def markets(self) -> dict[str, MarketRules]:
+        return {}
+
+    def book_tops(self, symbols: Sequence[str]) -> dict[str, BookTop]:
+        return {}
+
+    def close(self) -> None:
+        return
+
+    def fetch_bars(
+        self,
+        symbols: Sequence[str],
+        since: Mapping[str, datetime] | datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> BarsAnswer:
+        assert isinstance(since, Mapping)
+        frame = self.rows(self.clock.time)
+        parts = [
+            frame.filter((pl.col("symbol") == symbol) & (pl.col("open_time") >= since[symbol])).head(self.page)
+            for symbol in symbols
+            if symbol not in self.broken
+        ]
+        errors = {symbol: VenueUnavailable("no answer", thing=symbol) for symbol in symbols if symbol in self.broken}
+        return BarsAnswer(pl.concat([frames.empty(frames.BARS), *parts]), errors)
+
+
+def test_a_bar_with_a_successor_is_final_at_the_first_read() -> None:
+    as_of = START + 5 * MINUTE
+    clock = ManualClock(as_of)
+    market = FakeMarket(clock, lambda now: bars(6))
+    fetched = fetch_closed(market, {"BTC/USDT": START, "ETH/USDT": START}, as_of, SETTINGS, clock.clock())
+    assert (fetched.frame.height, dict(fetched.late), fetched.reads) == (10, {}, 1)
+    assert fetched.frame.get_column("close_time").max() == as_of
+    assert clock.time >= as_of + timedelta(milliseconds=150)
+
+
+def test_without_a_successor_two_equal_reads_are_needed() -> None:
+    as_of = START + 5 * MINUTE
+    clock = ManualClock(as_of)
+
+    def corrected(now: datetime) -> pl.DataFrame:
+        """The last candle still grows during the first half second."""
+        frame = bars(5)
+        growing = (pl.col("close_time") == as_of) & pl.lit(now < as_of + timedelta(seconds=0.5))
+        return frame.with_columns(
+            pl.when(growing).then(pl.lit((now - as_of).total_seconds())).otherwise("volume").alias("volume")
+        )
+
+    fetched = fetch_closed(FakeMarket(clock, corrected), {"BTC/USDT": START}, as_of, SETTINGS, clock.clock())
+    assert fetched.frame.height == 5
+    assert fetched.frame.sort("open_time").item(-1, "volume") == 10.0
+    assert fetched.reads > 2
+
+
+def test_a_late_symbol_is_told_after_the_limit_and_the_others_are_there() -> None:
+    as_of = START + 5 * MINUTE
+    clock = ManualClock(as_of)
+    late = bars(6).filter((pl.col("symbol") != "ETH/USDT") | (pl.col("close_time") < as_of))
+    fetched = fetch_closed(
+        FakeMarket(clock, lambda now: late, broken=["XRP/USDT"]),
+        dict.fromkeys(("BTC/USDT", "ETH/USDT", "XRP/USDT"), START),
+        as_of,
+        SETTINGS,
+        clock.clock(),
+    )
+    assert sorted(fetched.late) == ["ETH/USDT", "XRP/USDT"]
+    assert "no answer" in fetched.late["XRP/USDT"]
+    last = dict(fetched.frame.group_by("symbol").agg(pl.col("close_time").max()).iter_rows())
+    assert last == {"BTC/USDT": as_of, "ETH/USDT": as_of - 2 * MINUTE}
+    assert clock.time <= as_of + timedelta(seconds=3.3)
+
+
+def test_the_running_candle_is_never_taken() -> None:
+    as_of = START + 5 * MINUTE
+    clock = ManualClock(as_of + timedelta(seconds=30))
+    fetched = fetch_closed(FakeMarket(clock, lambda now: bars(6)), {"BTC/USDT": START}, as_of, SETTINGS, clock.clock())
+    assert fetched.frame.get_column("close_time").max() == as_of
+
+
+def test_the_exchange_s_clock_counts_not_ours() -> None:
+    as_of = START + 5 * MINUTE
+    clock = ManualClock(as_of + timedelta(seconds=1))
+    market = FakeMarket(clock, lambda now: bars(6))
+    market.skew = timedelta(seconds=-2)  # the exchange is behind us: its close is still to come
+    fetch_closed(market, {"BTC/USDT": START}, as_of, SETTINGS, clock.clock())
+    assert clock.time >= as_of + timedelta(seconds=2.15)
+
+
+def test_a_long_absence_is_read_page_by_page() -> None:
+    as_of = START + 45 * MINUTE
+    clock = ManualClock(as_of)
+    market = FakeMarket(clock, lambda now: bars(46), page=10)
+    fetched = fetch_closed(market, {"BTC/USDT": START, "ETH/USDT": START + 40 * MINUTE}, as_of, SETTINGS, clock.clock())
+    assert fetched.late == {}
+    assert fetched.frame.group_by("symbol").len().sort("symbol").rows() == [("BTC/USDT", 45), ("ETH/USDT", 5)]
+
+
+def test_two_different_rows_for_a_minute_make_the_symbol_late_and_equal_ones_do_not() -> None:
+    as_of = START + 5 * MINUTE
+    doubled = pl.concat([bars(6), bars(1, first=3).with_columns(pl.col("close") + 1)])
+    clock = ManualClock(as_of)
+    fetched = fetch_closed(FakeMarket(clock, lambda now: doubled), {"BTC/USDT": START}, as_of, SETTINGS, clock.clock())
+    assert "two different rows" in fetched.late["BTC/USDT"]
+    same = pl.concat([bars(6), bars(1, first=3)])
+    clock = ManualClock(as_of)
+    fetched = fetch_closed(FakeMarket(clock, lambda now: same), {"BTC/USDT": START}, as_of, SETTINGS, clock.clock())
+    assert fetched.frame.height == 5
+
+
+def test_a_past_day_is_read_to_its_end_and_no_further() -> None:
+    clock = ManualClock(START)
+    market = FakeMarket(clock, lambda now: bars(100), broken=["XRP/USDT"], page=30)
+    fetched = fetch_span(market, ["BTC/USDT", "ETH/USDT", "XRP/USDT"], START, START + 80 * MINUTE)
+    assert fetched.frame.height == 160
+    assert list(fetched.late) == ["XRP/USDT"]
+
+
+def test_reading_goes_on_a_little_before_what_is_stored() -> None:
+    wanted = next_wanted(bars(10, symbols=("BTC/USDT",)), ["BTC/USDT", "ETH/USDT"], START)
+    assert wanted == {"BTC/USDT": START + 8 * MINUTE, "ETH/USDT": START}
