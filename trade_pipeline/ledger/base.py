@@ -1,0 +1,41 @@
+"""What every part of the ledger stands on: the database, the clock and the account's lock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, insert, text
+
+from trade_pipeline.ledger import rows, tables
+from trade_pipeline.ledger.database import Database
+from trade_pipeline.ledger.records import Event
+
+
+def utc_now() -> datetime:
+    """The wall clock, UTC."""
+    return datetime.now(UTC)
+
+
+class LedgerPart:
+    """One part of `ledger.Ledger`; the parts are mixed into that one class and share its database and clock."""
+
+    def __init__(self, url: str, *, now: Callable[[], datetime] = utc_now) -> None:
+        self._database = Database(url)
+        self._now = now
+
+    def close(self) -> None:
+        """Close this process's connections; the next call opens new ones."""
+        self._database.close()
+
+
+def lock_account(connection: Connection, account: str) -> None:
+    """One writer of an account's orders and positions at a time, until the transaction ends.
+
+    Always taken before any row is locked, so that two writers cannot wait for each other.
+    """
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:account, 7))"), {"account": account})
+
+
+def write_event(connection: Connection, event: Event) -> None:
+    connection.execute(insert(tables.events).values(rows.event_values(event)))

@@ -1,0 +1,130 @@
+"""One engine per process, one transaction per call, and the driver's failures in our words. No SQL of the ledger."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from trade_pipeline.errors import LedgerError, LedgerUnavailable, SettingsError
+
+DRIVER = "postgresql+psycopg2"
+CONNECT_TIMEOUT_S = 3
+STATEMENT_TIMEOUT_MS = 10_000
+LOCK_TIMEOUT_MS = 5_000
+
+
+def ledger_url(url: str) -> URL:
+    """The URL with the driver named.
+
+    A bare postgresql:// is rewritten: SQLAlchemy 2.1 would take psycopg 3 for it, which dagster-postgres cannot use.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise SettingsError(
+            "is no database URL", thing="ledger_url", repair=f"Write {DRIVER}://USER:PASSWORD@HOST/DATABASE."
+        ) from error
+    if parsed.drivername in {"postgresql", "postgres"}:
+        parsed = parsed.set(drivername=DRIVER)
+    if parsed.drivername != DRIVER:
+        raise SettingsError(
+            "the ledger needs PostgreSQL through psycopg2",
+            thing="ledger_url",
+            value=parsed.drivername,
+            repair=f"Write {DRIVER}://USER:PASSWORD@HOST/DATABASE.",
+        )
+    return parsed
+
+
+class Database:
+    """A lazily made engine of this process. A child after fork() makes its own and leaves the parent's alone."""
+
+    def __init__(self, url: str) -> None:
+        self._url = ledger_url(url)
+        self._engine: Engine | None = None
+        self._process_id: int | None = None
+
+    @property
+    def shown(self) -> str:
+        """Where the server is, without the password."""
+        return f"{self._url.query.get('host') or self._url.host or 'local'}/{self._url.database}"
+
+    def engine(self) -> Engine:
+        if self._engine is not None and self._process_id != os.getpid():
+            # The sockets belong to the parent: forget them without closing them.
+            self._engine.dispose(close=False)
+            self._engine = None
+        if self._engine is None:
+            self._engine = create_engine(
+                self._url,
+                pool_size=2,
+                max_overflow=6,
+                pool_timeout=CONNECT_TIMEOUT_S,
+                pool_pre_ping=True,
+                connect_args={
+                    "connect_timeout": CONNECT_TIMEOUT_S,
+                    "application_name": "trade-pipeline",
+                    "options": f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c lock_timeout={LOCK_TIMEOUT_MS}"
+                    " -c timezone=UTC",
+                },
+            )
+            self._process_id = os.getpid()
+        return self._engine
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """One transaction: commits at the end, rolls back on any exception."""
+        with self.mapped_errors(), self.engine().begin() as connection:
+            yield connection
+
+    @contextmanager
+    def mapped_errors(self) -> Iterator[None]:
+        """SQLAlchemy's exceptions as ours; IntegrityError passes, because only the caller knows what it means."""
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            raise self._unavailable(error) from error
+        except ProgrammingError as error:
+            raise LedgerError(
+                f"the database refused a statement: {_first_line(error)}",
+                thing=f"ledger {self.shown}",
+                repair="If its tables are missing or old, run `trade-pipeline up`, which migrates them.",
+            ) from error
+        except SQLAlchemyError as error:
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                raise self._unavailable(error) from error
+            raise LedgerError(_first_line(error), thing=f"ledger {self.shown}") from error
+
+    def _unavailable(self, error: Exception) -> LedgerUnavailable:
+        return LedgerUnavailable(
+            f"the database does not answer: {_first_line(error)}",
+            thing=f"ledger {self.shown}",
+            repair="Start the server (`trade-pipeline up` starts the embedded one) or correct the ledger's URL.",
+        )
+
+    def close(self) -> None:
+        if self._engine is not None and self._process_id == os.getpid():
+            self._engine.dispose()
+        self._engine = None
+
+
+def _first_line(error: Exception) -> str:
+    # SQLAlchemy appends the statement and its values; the first line is what the server said.
+    cause = getattr(error, "orig", None) or error
+    lines = str(cause).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

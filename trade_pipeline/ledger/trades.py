@@ -1,0 +1,251 @@
+"""Trades and flows: what really happened to the account, booked once and never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal, localcontext
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from trade_pipeline.ledger import rows
+from trade_pipeline.ledger.base import LedgerPart, lock_account, write_event
+from trade_pipeline.ledger.cash import add_to_cash, balance_changes
+from trade_pipeline.ledger.entries import OURS, base_and_quote
+from trade_pipeline.ledger.fold import EXACT
+from trade_pipeline.ledger.positions import book_into_positions, needs_start, refresh_filled
+from trade_pipeline.ledger.records import Event, Fill, Flow
+from trade_pipeline.ledger.tables import cash, fills, flows, orders
+from trade_pipeline.schemas.trading import AccountReading, FlowKind, OrderState, VenueTrade
+
+_READ_FILL = select(fills, orders.c.client_order_id).outerjoin_from(fills, orders, OURS)
+
+
+class TradeBook(LedgerPart):
+    def book_trades(
+        self,
+        account: str,
+        trades: Sequence[VenueTrade],
+        *,
+        prefix: str,
+        prices: Mapping[str, Decimal] | None = None,
+    ) -> list[Fill]:
+        """Book trades that were not booked yet, and return them; any order, any repetition.
+
+        Ours (their venue order id is known) move order, position, sleeves and balances; others move balances only,
+        until an order turns out to be theirs. `prices`: fee asset -> price in quote at the fills' time; without one,
+        a fee in a third asset keeps fee_quote None and leaves an event. Trades at or before the opening reading are
+        in its balances already and are left out. `prefix` tells a foreign trade from one that an unresolved order of
+        ours may have made. Raises LedgerUnavailable.
+        """
+        if not trades:
+            return []
+        now = self._now()
+        with self._database.transaction() as connection:
+            lock_account(connection, account)
+            opened_at = _opened_at(connection, account)
+            values = [
+                _fill_values(account, trade, prices or {}, now)
+                for trade in trades
+                if opened_at is None or trade.at > opened_at
+            ]
+            if not values:
+                return []
+            new = connection.execute(
+                upsert(fills).on_conflict_do_nothing().returning(fills.c.symbol, fills.c.trade_id), values
+            ).all()
+            if not new:
+                return []
+            booked = _read(connection, account, {(row.symbol, row.trade_id) for row in new})
+            add_to_cash(connection, account, balance_changes(booked))
+            _settle_orders(connection, account, booked, now)
+            _settle_positions(connection, account, booked, now)
+            _report(connection, account, booked, prefix, now)
+        return [rows.fill_from(row) for row in booked]
+
+    def last_trade_id(self, account: str, symbol: str) -> str | None:
+        """The newest booked trade's id, as a number: where the next read by `from_id` starts after."""
+        query = (
+            select(fills.c.trade_id)
+            .where(fills.c.account == account, fills.c.symbol == symbol)
+            .order_by(func.length(fills.c.trade_id).desc(), fills.c.trade_id.desc())
+            .limit(1)
+        )
+        with self._database.transaction() as connection:
+            return connection.execute(query).scalar_one_or_none()
+
+    def fills(
+        self, account: str, symbol: str | None = None, client_order_id: str | None = None, limit: int = 1000
+    ) -> list[Fill]:
+        """Booked trades, newest first, foreign ones included."""
+        query = _READ_FILL.where(fills.c.account == account)
+        if symbol is not None:
+            query = query.where(fills.c.symbol == symbol)
+        if client_order_id is not None:
+            query = query.where(orders.c.client_order_id == client_order_id)
+        query = query.order_by(fills.c.at.desc(), func.length(fills.c.trade_id).desc(), fills.c.trade_id.desc())
+        with self._database.transaction() as connection:
+            return [rows.fill_from(row) for row in connection.execute(query.limit(limit))]
+
+    def record_opening(self, account: str, reading: AccountReading) -> bool:
+        """The balances that the ledger starts from, once; False if there is an opening already."""
+        with self._database.transaction() as connection:
+            lock_account(connection, account)
+            if _opened_at(connection, account) is not None:
+                return False
+            values = [
+                Flow(account, asset, FlowKind.OPENING, balance.total, reading.at, "opening")
+                for asset, balance in sorted(reading.balances.items())
+            ]
+            # An empty account has an opening too: of nothing, at this time.
+            for flow in values or [Flow(account, "", FlowKind.OPENING, Decimal(0), reading.at, "opening")]:
+                _add_flow(connection, flow)
+            return True
+
+    def book_flow(self, flow: Flow) -> bool:
+        """A deposit, withdrawal, reward... False if (account, kind, asset, reference) was booked already.
+
+        Adoptions need a symbol and a price: `adopt`.
+        """
+        assert flow.kind != FlowKind.ADOPTION, "use adopt(): it needs a symbol and a price"
+        with self._database.transaction() as connection:
+            lock_account(connection, flow.account)
+            return _add_flow(connection, flow)
+
+    def adopt(self, account: str, symbol: str, amount: Decimal, price: Decimal, at: datetime, reference: str) -> bool:
+        """Make `amount` coins that are in the account already a managed position bought at `price` (quote).
+
+        Balances do not change. False if the reference was adopted already.
+        """
+        base, _ = base_and_quote(symbol)
+        flow = Flow(account, base, FlowKind.ADOPTION, amount, at, reference)
+        with self._database.transaction() as connection:
+            lock_account(connection, account)
+            late = needs_start(connection, account, symbol, at)
+            written = _add_flow(connection, flow, symbol=symbol, price=price)
+            if written:
+                book_into_positions(connection, account, {symbol}, self._now(), from_start=late)
+            return written
+
+    def expected_balances(self, account: str) -> dict[str, Decimal]:
+        """asset -> free + locked as the exchange should report it. Assets that came to 0 are in it."""
+        query = select(cash).where(cash.c.account == account, cash.c.asset != "").order_by(cash.c.asset)
+        with self._database.transaction() as connection:
+            return {row.asset: row.amount for row in connection.execute(query)}
+
+
+def _opened_at(connection: Connection, account: str) -> datetime | None:
+    query = select(func.min(flows.c.at)).where(flows.c.account == account, flows.c.kind == str(FlowKind.OPENING))
+    opened_at: datetime | None = connection.execute(query).scalar_one()
+    return opened_at
+
+
+def _fill_values(account: str, trade: VenueTrade, prices: Mapping[str, Decimal], now: datetime) -> dict[str, object]:
+    return {
+        "account": account,
+        "symbol": trade.symbol,
+        "trade_id": trade.trade_id,
+        "venue_order_id": trade.order_id,
+        "side": str(trade.side),
+        "price": trade.price,
+        "amount": trade.amount,
+        "fee": trade.fee,
+        "fee_asset": trade.fee_asset,
+        "fee_quote": _fee_in_quote(trade, prices),
+        "at": trade.at,
+        "is_maker": trade.is_maker,
+        "booked_at": now,
+    }
+
+
+def _fee_in_quote(trade: VenueTrade, prices: Mapping[str, Decimal]) -> Decimal | None:
+    base, quote = base_and_quote(trade.symbol)
+    with localcontext(EXACT):
+        if trade.fee == 0 or trade.fee_asset == quote:
+            return trade.fee
+        price = trade.price if trade.fee_asset == base else prices.get(trade.fee_asset)
+        return None if price is None else trade.fee * price
+
+
+def _add_flow(connection: Connection, flow: Flow, *, symbol: str | None = None, price: Decimal | None = None) -> bool:
+    values = {
+        "account": flow.account,
+        "kind": str(flow.kind),
+        "asset": flow.asset,
+        "amount": flow.amount,
+        "at": flow.at,
+        "reference": flow.reference,
+        "symbol": symbol,
+        "price": price,
+    }
+    written = connection.execute(upsert(flows).values(values).on_conflict_do_nothing().returning(flows.c.id))
+    if written.one_or_none() is None:
+        return False
+    if flow.kind != FlowKind.ADOPTION:
+        add_to_cash(connection, flow.account, {flow.asset: flow.amount})
+    return True
+
+
+def _read(connection: Connection, account: str, keys: set[tuple[str, str]]) -> Sequence[Row[Any]]:
+    symbols, trade_ids = {symbol for symbol, _ in keys}, {trade_id for _, trade_id in keys}
+    query = _READ_FILL.where(
+        fills.c.account == account, fills.c.symbol.in_(symbols), fills.c.trade_id.in_(trade_ids)
+    ).order_by(fills.c.at, func.length(fills.c.trade_id), fills.c.trade_id)
+    return [row for row in connection.execute(query) if (row.symbol, row.trade_id) in keys]
+
+
+def _settle_orders(connection: Connection, account: str, booked: Sequence[Row[Any]], now: datetime) -> None:
+    touched = sorted({row.client_order_id for row in booked if row.client_order_id is not None})
+    query = select(orders).where(orders.c.client_order_id.in_(touched)).order_by(orders.c.client_order_id)
+    for row in connection.execute(query.with_for_update()).all():
+        refresh_filled(connection, rows.order_from(row), now)
+
+
+def _settle_positions(connection: Connection, account: str, booked: Sequence[Row[Any]], now: datetime) -> None:
+    first: dict[str, datetime] = {}
+    for row in booked:
+        if row.client_order_id is None:
+            continue
+        base, quote = base_and_quote(row.symbol)
+        symbols = {row.symbol} if row.fee_asset in {base, quote} else {row.symbol, f"{row.fee_asset}/{quote}"}
+        for symbol in symbols:
+            first[symbol] = min(first.get(symbol, row.at), row.at)
+    for symbol, at in sorted(first.items()):
+        late = needs_start(connection, account, symbol, at)
+        book_into_positions(connection, account, {symbol}, now, from_start=late)
+
+
+def _report(connection: Connection, account: str, booked: Sequence[Row[Any]], prefix: str, now: datetime) -> None:
+    unresolved = set(
+        connection.scalars(
+            select(orders.c.symbol).where(
+                orders.c.account == account,
+                orders.c.venue_order_id.is_(None),
+                orders.c.state.in_([str(OrderState.SENT), str(OrderState.UNKNOWN)]),
+                orders.c.client_order_id.startswith(prefix, autoescape=True),
+            )
+        )
+    )
+    for row in booked:
+        detail = {"trade_id": row.trade_id, "venue_order_id": row.venue_order_id, "amount": row.amount}
+        event = Event(now, "", "info", account, row.symbol, None, row.client_order_id, detail)
+        if row.client_order_id is None:
+            kind = "trade_unattributed" if row.symbol in unresolved else "foreign_trade"
+            write_event(connection, _renamed(event, kind, "warning"))
+        if row.fee_quote is None:
+            write_event(connection, _renamed(event, "fee_without_price", "info", fee_asset=row.fee_asset, fee=row.fee))
+
+
+def _renamed(event: Event, kind: str, severity: str, **more: object) -> Event:
+    return Event(
+        event.at,
+        kind,
+        severity,
+        event.account,
+        event.symbol,
+        event.decision_id,
+        event.client_order_id,
+        dict(event.detail) | more,
+    )

@@ -1,0 +1,82 @@
+"""Fixtures that every room may use: a PostgreSQL server and a fresh ledger in it.
+
+The server is an embedded one in a temporary folder, or a stock one at TRADE_PIPELINE_TEST_POSTGRES_URL; the tests are
+the same. Each test's ledger is a database of its own, copied from a migrated one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.runtime import embedded_postgres
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """URL of a server whose role may create databases; its database name is a new one of this test process."""
+    name = f"test_{os.getpid()}_{secrets.token_hex(3)}"
+    given = os.environ.get("TRADE_PIPELINE_TEST_POSTGRES_URL")
+    if given:
+        yield make_url(given).set(database=name).render_as_string(hide_password=False)
+        return
+    # A short folder: a socket's path has room for 107 bytes.
+    root = Path(tempfile.mkdtemp(prefix="tp-test-"))
+    password = secrets.token_hex(8)
+    url = embedded_postgres.url(root / "s", password, name)
+    embedded_postgres.initialise(root / "postgres", root / "s", password)
+    # fsync is for machines that lose power; a test that is about it starts a server of its own.
+    command = [*embedded_postgres.foreground_command(root / "postgres", root / "s"), "-c", "fsync=off"]
+    with (root / "log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        embedded_postgres.wait_ready(url, timeout_s=60)
+        yield url
+    finally:
+        server.send_signal(signal.SIGINT)
+        try:
+            server.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def migrated_url(postgres_url: str) -> Iterator[str]:
+    """A migrated database that nobody writes to: what `ledger_url` copies."""
+    embedded_postgres.create_database(postgres_url)
+    ledger = Ledger(postgres_url)
+    ledger.migrate()
+    ledger.close()  # a template must have no connection
+    yield postgres_url
+    embedded_postgres.drop_database(postgres_url)
+
+
+@pytest.fixture
+def ledger_url(migrated_url: str) -> Iterator[str]:
+    """URL of an empty, migrated database of this test's own."""
+    template = make_url(migrated_url).database
+    url = make_url(migrated_url).set(database=f"{template}_{secrets.token_hex(4)}")
+    text = url.render_as_string(hide_password=False)
+    embedded_postgres.create_database(text, template=template)
+    yield text
+    embedded_postgres.drop_database(text)
+
+
+@pytest.fixture
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    """An empty ledger on the wall clock."""
+    book = Ledger(ledger_url)
+    yield book
+    book.close()
