@@ -49,6 +49,7 @@ FEATURES: dict[str, pl.DataType] = {
     "donchian_low": pl.Float64(),
     "realised_volatility": pl.Float64(),  # per bar, standard deviation of log returns
     "volume_zscore": pl.Float64(),
+    "idle_ratio": pl.Float64(),  # share of the volume window's bars without a trade
 }
 """Warm-up rows hold nulls (never NaN)."""
 

@@ -61,9 +61,32 @@ class MeanReversionSettings(Section):
     band_exit_min: float = 0.5
 
 
+class RegimeSettings(Section):
+    """Limits of the regime classifier that the strategies read."""
+
+    adx_trend_min: float = Field(20.0, ge=0, le=100)
+    """Trend strength from which a symbol counts as trending."""
+    breakout_volume_zscore_min: float = 1.0
+    """Unusual volume without which a close outside the channel is no breakout."""
+    volatile_multiple: float = Field(2.0, gt=1)
+    """Realised volatility above this multiple of its own long-run mean is volatile."""
+    volatile_bars: int = Field(240, ge=60)
+    idle_ratio_max: float = Field(0.2, ge=0, le=1)
+    """Share of bars without a trade beyond which a symbol is illiquid."""
+    atr_ratio_min: float = Field(0.00002, ge=0, lt=1)
+    """A price that moves less than this share per bar is not traded in earnest."""
+
+
 class StrategySettings(Section):
+    regimes: RegimeSettings = RegimeSettings()
     trend: TrendSettings = TrendSettings()
     mean_reversion: MeanReversionSettings = MeanReversionSettings()
+
+    @property
+    def enabled_weights(self) -> dict[str, float]:
+        """Share of the risk budget by name of each strategy that is switched on."""
+        sections = {"trend": self.trend, "mean_reversion": self.mean_reversion}
+        return {name: section.weight for name, section in sections.items() if section.enabled}
 
 
 class PortfolioSettings(Section):

@@ -1,0 +1,58 @@
+"""Column primitives that every stage may use: averages and ratios as `pl.Expr`, none knows a stage or a setting.
+
+Each is causal (row t reads rows up to t) and meant to be evaluated per symbol, `expression.over("symbol")`, on a
+frame sorted by time. Sums run forward from the first row, so two frames that start at the same row give the same
+bits for every row that both hold, however many rows or symbols follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import polars as pl
+
+Layer: TypeAlias = Mapping[str, pl.Expr]
+"""Column name -> expression: columns that can be evaluated in one step."""
+
+
+def simple_average(values: pl.Expr, bars: int) -> pl.Expr:
+    """Mean of the last `bars` values; null before that many."""
+    return values.rolling_mean(bars)
+
+
+def seeded_average(values: pl.Expr, bars: int, alpha: float) -> pl.Expr:
+    """y[t] = y[t-1] + alpha (x[t] - y[t-1]), started with the mean of the first `bars` values; null before.
+
+    The recursion of polars has no such start: rows before the seed are made null, the seed row becomes the mean.
+    Leading nulls of `values` do not count.
+    """
+    seen = values.is_not_null().cum_sum()
+    seeded = pl.when(seen == bars).then(values.rolling_mean(bars)).when(seen > bars).then(values)
+    return seeded.ewm_mean(alpha=alpha, adjust=False, ignore_nulls=True)
+
+
+def exponential_average(values: pl.Expr, bars: int) -> pl.Expr:
+    """EMA with alpha = 2 / (bars + 1), seeded with the simple mean."""
+    return seeded_average(values, bars, 2.0 / (bars + 1.0))
+
+
+def wilder_average(values: pl.Expr, bars: int) -> pl.Expr:
+    """Wilder's smoothing, alpha = 1 / bars, seeded with the simple mean (New Concepts in Technical Trading, 1978)."""
+    return seeded_average(values, bars, 1.0 / bars)
+
+
+def relative_average(values: pl.Expr, bars: int) -> pl.Expr:
+    """SMA(3n) - SMA(2n) + SMA(n): the "relative moving average" that some platforms call RMA; not Wilder's."""
+    return values.rolling_mean(3 * bars) - values.rolling_mean(2 * bars) + values.rolling_mean(bars)
+
+
+def ratio(numerator: pl.Expr, denominator: pl.Expr, otherwise: float, smallest: pl.Expr | float = 0.0) -> pl.Expr:
+    """numerator / denominator; `otherwise` where the denominator is not above `smallest`; null where one is null."""
+    known = numerator.is_not_null() & denominator.is_not_null()
+    return pl.when(known & (denominator > smallest)).then(numerator / denominator).when(known).then(pl.lit(otherwise))
+
+
+def finite(values: pl.Expr) -> pl.Expr:
+    """Values with NaN and infinities turned into null: a stage further on must not mistake them for numbers."""
+    return pl.when(values.is_finite()).then(values)

@@ -1,0 +1,42 @@
+"""Bars in, features out: evaluates the families' columns per symbol, layer by layer."""
+
+from __future__ import annotations
+
+from itertools import zip_longest
+
+import polars as pl
+
+from trade_pipeline.expressions import Layer, finite
+from trade_pipeline.features import momentum, trend, volatility, volume
+from trade_pipeline.schemas.frames import BAR_KEY, FEATURES
+from trade_pipeline.settings.trading import FeatureSettings
+
+FAMILIES = (volatility.layers, momentum.layers, trend.layers, volume.layers)
+
+
+def feature_layers(settings: FeatureSettings) -> list[Layer]:
+    """Columns to evaluate together, then those that read them; names with an underscore in front are not kept.
+
+    One nested expression per feature would be shorter and a thousand times slower: polars does not share equal
+    parts of expressions under `.over`, and ADX contains its own ingredients some hundred times.
+    """
+    per_family = [layers(settings) for layers in FAMILIES]
+    merged: list[Layer] = []
+    for layer in zip_longest(*per_family, fillvalue={}):
+        merged.append({name: column for part in layer for name, column in part.items()})
+    return merged
+
+
+def compute_features(bars: pl.DataFrame, settings: FeatureSettings) -> pl.DataFrame:
+    """A FEATURES frame with one row per bar, sorted by (symbol, open_time).
+
+    `bars` is a clean BARS frame. Warm-up rows hold nulls, as does every value that is not finite. Two frames whose
+    symbols start at the same bar agree bit for bit on every row they share.
+    """
+    frame = bars.sort(BAR_KEY)
+    for layer in feature_layers(settings):
+        frame = frame.with_columns(column.over("symbol").alias(name) for name, column in layer.items())
+    return frame.select(
+        finite(pl.col(name)).alias(name) if dtype == pl.Float64() else pl.col(name).cast(dtype)
+        for name, dtype in FEATURES.items()
+    )

@@ -1,0 +1,40 @@
+"""Momentum features: how one-sided the recent moves were. Each is evaluated `.over("symbol")`."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from trade_pipeline.expressions import Layer, ratio, wilder_average
+from trade_pipeline.settings.trading import FeatureSettings
+
+
+def gain() -> pl.Expr:
+    """Rise of the close from the bar before in quote units, 0 where it fell; null at the first row."""
+    return pl.col("close").diff().clip(lower_bound=0.0)
+
+
+def loss() -> pl.Expr:
+    """Fall of the close from the bar before in quote units, 0 where it rose; null at the first row."""
+    return (-pl.col("close").diff()).clip(lower_bound=0.0)
+
+
+def relative_strength(gain_average: pl.Expr, loss_average: pl.Expr) -> pl.Expr:
+    """RSI, 0..100, as 100 gain / (gain + loss): equal to 100 - 100 / (1 + RS), but defined where nothing was lost.
+
+    50 where nothing moves. With Wilder's averages it is Wilder's RSI, with plain means Cutler's.
+    """
+    return 100.0 * ratio(gain_average, gain_average + loss_average, 0.5)
+
+
+def rsi() -> pl.Expr:
+    """Wilder's RSI. Reads the averages `_gain_average` and `_loss_average`."""
+    return relative_strength(pl.col("_gain_average"), pl.col("_loss_average"))
+
+
+def layers(settings: FeatureSettings) -> tuple[Layer, ...]:
+    """The family's columns in the order in which they need each other."""
+    return (
+        {"_gain": gain(), "_loss": loss()},
+        {f"{name}_average": wilder_average(pl.col(name), settings.rsi_bars) for name in ("_gain", "_loss")},
+        {"rsi": rsi()},
+    )

@@ -1,0 +1,65 @@
+"""Volatility features: how far the price moves in a bar. Each is evaluated `.over("symbol")`."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from trade_pipeline.expressions import Layer, ratio, simple_average, wilder_average
+from trade_pipeline.settings.trading import FeatureSettings
+
+BAND_WIDTH_RATIO_MIN = 1e-7
+"""Bands narrower than this share of the price are rounding noise of the running sums: they have no inside."""
+
+
+def true_range() -> pl.Expr:
+    """Largest of high - low and the moves from the previous close, in quote units; high - low at the first bar."""
+    previous = pl.col("close").shift(1)
+    return pl.max_horizontal("high", previous) - pl.min_horizontal("low", previous)
+
+
+def atr(bars: int) -> pl.Expr:
+    """Wilder's average true range in quote units, seeded with the mean of the first `bars`. Reads `_true_range`."""
+    return wilder_average(pl.col("_true_range"), bars)
+
+
+def atr_ratio() -> pl.Expr:
+    """ATR as a share of the close. Reads `atr`."""
+    return ratio(pl.col("atr"), pl.col("close"), 0.0)
+
+
+def bollinger_upper(bars: int, width: float) -> pl.Expr:
+    """Mean close + width x population standard deviation of the last `bars` closes (Bollinger)."""
+    close = pl.col("close")
+    return simple_average(close, bars) + width * close.rolling_std(bars, ddof=0)
+
+
+def bollinger_lower(bars: int, width: float) -> pl.Expr:
+    """Mean close - width x population standard deviation of the last `bars` closes."""
+    close = pl.col("close")
+    return simple_average(close, bars) - width * close.rolling_std(bars, ddof=0)
+
+
+def bollinger_position() -> pl.Expr:
+    """Close between the bands: 0 at the lower, 1 at the upper, beyond outside; 0.5 where the bands touch."""
+    lower, close = pl.col("bollinger_lower"), pl.col("close")
+    return ratio(close - lower, pl.col("bollinger_upper") - lower, 0.5, BAND_WIDTH_RATIO_MIN * close)
+
+
+def realised_volatility(bars: int) -> pl.Expr:
+    """Sample standard deviation of the last `bars` log returns, per bar (not annualised)."""
+    return pl.col("close").log().diff().rolling_std(bars, ddof=1)
+
+
+def layers(settings: FeatureSettings) -> tuple[Layer, ...]:
+    """The family's columns in the order in which they need each other."""
+    band = (settings.bollinger_bars, settings.bollinger_width)
+    return (
+        {
+            "_true_range": true_range(),
+            "bollinger_upper": bollinger_upper(*band),
+            "bollinger_lower": bollinger_lower(*band),
+            "realised_volatility": realised_volatility(settings.volatility_bars),
+        },
+        {"atr": atr(settings.atr_bars), "bollinger_position": bollinger_position()},
+        {"atr_ratio": atr_ratio()},
+    )

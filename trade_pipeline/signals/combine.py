@@ -1,0 +1,60 @@
+"""Runs every enabled strategy over features and regimes; one that fails says HOLD, the others go on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from trade_pipeline.expressions import finite
+from trade_pipeline.schemas.frames import BAR_KEY, SIGNALS, empty
+from trade_pipeline.settings.trading import StrategySettings
+from trade_pipeline.signals.mean_reversion import MeanReversion
+from trade_pipeline.signals.strategy import Strategy
+from trade_pipeline.signals.trend import TrendFollowing
+
+KEYS = ("symbol", "open_time", "close_time", "regime")
+ERROR_TEXT_CHARS_MAX = 200
+
+
+def enabled_strategies(settings: StrategySettings) -> tuple[Strategy, ...]:
+    """The strategies that are switched on, in the order of their names."""
+    every: tuple[Strategy, ...] = (MeanReversion(settings.mean_reversion), TrendFollowing(settings.trend))
+    return tuple(strategy for strategy in every if strategy.name in settings.enabled_weights)
+
+
+def compute_signals(
+    features: pl.DataFrame,
+    regimes: pl.DataFrame,
+    settings: StrategySettings,
+    strategies: Sequence[Strategy] | None = None,
+) -> pl.DataFrame:
+    """A SIGNALS frame, one row per (symbol, open_time, strategy), sorted by these.
+
+    `features` and `regimes` are frames of the same keys that start at the same anchor. A score that is null is HOLD:
+    warm-up, a value that is no number, or a strategy that raised, whose rows name the error.
+    """
+    words = regimes.select(*BAR_KEY, "regime")
+    frame = features.join(words, on=list(BAR_KEY), how="left").sort(BAR_KEY)
+    chosen = enabled_strategies(settings) if strategies is None else strategies
+    rows = [_scored(frame, strategy) for strategy in chosen]
+    if not rows:
+        return empty(SIGNALS)
+    return pl.concat(rows).sort(*BAR_KEY, "strategy")
+
+
+def _scored(frame: pl.DataFrame, strategy: Strategy) -> pl.DataFrame:
+    """One strategy's SIGNALS rows. Any error of a strategy becomes HOLD for its rows: rule 1 of the targets."""
+    try:
+        opinion = strategy.opinion()
+        answer = frame.select(
+            *KEYS,
+            finite(opinion.score.cast(pl.Float64)).clip(-1.0, 1.0).over("symbol").alias("score"),
+            finite(opinion.confidence.cast(pl.Float64)).clip(0.0, 1.0).over("symbol").alias("confidence"),
+            opinion.reason.over("symbol").alias("reason"),
+        )
+    except Exception as error:
+        text = f"{strategy.name} failed: {type(error).__name__}: {error}".splitlines()[0][:ERROR_TEXT_CHARS_MAX]
+        answer = frame.select(*KEYS).with_columns(score=None, confidence=None, reason=pl.lit(text))
+    named = answer.with_columns(pl.lit(strategy.name).alias("strategy"))
+    return named.select(pl.col(name).cast(dtype) for name, dtype in SIGNALS.items())
