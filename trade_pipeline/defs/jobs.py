@@ -1,0 +1,43 @@
+"""Jobs: which assets and ops run together, on which queue, for how long at most."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from trade_pipeline.defs.run_time import DECIDE_JOB, EXECUTE_JOB
+
+QUEUE_TAG = "dagster-celery/queue"
+DECIDE_CHAIN = (
+    "raw_bars",
+    "bars",
+    "features",
+    "regimes",
+    "signals",
+    "target_positions",
+    "approved_targets",
+)
+RECOMPUTATION_CHECK = dg.AssetCheckKey(dg.AssetKey("target_positions"), "recomputed_equals_live")
+
+
+def live_tags(queue: str, max_runtime_s: int) -> dict[str, str]:
+    """A live run has a queue of its own, ends by itself, and is never started again by Dagster."""
+    return {QUEUE_TAG: queue, "dagster/max_runtime": str(max_runtime_s), "dagster/max_retries": "0"}
+
+
+decide = dg.define_asset_job(
+    DECIDE_JOB,
+    selection=dg.AssetSelection.assets(*DECIDE_CHAIN) - dg.AssetSelection.checks(RECOMPUTATION_CHECK),
+    tags=live_tags("decide", 50),
+    executor_def=dg.in_process_executor,
+    description="From the bar that just closed to approved targets.",
+)
+
+reports = dg.define_asset_job(
+    "reports",
+    selection=dg.AssetSelection.assets("equity_curve", "closed_trades"),
+    tags={"dagster/max_runtime": "120"},
+    executor_def=dg.in_process_executor,
+    description="Equity curve and closed trades from the ledger.",
+)
+
+__all__ = ["DECIDE_CHAIN", "EXECUTE_JOB", "QUEUE_TAG", "RECOMPUTATION_CHECK", "decide", "live_tags", "reports"]

@@ -1,0 +1,60 @@
+"""When runs are asked for by the clock."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC
+from pathlib import Path
+
+import dagster as dg
+
+from trade_pipeline.defs.jobs import decide, reports
+from trade_pipeline.defs.partitions import last_close, partition_of
+from trade_pipeline.defs.resources import HOME_VARIABLE
+from trade_pipeline.defs.run_time import AS_OF_TAG
+from trade_pipeline.errors import SettingsError
+from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.load import settings_in_force
+
+
+def starts_running() -> bool:
+    """In mode sim everything runs at once; elsewhere a person switches it on. Reads one small file, no more."""
+    home = os.environ.get(HOME_VARIABLE, "")
+    try:
+        return not home or settings_in_force(Home.at(Path(home))).mode == "sim"
+    except SettingsError:
+        return True
+
+
+SCHEDULE_STATUS = dg.DefaultScheduleStatus.RUNNING if starts_running() else dg.DefaultScheduleStatus.STOPPED
+SENSOR_STATUS = dg.DefaultSensorStatus.RUNNING if starts_running() else dg.DefaultSensorStatus.STOPPED
+
+
+@dg.schedule(
+    cron_schedule="* * * * *",
+    job=decide,
+    name="bar_close",
+    default_status=SCHEDULE_STATUS,
+    execution_timezone="UTC",
+    description="Decides once for every minute bar that closes.",
+)
+def bar_close(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """The tick's nominal minute is the close of the bar, however late the tick is evaluated."""
+    as_of = last_close(context.scheduled_execution_time.astimezone(UTC))
+    return dg.RunRequest(
+        run_key=f"bar_close:{as_of.isoformat()}",
+        partition_key=partition_of(as_of),
+        tags={AS_OF_TAG: as_of.isoformat()},
+    )
+
+
+reports_schedule = dg.ScheduleDefinition(
+    name="reports",
+    job=reports,
+    cron_schedule="*/5 * * * *",
+    default_status=SCHEDULE_STATUS,
+    execution_timezone="UTC",
+    description="Draws equity curve and closed trades anew.",
+)
+
+SCHEDULES = [bar_close, reports_schedule]
