@@ -90,8 +90,8 @@ def book_into_positions(
         start = Running() if from_start else before
         since = start.key[0] if start.key else None
         entries = [entry for entry in entries_of(connection, account, symbol, since) if _after(entry.key, start.key)]
-        if not entries and row is None:
-            continue
+        if row is None and all(entry.kind == "fee" for entry in entries):
+            continue  # a fee was paid with coins of which none are managed
         state, finished = fold(entries, start)
         if from_start:
             connection.execute(

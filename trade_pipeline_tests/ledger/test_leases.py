@@ -1,0 +1,105 @@
+"""Leases and claims: one sender per account, one run per decision."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from trade_pipeline.errors import AlreadyClaimed, LeaseHeld, LeaseLost
+from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline_tests.fakes import make_intent, make_request
+
+
+def expire(url: str) -> None:
+    """Let the database's clock pass every lease's end."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE trade_pipeline.leases SET expires_at = clock_timestamp() - interval '1 s'"))
+    engine.dispose()
+
+
+def test_a_held_lease_is_refused_to_others(ledger: Ledger) -> None:
+    ledger.acquire_lease("main", "one", 30)
+
+    with pytest.raises(LeaseHeld, match="one holds"):
+        ledger.acquire_lease("main", "two", 30)
+
+
+def test_leases_of_two_accounts_do_not_touch(ledger: Ledger) -> None:
+    assert ledger.acquire_lease("main", "one", 30).token == ledger.acquire_lease("other", "two", 30).token == 1
+
+
+def test_tokens_grow_through_release_and_expiry(ledger: Ledger, ledger_url: str) -> None:
+    first = ledger.acquire_lease("main", "one", 30)
+    ledger.release_lease(first)
+    second = ledger.acquire_lease("main", "two", 30)
+    expire(ledger_url)
+    third = ledger.acquire_lease("main", "three", 30)
+
+    assert first.token < second.token < third.token
+
+
+def test_the_holder_of_an_expired_lease_can_neither_send_nor_take_back_its_successors(
+    ledger: Ledger, ledger_url: str
+) -> None:
+    ledger.plan_order(make_intent(), make_request())
+    stale = ledger.acquire_lease("main", "one", 30)
+    expire(ledger_url)
+    ledger.acquire_lease("main", "two", 30)
+
+    with pytest.raises(LeaseLost):
+        ledger.mark_sent(make_request().client_order_id, stale, 1)
+    ledger.release_lease(stale)
+
+    with pytest.raises(LeaseHeld):
+        ledger.acquire_lease("main", "three", 30)
+
+
+def test_an_exit_that_waits_is_seen_by_the_holder_and_goes_first(ledger: Ledger) -> None:
+    entry = ledger.acquire_lease("main", "execute", 30)
+    assert not ledger.exit_is_waiting(entry)
+
+    with pytest.raises(LeaseHeld):
+        ledger.acquire_lease("main", "guard", 30, for_exit=True)
+
+    assert ledger.exit_is_waiting(entry)
+    ledger.release_lease(entry)
+    with pytest.raises(LeaseHeld):
+        ledger.acquire_lease("main", "another-execute", 30)
+    taken = ledger.acquire_lease("main", "guard", 30, for_exit=True)
+    assert not ledger.exit_is_waiting(taken)
+
+
+def test_of_many_who_ask_at_once_one_gets_the_lease(ledger: Ledger) -> None:
+    def ask(number: int) -> bool:
+        try:
+            ledger.acquire_lease("main", f"holder-{number}", 30)
+        except LeaseHeld:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(ask, range(6))) == 1
+
+
+def test_two_workers_that_claim_the_same_decision_end_with_one_owner(ledger: Ledger) -> None:
+    def claim(number: int) -> bool:
+        try:
+            ledger.claim("decision", "execute", f"run-{number}")
+        except AlreadyClaimed:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(claim, range(6))) == 1
+
+
+def test_the_same_run_may_claim_again_and_another_job_is_another_claim(ledger: Ledger) -> None:
+    ledger.claim("decision", "execute", "run-1")
+    ledger.claim("decision", "execute", "run-1")
+    ledger.claim("decision", "report", "run-2")
+
+    with pytest.raises(AlreadyClaimed, match="run-1"):
+        ledger.claim("decision", "execute", "run-2")
