@@ -28,8 +28,9 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 from trade_pipeline.schemas.trading import LIVE_STATES
 
-SCHEMA = "trade_pipeline"
-"""Dagster keeps its tables in `public` of the same database."""
+SCHEMA = "ledger"
+"""Dagster keeps its tables in `public` of the same database. No schema may have the name of the role that connects:
+PostgreSQL would put tables that name no schema, Dagster's, into it."""
 
 metadata = MetaData(
     schema=SCHEMA,

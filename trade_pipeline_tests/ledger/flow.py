@@ -16,7 +16,13 @@ def sent_order(ledger: Ledger, number: int = 1, **changes: object) -> Order:
     """A planned and sent order; `changes` go to intent and request alike, as far as each has the field."""
     both = {name: changes[name] for name in ("symbol", "side", "amount") if name in changes}
     intent = make_intent(
-        f"intent-{number}", **both, **{key: value for key, value in changes.items() if key in {"role", "sleeves", "reason", "strategy", "decision_id"}}
+        f"intent-{number}",
+        **both,
+        **{
+            key: value
+            for key, value in changes.items()
+            if key in {"role", "sleeves", "reason", "strategy", "decision_id"}
+        },
     )
     request = make_request(f"{PREFIX}{number:028x}", **both)
     ledger.plan_order(intent, request)

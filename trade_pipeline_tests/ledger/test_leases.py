@@ -16,7 +16,7 @@ def expire(url: str) -> None:
     """Let the database's clock pass every lease's end."""
     engine = create_engine(url)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE trade_pipeline.leases SET expires_at = clock_timestamp() - interval '1 s'"))
+        connection.execute(text("UPDATE ledger.leases SET expires_at = clock_timestamp() - interval '1 s'"))
     engine.dispose()
 
 

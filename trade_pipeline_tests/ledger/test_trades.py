@@ -6,6 +6,7 @@ import json
 import time
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -118,7 +119,7 @@ def test_a_base_fee_reduces_the_quantity_and_a_quote_fee_stays_beside(ledger: Le
 
 def test_a_fee_in_a_third_asset_is_converted_when_its_price_is_known(ledger: Ledger) -> None:
     open_order(ledger, amount=D(2))
-    fee = {"fee": D("0.01"), "fee_asset": "BNB"}
+    fee: dict[str, Any] = {"fee": D("0.01"), "fee_asset": "BNB"}
 
     [known] = ledger.book_trades("main", [make_trade(1, **fee)], prefix=PREFIX, prices={"BNB": D(600)})
     [unknown] = ledger.book_trades("main", [make_trade(2, **fee)], prefix=PREFIX)
@@ -248,14 +249,14 @@ def replay(ledger: Ledger, symbol: str, first: int, fills: list[dict[str, str]])
     return flat_at
 
 
-def projections(url: str) -> dict[str, list[tuple[object, ...]]]:
+def projections(url: str) -> dict[str, list[tuple[str, ...]]]:
     engine, found = create_engine(url), {}
     with engine.connect() as connection:
         for table in ("positions", "sleeves", "cash", "closed_trades"):
-            rows = connection.execute(text(f"SELECT * FROM trade_pipeline.{table} ORDER BY 1, 2, 3"))
+            rows = connection.execute(text(f"SELECT * FROM ledger.{table} ORDER BY 1, 2, 3"))
             found[table] = [tuple(map(str, row)) for row in rows]
         columns = "client_order_id, state, filled, quote_filled, venue_order_id"
-        rows = connection.execute(text(f"SELECT {columns} FROM trade_pipeline.orders ORDER BY 1"))
+        rows = connection.execute(text(f"SELECT {columns} FROM ledger.orders ORDER BY 1"))
         found["orders"] = [tuple(map(str, row)) for row in rows]
     engine.dispose()
     return found
@@ -273,7 +274,7 @@ def test_projections_rebuild_to_the_same_values(ledger: Ledger, ledger_url: str)
     engine = create_engine(ledger_url)
     with engine.begin() as connection:
         for table in ("positions", "sleeves", "cash", "closed_trades"):
-            connection.execute(text(f"DELETE FROM trade_pipeline.{table}"))
+            connection.execute(text(f"DELETE FROM ledger.{table}"))
     engine.dispose()
 
     ledger.rebuild_positions("main")
@@ -286,13 +287,13 @@ def test_append_only_tables_refuse_change(ledger: Ledger, ledger_url: str) -> No
     buy(ledger, 1, "1", "100")
     engine = create_engine(ledger_url)
     for table in APPEND_ONLY:
-        column = next(iter(table.columns)).name
+        column = next(column.name for column in table.columns if column.identity is None)
         for statement in (
             f"UPDATE {table.fullname} SET {column} = {column}",
             f"DELETE FROM {table.fullname}",
             f"TRUNCATE {table.fullname} CASCADE",
         ):
-            refusal = pytest.raises(DBAPIError, match="append-only|GENERATED|generated|can only be updated to DEFAULT")
+            refusal = pytest.raises(DBAPIError, match="append-only")
             with refusal, engine.begin() as connection:
                 connection.execute(text(statement))
     engine.dispose()

@@ -10,7 +10,7 @@ branch_labels = None
 depends_on = None
 
 TABLES = """
-CREATE TABLE trade_pipeline.account_snapshots (
+CREATE TABLE ledger.account_snapshots (
     snapshot_id TEXT NOT NULL,
     account TEXT NOT NULL,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -25,14 +25,14 @@ CREATE TABLE trade_pipeline.account_snapshots (
     CONSTRAINT pk_account_snapshots PRIMARY KEY (snapshot_id)
 );
 
-CREATE TABLE trade_pipeline.cash (
+CREATE TABLE ledger.cash (
     account TEXT NOT NULL,
     asset TEXT NOT NULL,
     amount NUMERIC NOT NULL,
     CONSTRAINT pk_cash PRIMARY KEY (account, asset)
 );
 
-CREATE TABLE trade_pipeline.claims (
+CREATE TABLE ledger.claims (
     decision_id TEXT NOT NULL,
     job TEXT NOT NULL,
     run_id TEXT NOT NULL,
@@ -40,7 +40,7 @@ CREATE TABLE trade_pipeline.claims (
     CONSTRAINT pk_claims PRIMARY KEY (decision_id, job)
 );
 
-CREATE TABLE trade_pipeline.closed_trades (
+CREATE TABLE ledger.closed_trades (
     account TEXT NOT NULL,
     symbol TEXT NOT NULL,
     number INTEGER NOT NULL,
@@ -56,9 +56,9 @@ CREATE TABLE trade_pipeline.closed_trades (
     CONSTRAINT pk_closed_trades PRIMARY KEY (account, symbol, number)
 );
 
-CREATE INDEX ix_closed_trades_account_closed_at ON trade_pipeline.closed_trades (account, closed_at);
+CREATE INDEX ix_closed_trades_account_closed_at ON ledger.closed_trades (account, closed_at);
 
-CREATE TABLE trade_pipeline.equity (
+CREATE TABLE ledger.equity (
     account TEXT NOT NULL,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
     equity_quote NUMERIC NOT NULL,
@@ -71,7 +71,7 @@ CREATE TABLE trade_pipeline.equity (
     CONSTRAINT pk_equity PRIMARY KEY (account, at)
 );
 
-CREATE TABLE trade_pipeline.events (
+CREATE TABLE ledger.events (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
     kind TEXT NOT NULL,
@@ -84,9 +84,9 @@ CREATE TABLE trade_pipeline.events (
     CONSTRAINT pk_events PRIMARY KEY (id)
 );
 
-CREATE INDEX ix_events_account_at ON trade_pipeline.events (account, at);
+CREATE INDEX ix_events_account_at ON ledger.events (account, at);
 
-CREATE TABLE trade_pipeline.fills (
+CREATE TABLE ledger.fills (
     account TEXT NOT NULL,
     symbol TEXT NOT NULL,
     trade_id TEXT NOT NULL,
@@ -103,13 +103,13 @@ CREATE TABLE trade_pipeline.fills (
     CONSTRAINT pk_fills PRIMARY KEY (account, symbol, trade_id)
 );
 
-CREATE INDEX ix_fills_account_at ON trade_pipeline.fills (account, at);
+CREATE INDEX ix_fills_account_at ON ledger.fills (account, at);
 
-CREATE INDEX ix_fills_account_fee_asset ON trade_pipeline.fills (account, fee_asset);
+CREATE INDEX ix_fills_account_fee_asset ON ledger.fills (account, fee_asset);
 
-CREATE INDEX ix_fills_account_symbol_venue_order_id ON trade_pipeline.fills (account, symbol, venue_order_id);
+CREATE INDEX ix_fills_account_symbol_venue_order_id ON ledger.fills (account, symbol, venue_order_id);
 
-CREATE TABLE trade_pipeline.flows (
+CREATE TABLE ledger.flows (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     account TEXT NOT NULL,
     kind TEXT NOT NULL,
@@ -123,14 +123,14 @@ CREATE TABLE trade_pipeline.flows (
     CONSTRAINT uq_flows_account_kind_asset_reference UNIQUE (account, kind, asset, reference)
 );
 
-CREATE TABLE trade_pipeline.heartbeats (
+CREATE TABLE ledger.heartbeats (
     process TEXT NOT NULL,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
     detail JSONB NOT NULL,
     CONSTRAINT pk_heartbeats PRIMARY KEY (process)
 );
 
-CREATE TABLE trade_pipeline.intents (
+CREATE TABLE ledger.intents (
     intent_id TEXT NOT NULL,
     account TEXT NOT NULL,
     decision_id TEXT,
@@ -148,10 +148,9 @@ CREATE TABLE trade_pipeline.intents (
     CONSTRAINT pk_intents PRIMARY KEY (intent_id)
 );
 
-CREATE INDEX ix_intents_account_symbol_role_created_at
-ON trade_pipeline.intents (account, symbol, role, created_at);
+CREATE INDEX ix_intents_account_symbol_role_created_at ON ledger.intents (account, symbol, role, created_at);
 
-CREATE TABLE trade_pipeline.leases (
+CREATE TABLE ledger.leases (
     account TEXT NOT NULL,
     holder TEXT NOT NULL,
     token BIGINT NOT NULL,
@@ -160,7 +159,7 @@ CREATE TABLE trade_pipeline.leases (
     CONSTRAINT pk_leases PRIMARY KEY (account)
 );
 
-CREATE TABLE trade_pipeline.locks (
+CREATE TABLE ledger.locks (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     account TEXT NOT NULL,
     strategy TEXT NOT NULL,
@@ -172,9 +171,9 @@ CREATE TABLE trade_pipeline.locks (
     CONSTRAINT pk_locks PRIMARY KEY (id)
 );
 
-CREATE INDEX ix_locks_account_symbol ON trade_pipeline.locks (account, symbol);
+CREATE INDEX ix_locks_account_symbol ON ledger.locks (account, symbol);
 
-CREATE TABLE trade_pipeline.outcomes (
+CREATE TABLE ledger.outcomes (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     decision_id TEXT NOT NULL,
     stage TEXT NOT NULL,
@@ -184,9 +183,9 @@ CREATE TABLE trade_pipeline.outcomes (
     CONSTRAINT pk_outcomes PRIMARY KEY (id)
 );
 
-CREATE INDEX ix_outcomes_decision_id ON trade_pipeline.outcomes (decision_id);
+CREATE INDEX ix_outcomes_decision_id ON ledger.outcomes (decision_id);
 
-CREATE TABLE trade_pipeline.positions (
+CREATE TABLE ledger.positions (
     account TEXT NOT NULL,
     symbol TEXT NOT NULL,
     amount NUMERIC NOT NULL,
@@ -202,7 +201,7 @@ CREATE TABLE trade_pipeline.positions (
     CONSTRAINT ck_positions_amount_not_negative CHECK (amount >= 0)
 );
 
-CREATE TABLE trade_pipeline.sleeves (
+CREATE TABLE ledger.sleeves (
     account TEXT NOT NULL,
     symbol TEXT NOT NULL,
     strategy TEXT NOT NULL,
@@ -210,7 +209,7 @@ CREATE TABLE trade_pipeline.sleeves (
     CONSTRAINT pk_sleeves PRIMARY KEY (account, symbol, strategy)
 );
 
-CREATE TABLE trade_pipeline.decisions (
+CREATE TABLE ledger.decisions (
     decision_id TEXT NOT NULL,
     account TEXT NOT NULL,
     mode TEXT NOT NULL,
@@ -225,13 +224,12 @@ CREATE TABLE trade_pipeline.decisions (
     expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
     detail JSONB NOT NULL,
     CONSTRAINT pk_decisions PRIMARY KEY (decision_id),
-    CONSTRAINT fk_decisions_snapshot_id FOREIGN KEY(snapshot_id)
-        REFERENCES trade_pipeline.account_snapshots (snapshot_id)
+    CONSTRAINT fk_decisions_snapshot_id FOREIGN KEY(snapshot_id) REFERENCES ledger.account_snapshots (snapshot_id)
 );
 
-CREATE INDEX ix_decisions_account_as_of ON trade_pipeline.decisions (account, as_of);
+CREATE INDEX ix_decisions_account_as_of ON ledger.decisions (account, as_of);
 
-CREATE TABLE trade_pipeline.orders (
+CREATE TABLE ledger.orders (
     client_order_id TEXT NOT NULL,
     intent_id TEXT NOT NULL,
     attempt INTEGER NOT NULL,
@@ -257,20 +255,20 @@ CREATE TABLE trade_pipeline.orders (
     CONSTRAINT ck_orders_amount_positive CHECK (amount > 0),
     CONSTRAINT uq_orders_intent_id_attempt UNIQUE (intent_id, attempt),
     CONSTRAINT uq_orders_account_symbol_venue_order_id UNIQUE (account, symbol, venue_order_id),
-    CONSTRAINT fk_orders_intent_id FOREIGN KEY(intent_id) REFERENCES trade_pipeline.intents (intent_id)
+    CONSTRAINT fk_orders_intent_id FOREIGN KEY(intent_id) REFERENCES ledger.intents (intent_id)
 );
 
-CREATE INDEX ix_orders_account_planned_at ON trade_pipeline.orders (account, planned_at);
+CREATE INDEX ix_orders_account_planned_at ON ledger.orders (account, planned_at);
 
 CREATE UNIQUE INDEX uq_orders_live_intent
-ON trade_pipeline.orders (intent_id)
+ON ledger.orders (intent_id)
 WHERE state IN ('OPEN', 'PARTIALLY_FILLED', 'PENDING_CANCEL', 'PLANNED', 'SENT', 'UNKNOWN');
 
 CREATE UNIQUE INDEX uq_orders_live_role
-ON trade_pipeline.orders (account, symbol, role)
+ON ledger.orders (account, symbol, role)
 WHERE state IN ('OPEN', 'PARTIALLY_FILLED', 'PENDING_CANCEL', 'PLANNED', 'SENT', 'UNKNOWN');
 
-CREATE TABLE trade_pipeline.order_events (
+CREATE TABLE ledger.order_events (
     id BIGINT GENERATED ALWAYS AS IDENTITY,
     client_order_id TEXT NOT NULL,
     at TIMESTAMP WITH TIME ZONE NOT NULL,
@@ -279,12 +277,12 @@ CREATE TABLE trade_pipeline.order_events (
     venue_order_id TEXT,
     CONSTRAINT pk_order_events PRIMARY KEY (id),
     CONSTRAINT fk_order_events_client_order_id FOREIGN KEY(client_order_id)
-        REFERENCES trade_pipeline.orders (client_order_id)
+        REFERENCES ledger.orders (client_order_id)
 );
 
-CREATE INDEX ix_order_events_client_order_id_id ON trade_pipeline.order_events (client_order_id, id);
+CREATE INDEX ix_order_events_client_order_id_id ON ledger.order_events (client_order_id, id);
 
-CREATE TABLE trade_pipeline.targets (
+CREATE TABLE ledger.targets (
     decision_id TEXT NOT NULL,
     symbol TEXT NOT NULL,
     kind TEXT NOT NULL,
@@ -298,7 +296,7 @@ CREATE TABLE trade_pipeline.targets (
     expires_at TIMESTAMP WITH TIME ZONE NOT NULL,
     reason TEXT NOT NULL,
     CONSTRAINT pk_targets PRIMARY KEY (decision_id, symbol),
-    CONSTRAINT fk_targets_decision_id FOREIGN KEY(decision_id) REFERENCES trade_pipeline.decisions (decision_id)
+    CONSTRAINT fk_targets_decision_id FOREIGN KEY(decision_id) REFERENCES ledger.decisions (decision_id)
 );
 """
 
@@ -317,7 +315,7 @@ APPEND_ONLY = (
 )
 
 REFUSE = """
-CREATE FUNCTION trade_pipeline.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'table % is append-only: % refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'restrict_violation';
 END
@@ -332,6 +330,6 @@ def upgrade() -> None:
     op.execute(REFUSE)
     for table in APPEND_ONLY:
         op.execute(
-            f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON trade_pipeline.{table}"
-            " FOR EACH STATEMENT EXECUTE FUNCTION trade_pipeline.refuse_change()"
+            f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.{table}"
+            " FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change()"
         )
