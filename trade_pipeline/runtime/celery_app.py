@@ -1,0 +1,53 @@
+"""The Celery app of the workers: imports the code location once, so that every run starts warm.
+
+Run by `celery -A trade_pipeline.runtime.celery_app worker --queues QUEUE`. A run is a forked child of a process that
+holds the definitions already. The definitions must not compute or connect at import: a child of such a parent hangs.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from typing import Any
+
+from celery.signals import worker_init, worker_ready
+from dagster_celery.make_app import make_app
+from dagster_celery.tasks import create_execute_job_task
+
+from trade_pipeline.runtime.celery_settings import DEFAULT_QUEUE, app_arguments
+from trade_pipeline.runtime.environment import DEFINITIONS
+from trade_pipeline.runtime.readiness import say_ready
+from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.load import settings_in_force
+
+_home = Home.at(os.environ["TRADE_PIPELINE_HOME"])
+_queue = os.environ.get("TRADE_PIPELINE_QUEUE", DEFAULT_QUEUE)
+
+app = make_app(app_arguments(os.environ, _queue, tasks_max=settings_in_force(_home).runtime.worker_tasks_max))
+# make_app lists one queue named "dagster"; without a list a worker serves the queues that its command names.
+app.conf.task_queues = None
+# No task to resume runs: a decision is made again by the next bar, never continued.
+execute_job = create_execute_job_task(app)
+
+
+@worker_init.connect
+def warm_up(**_: Any) -> None:
+    """Builds the repository in the parent, by the same path that a run takes, so that its caches are inherited."""
+    from dagster._core.code_pointer import ModuleCodePointer
+    from dagster._core.definitions.reconstruct import ReconstructableRepository
+
+    module = os.environ.get(DEFINITIONS, "trade_pipeline.definitions")
+    # Dagster caches by the pointer's value: the working directory must be the code server's.
+    repository = ReconstructableRepository(ModuleCodePointer(module, working_directory=os.getcwd()))
+    try:
+        for job in repository.get_definition().get_all_jobs():
+            job.get_job_snapshot()
+    except Exception as error:
+        # Celery swallows what a signal's receiver raises, and the worker would take runs that cannot load.
+        traceback.print_exc()
+        raise SystemExit(1) from error
+
+
+@worker_ready.connect
+def report_ready(**_: Any) -> None:
+    say_ready(_home)

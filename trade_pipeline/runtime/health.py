@@ -1,0 +1,102 @@
+"""Is a process ready? One question per kind of process, each answered within a second and without Dagster's imports."""
+
+from __future__ import annotations
+
+import json
+import socket
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from trade_pipeline.runtime.environment import CODE_SOCKET
+from trade_pipeline.runtime.readiness import has_said_ready
+from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.root import Settings
+
+ANSWER_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a health check needs to know of the stack. Holds secrets."""
+
+    home: Home
+    settings: Settings
+    environment: Mapping[str, str]
+
+
+def is_ready(kind: str, name: str, process_id: int, stack: Surroundings) -> bool:
+    """Whether process `name` (alive, with this id) does its work; `kind` is `Process.ready`."""
+    if kind == "running":
+        return True
+    if kind == "said":
+        return has_said_ready(stack.home, name, process_id)
+    if kind == "postgres":
+        return postgres_answers(stack.environment["TRADE_PIPELINE_LEDGER_URL"])
+    if kind == "redis":
+        return redis_answers(stack.home.sockets / "redis.sock")
+    if kind == "exchange":
+        return http_answers(f"http://127.0.0.1:{stack.settings.exchange.port}/api/v3/ping")
+    if kind == "webserver":
+        return http_answers(f"http://127.0.0.1:{stack.settings.runtime.ui_port}/server_info")
+    if kind == "code_server":
+        return code_server_answers(stack.environment[CODE_SOCKET])
+    raise AssertionError(f"no health check is named {kind}")
+
+
+def postgres_answers(url: str) -> bool:
+    """Whether the server accepts connections, whichever of its databases exist already."""
+    import psycopg2
+    from sqlalchemy import make_url
+
+    parsed = make_url(url).set(drivername="postgresql", database="postgres")
+    try:
+        psycopg2.connect(parsed.render_as_string(hide_password=False), connect_timeout=1).close()
+    except psycopg2.OperationalError:
+        return False
+    return True
+
+
+def redis_answers(path: Path) -> bool:
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(ANSWER_S)
+            connection.connect(str(path))
+            connection.sendall(b"PING\r\n")
+            return connection.recv(16).startswith(b"+PONG")
+    except OSError:
+        return False
+
+
+def http_answers(url: str) -> bool:
+    try:
+        # The address is our own, on the loopback; an environment's proxy must not be asked for it.
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=ANSWER_S) as answer:
+            return bool(answer.status == 200)
+    except (OSError, ValueError):
+        return False
+
+
+def code_server_answers(path: str) -> bool:
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+    if not Path(path).exists():
+        return False
+    with grpc.insecure_channel(f"unix:{path}") as channel:
+        try:
+            stub = health_pb2_grpc.HealthStub(channel)
+            answer = stub.Check(health_pb2.HealthCheckRequest(service="DagsterApi"), timeout=ANSWER_S)
+        except grpc.RpcError:
+            return False
+    return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+
+
+def http_json(url: str) -> object:
+    """The JSON that a loopback address answers with; None when it does not answer."""
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=ANSWER_S) as answer:
+            return json.load(answer)
+    except (OSError, ValueError):
+        return None
