@@ -1,1 +1,1 @@
-
+"""Exchanges behind two protocols. The only room that knows ccxt; foreign errors end here (see `error_map`)."""

@@ -1,0 +1,183 @@
+"""Public data of Binance spot through ccxt's async class: batches of reads, one event loop of our own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+import stamina
+
+from trade_pipeline.errors import MalformedAnswer, VenueError
+from trade_pipeline.schemas.frames import BARS, empty
+from trade_pipeline.settings.market import MarketSettings
+from trade_pipeline.venues.answers import milliseconds
+from trade_pipeline.venues.ccxt_clients import WEIGHT_PER_MINUTE, ClientOptions, LoopedClient, PerProcess
+from trade_pipeline.venues.error_map import Asked, own_error
+from trade_pipeline.venues.klines import BAR_LENGTH, ROWS_MAX, pages, read_klines
+from trade_pipeline.venues.protocols import BarsAnswer
+from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, PublicReads, backoff
+from trade_pipeline.venues.rate_budget import Cooldown
+
+READ_SHARE = 0.7
+"""Of the address's weight limit: the rest is for the account's reads and for orders, in other processes."""
+PAGES_MAX = 10_000
+
+
+class BinanceMarketData(PublicReads):
+    """Keeps a pool of connections open between calls; made again after a fork. Safe from any thread."""
+
+    def __init__(
+        self,
+        exchange_url: str | None,
+        settings: MarketSettings,
+        *,
+        source: str | None = None,
+        weight_per_minute: float = WEIGHT_PER_MINUTE,
+    ) -> None:
+        """`exchange_url` None is the real Binance. `source` is the BARS column of the same name."""
+        super().__init__()
+        self._settings = settings
+        self._source = source or ("binance" if exchange_url is None else "binance-sim")
+        self._total_s = settings.request_timeout_s * 2
+        options = ClientOptions(exchange_url, settings.request_timeout_s)
+        self._clients = PerProcess(
+            lambda: LoopedClient(
+                options,
+                weight_per_minute=weight_per_minute * READ_SHARE,
+                connections_max=settings.fetch_concurrency,
+            )
+        )
+        self._cooldown = Cooldown()
+
+    def fetch_bars(
+        self,
+        symbols: Sequence[str],
+        since: Mapping[str, datetime] | datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> BarsAnswer:
+        """Bars whose open time lies in [since, until), the running candle included where it does.
+
+        `since` may differ by symbol; without it the newest `limit` bars. `limit` is at most 1,000 and means one
+        request; without it every page is read. One symbol's failure is in `errors` and blocks no other.
+        Raises VenueError only when the exchange's symbols are not known yet and cannot be read.
+        """
+        known = self._markets_now()
+        wanted = list(dict.fromkeys(symbols))
+        starts = {symbol: since.get(symbol) if isinstance(since, Mapping) else since for symbol in wanted}
+        errors: dict[str, VenueError] = {}
+        names: dict[str, str] = {}
+        for symbol in wanted:
+            try:
+                names[symbol] = known.id_of(symbol)
+            except VenueError as error:
+                errors[symbol] = error
+        looped = self._clients.get()
+        answers = looped.run(self._batch(looped.client, names, starts, until, limit))
+        frames = []
+        for symbol, answer in zip(names, answers, strict=True):
+            if isinstance(answer, VenueError):
+                errors[symbol] = answer
+            else:
+                frames.append(answer)
+        return BarsAnswer(pl.concat(frames) if frames else empty(BARS), errors)
+
+    def close(self) -> None:
+        """Close the connections of this process. The next call opens new ones."""
+        looped = self._clients.take()
+        if looped is not None:
+            looped.close()
+
+    async def _batch(
+        self,
+        client: Any,
+        names: Mapping[str, str],
+        starts: Mapping[str, datetime | None],
+        until: datetime | None,
+        limit: int | None,
+    ) -> list[pl.DataFrame | VenueError]:
+        gate = asyncio.Semaphore(self._settings.fetch_concurrency)
+        work = [
+            self._bars_of(client, gate, symbol, name, starts[symbol], until, limit) for symbol, name in names.items()
+        ]
+        return await asyncio.gather(*work)
+
+    async def _bars_of(
+        self,
+        client: Any,
+        gate: asyncio.Semaphore,
+        symbol: str,
+        name: str,
+        since: datetime | None,
+        until: datetime | None,
+        limit: int | None,
+    ) -> pl.DataFrame | VenueError:
+        async def page(params: Mapping[str, int]) -> pl.DataFrame:
+            async with gate:
+                asked = Asked("reading klines", symbol)
+                raw = await self._ask_once_more(
+                    client, "public_get_klines", {"symbol": name, "interval": "1m", **params}, asked
+                )
+            return read_klines(raw, symbol, self._source)
+
+        windows = pages(since, until, limit)
+        if not windows:
+            return empty(BARS)
+        # A failure of one page fails the symbol: history with a hole would pass for history.
+        results = await asyncio.gather(*(page(window) for window in windows), return_exceptions=True)
+        frames: list[pl.DataFrame] = []
+        for result in results:
+            if isinstance(result, VenueError):
+                return result
+            if isinstance(result, BaseException):
+                raise result
+            frames.append(result)
+        if since is not None and until is None and limit is None:
+            try:
+                await self._follow(page, frames, symbol)
+            except VenueError as error:
+                return error
+        return pl.concat(frames)
+
+    @staticmethod
+    async def _follow(page: Any, frames: list[pl.DataFrame], symbol: str) -> None:
+        """Read on after a full page until one is short: the end is not known beforehand."""
+        for _ in range(PAGES_MAX):
+            last = frames[-1]
+            if last.height < ROWS_MAX:
+                return
+            newest = last["open_time"].max()
+            if not isinstance(newest, datetime):
+                return
+            start = milliseconds(newest + BAR_LENGTH)
+            frames.append(await page({"startTime": start, "limit": ROWS_MAX}))
+            following = frames[-1]["open_time"].max()
+            if isinstance(following, datetime) and following <= newest:
+                raise MalformedAnswer("the exchange's pages do not advance", thing=symbol, value=following)
+
+    def _ask(self, method: str, params: Mapping[str, Any], asked: Asked, weight: float) -> Any:
+        looped = self._clients.get()
+        return looped.run(self._ask_once_more(looped.client, method, params, asked))
+
+    async def _ask_once_more(self, client: Any, method: str, params: Mapping[str, Any], asked: Asked) -> Any:
+        """A read, repeated within `read_attempts_max` and the total time. Raises VenueError."""
+        async for attempt in stamina.retry_context(
+            on=backoff(self._total_s),
+            attempts=self._settings.read_attempts_max,
+            timeout=self._total_s,
+            wait_initial=BACKOFF_INITIAL_S,
+            wait_max=BACKOFF_S_MAX,
+            wait_jitter=BACKOFF_INITIAL_S,
+        ):
+            with attempt:
+                self._cooldown.check()
+                try:
+                    return await getattr(client, method)(dict(params))
+                except Exception as error:
+                    failure = own_error(error, asked)
+                self._cooldown.note(failure)
+                raise failure
+        raise AssertionError("stamina returns or raises")

@@ -1,0 +1,266 @@
+"""One account on Binance spot through ccxt's synchronous class.
+
+Two clients: orders and cancels have their own, with their own connections and budget, so that a slow or throttled
+read never delays an exit. `create` is sent once; only a request that the exchange certainly did not execute is
+repeated, with the same client order id.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import stamina
+
+from trade_pipeline.errors import (
+    ClockSkew,
+    MalformedAnswer,
+    OrderRefused,
+    OutcomeUnknown,
+)
+from trade_pipeline.schemas.trading import AccountReading, OrderRequest, OrderType, VenueOrder, VenueTrade
+from trade_pipeline.venues.answers import (
+    listing,
+    milliseconds,
+    read_account,
+    read_fee_rates,
+    read_order,
+    read_server_time,
+    read_trade,
+)
+from trade_pipeline.venues.ccxt_clients import WEIGHT_PER_MINUTE, ClientOptions, PerProcess, sync_client
+from trade_pipeline.venues.error_map import Asked, own_error
+from trade_pipeline.venues.market_rules import Listing, read_listing
+from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, PublicReads, backoff, utc_now
+from trade_pipeline.venues.rate_budget import Cooldown, RollingWindow, per_second
+
+READ_SHARE = 0.2
+"""Of the address's weight limit, for the account's reads in this process."""
+RESYNCS_MAX = 2
+CANCEL_ATTEMPTS_MAX = 3
+ORDER_PAGES_MAX = 100
+ROWS_MAX = 1000
+
+_PRICED = frozenset({OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
+_TRIGGERED = frozenset(
+    {OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT}
+)
+_TIMED = frozenset({OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
+
+
+class _Line:
+    """One client with its budget. A `requests` session is not safe to share, so one request at a time."""
+
+    def __init__(self, options: ClientOptions, budget: RollingWindow) -> None:
+        self.client = sync_client(options)
+        self.budget = budget
+        self._lock = threading.Lock()
+
+    def ask(self, method: str, params: Mapping[str, Any], cost: float) -> Any:
+        self.budget.acquire(cost)
+        with self._lock:
+            return getattr(self.client, method)(dict(params))
+
+
+class BinanceTrading(PublicReads):
+    """Orders and balances of one account. Safe from any thread; made again after a fork."""
+
+    def __init__(
+        self,
+        exchange_url: str | None,
+        api_key: str,
+        api_secret: str,
+        *,
+        recv_window_ms: int = 5000,
+        request_timeout_s: float = 5.0,
+        read_attempts_max: int = 3,
+        order_requests_per_s_max: float = 5.0,
+        weight_per_minute: float = WEIGHT_PER_MINUTE,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """`exchange_url` None is the real Binance. Connects at the first call."""
+        super().__init__()
+        options = ClientOptions(exchange_url, request_timeout_s, api_key, api_secret, recv_window_ms)
+        self._orders = PerProcess(lambda: _Line(options, per_second(order_requests_per_s_max)))
+        self._reads = PerProcess(lambda: _Line(options, RollingWindow(weight_per_minute * READ_SHARE, 60.0)))
+        self._cooldown = Cooldown()
+        self._read_attempts_max = read_attempts_max
+        self._total_s = request_timeout_s * 2
+        self._now = now
+
+    def account(self) -> AccountReading:
+        """Balances that are not zero, with the exchange's clock. Raises VenueError."""
+        raw = self._ask("private_get_account", {"omitZeroBalances": "true"}, Asked("reading the account"), 20)
+        return read_account(raw, self._exchange_now())
+
+    def open_orders(self, symbol: str | None = None) -> list[VenueOrder]:
+        """Every resting order, ours or not. Raises VenueError; MalformedAnswer if one of them is unreadable."""
+        known = self._markets_now(any_age=True)
+        params = {} if symbol is None else {"symbol": known.id_of(symbol)}
+        weight = 80 if symbol is None else 6
+        raw = self._ask("private_get_openorders", params, Asked("listing open orders", symbol or ""), weight)
+        return [read_order(row, known.symbol_of(row)) for row in listing(raw, "open orders")]
+
+    def order(self, symbol: str, client_order_id: str) -> VenueOrder:
+        """One order by its client id. Raises OrderNotFound: the exchange does not know it, or not yet."""
+        params = {"symbol": self._markets_now(any_age=True).id_of(symbol), "origClientOrderId": client_order_id}
+        return read_order(self._ask("private_get_order", params, Asked("looking up an order", symbol), 4), symbol)
+
+    def orders(self, symbol: str, since: datetime) -> list[VenueOrder]:
+        """All orders of a symbol that were made at or after `since`, oldest first, finished ones included."""
+        asked, name = Asked("listing orders", symbol), self._markets_now(any_age=True).id_of(symbol)
+        window: dict[str, Any] = {"startTime": milliseconds(since)}
+        found: list[VenueOrder] = []
+        for _ in range(ORDER_PAGES_MAX):
+            raw = self._ask("private_get_allorders", {"symbol": name, "limit": ROWS_MAX, **window}, asked, 20)
+            rows = [read_order(row, symbol) for row in listing(raw, "orders", symbol)]
+            found.extend(rows)
+            if len(rows) < ROWS_MAX:
+                return found
+            window = {"orderId": max(int(row.order_id) for row in rows) + 1}
+        raise MalformedAnswer("the list of orders does not end", thing=symbol, value=len(found))
+
+    def trades(self, symbol: str, from_id: str | None = None, limit: int = ROWS_MAX) -> list[VenueTrade]:
+        """Trades of a symbol from trade id `from_id` on (that one included), oldest first; without it the newest."""
+        params: dict[str, Any] = {
+            "symbol": self._markets_now(any_age=True).id_of(symbol),
+            "limit": min(limit, ROWS_MAX),
+        }
+        if from_id is not None:
+            params["fromId"] = from_id
+        raw = self._ask("private_get_mytrades", params, Asked("reading trades", symbol), 20)
+        return [read_trade(row, symbol) for row in listing(raw, "trades", symbol)]
+
+    def create(self, request: OrderRequest) -> VenueOrder:
+        """Send an order once. The answer's fills are in `.trades`.
+
+        Raises OutcomeUnknown (look it up, never resend), OrderRefused and its kinds (not executed and will not be),
+        VenueUnavailable and its kinds (not executed).
+        """
+        asked = Asked("sending an order", request.symbol, may_execute=True)
+        params = order_params(request, self._markets_now(any_age=True).id_of(request.symbol))
+        return self._changed("private_post_order", params, asked)
+
+    def cancel(self, symbol: str, client_order_id: str) -> VenueOrder:
+        """Cancel by client id. Raises OrderNotFound when no such order rests, OutcomeUnknown when the answer is lost.
+
+        Repeated, within bounds, only after an attempt that was certainly not executed.
+        """
+        asked = Asked("cancelling an order", symbol, may_execute=True)
+        params = {"symbol": self._markets_now(any_age=True).id_of(symbol), "origClientOrderId": client_order_id}
+        for attempt in stamina.retry_context(
+            on=backoff(self._total_s),
+            attempts=CANCEL_ATTEMPTS_MAX,
+            timeout=self._total_s,
+            wait_initial=BACKOFF_INITIAL_S,
+            wait_max=BACKOFF_S_MAX,
+            wait_jitter=BACKOFF_INITIAL_S,
+        ):
+            with attempt:
+                return self._changed("private_delete_order", params, asked)
+        raise AssertionError("stamina returns or raises")
+
+    def close(self) -> None:
+        """Close the connections of this process. The next call opens new ones."""
+        for line in (self._orders.take(), self._reads.take()):
+            if line is not None:
+                line.client.session.close()
+
+    def _changed(self, method: str, params: Mapping[str, Any], asked: Asked) -> VenueOrder:
+        """Send what changes an order; an unreadable answer is an unknown outcome."""
+        raw = self._in_step(self._orders.get(), method, params, asked, 1)
+        try:
+            return read_order(raw, asked.symbol)
+        except MalformedAnswer as error:
+            raise OutcomeUnknown(
+                f"{asked.what} got an unreadable answer; it may have been executed",
+                thing=asked.symbol,
+                value=error.message,
+                repair="Look it up, do not send it again",
+            ) from error
+
+    def _ask(self, method: str, params: Mapping[str, Any], asked: Asked, weight: float) -> Any:
+        for attempt in stamina.retry_context(
+            on=backoff(self._total_s),
+            attempts=self._read_attempts_max,
+            timeout=self._total_s,
+            wait_initial=BACKOFF_INITIAL_S,
+            wait_max=BACKOFF_S_MAX,
+            wait_jitter=BACKOFF_INITIAL_S,
+        ):
+            with attempt:
+                return self._in_step(self._reads.get(), method, params, asked, weight)
+        raise AssertionError("stamina returns or raises")
+
+    def _in_step(self, line: _Line, method: str, params: Mapping[str, Any], asked: Asked, cost: float) -> Any:
+        """One request; after ClockSkew the clock is set and the very same request repeated, at most RESYNCS_MAX times.
+
+        The exchange refuses a request outside its window before it looks at the order: nothing was executed.
+        """
+        for _ in range(RESYNCS_MAX):
+            try:
+                return self._once(line, method, params, asked, cost)
+            except ClockSkew:
+                self._resynchronise(line)
+        return self._once(line, method, params, asked, cost)
+
+    def _once(self, line: _Line, method: str, params: Mapping[str, Any], asked: Asked, cost: float) -> Any:
+        self._cooldown.check()
+        try:
+            return line.ask(method, params, cost)
+        except Exception as error:
+            failure = own_error(error, asked)
+        self._cooldown.note(failure)
+        raise failure
+
+    def _resynchronise(self, line: _Line) -> None:
+        """Measure how far our clock is ahead of the exchange's; ccxt subtracts it from every timestamp."""
+        before = line.client.milliseconds()
+        raw = self._once(line, "public_get_time", {}, Asked("the exchange's time"), 1)
+        after = line.client.milliseconds()
+        ahead_ms = (before + after) // 2 - milliseconds(read_server_time(raw))
+        for each in (self._orders.get(), self._reads.get()):
+            each.client.options["timeDifference"] = ahead_ms
+
+    def _exchange_now(self) -> datetime:
+        return self._now() - timedelta(milliseconds=self._reads.get().client.options["timeDifference"])
+
+    def _read_listing(self) -> Listing:
+        known = read_listing(self._ask("public_get_exchangeinfo", {}, Asked("the exchange's symbols"), 20))
+        raw = self._ask("private_get_account", {"omitZeroBalances": "true"}, Asked("reading the account"), 20)
+        return known.with_fees(*read_fee_rates(raw))
+
+
+def order_params(request: OrderRequest, name: str) -> dict[str, str]:
+    """The parameters of POST /order, exactly as they are signed.
+
+    Raises OrderRefused where a price or trigger is missing or too much: a market order with a price would be read
+    as an amount of quote.
+    """
+    params = {
+        "symbol": name,
+        "side": request.side.value.upper(),
+        "type": request.type.value,
+        "quantity": plain(request.amount),
+        "newClientOrderId": request.client_order_id,
+        "newOrderRespType": "FULL",
+    }
+    wanted = (("price", request.price, _PRICED), ("stopPrice", request.stop_price, _TRIGGERED))
+    for field, value, types in wanted:
+        if (value is None) == (request.type in types):
+            problem = "needs a" if value is None else "takes no"
+            raise OrderRefused(f"a {request.type} order {problem} {field}", thing=request.symbol, value=value)
+        if value is not None:
+            params[field] = plain(value)
+    if request.type in _TIMED:
+        params["timeInForce"] = request.time_in_force.value if request.time_in_force else "GTC"
+    return params
+
+
+def plain(value: Decimal) -> str:
+    """A decimal without exponent and trailing zeros: the exchange counts digits (-1111)."""
+    written = f"{value:f}"
+    return written.rstrip("0").rstrip(".") if "." in written else written
