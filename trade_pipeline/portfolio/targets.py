@@ -138,19 +138,15 @@ def _draft(symbol: str, inputs: Inputs) -> Draft:
 def _why_unknown(symbol: str, inputs: Inputs) -> str | None:
     """The first reason for which nothing may be decided about the symbol, or None."""
     bar, rules = inputs.bars.get(symbol), inputs.rules.get(symbol)
-    if symbol in inputs.quarantined:
-        return f"quarantined, {inputs.quarantined[symbol]}"
-    if symbol not in inputs.universe:
-        return "no longer in the universe"
-    if rules is None or not rules.active:
-        return "the exchange does not trade it now"
-    if bar is None:
-        return "its bar was not final in time"
-    if bar.close is None or bar.atr is None:
-        return "its features are warming up"
-    if inputs.snapshot.equity_quote <= 0:
-        return "the account has no equity to size by"
-    return None
+    obstacles = {
+        f"quarantined, {inputs.quarantined.get(symbol)}": symbol in inputs.quarantined,
+        "no longer in the universe": symbol not in inputs.universe,
+        "the exchange does not trade it now": rules is None or not rules.active,
+        "its bar was not final in time": bar is None,
+        "its features are warming up": bar is not None and (bar.close is None or bar.atr is None),
+        "the account has no equity to size by": inputs.snapshot.equity_quote <= 0,
+    }
+    return next((reason for reason, stands in obstacles.items() if stands), None)
 
 
 def _sized(symbol: str, inputs: Inputs, score: float, contributions: Mapping[str, Decimal]) -> Draft:

@@ -85,7 +85,10 @@ class StrategySettings(Section):
     @property
     def enabled_weights(self) -> dict[str, float]:
         """Share of the risk budget by name of each strategy that is switched on."""
-        sections = {"trend": self.trend, "mean_reversion": self.mean_reversion}
+        sections: dict[str, TrendSettings | MeanReversionSettings] = {
+            "trend": self.trend,
+            "mean_reversion": self.mean_reversion,
+        }
         return {name: section.weight for name, section in sections.items() if section.enabled}
 
 
