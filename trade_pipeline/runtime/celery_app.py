@@ -21,33 +21,35 @@ from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import settings_in_force
 
 _home = Home.at(os.environ["TRADE_PIPELINE_HOME"])
+_module = os.environ.get(DEFINITIONS, "trade_pipeline.definitions")
 _queue = os.environ.get("TRADE_PIPELINE_QUEUE", DEFAULT_QUEUE)
 
-app = make_app(app_arguments(os.environ, _queue, tasks_max=settings_in_force(_home).runtime.worker_tasks_max))
+app = make_app(  # type: ignore[no-untyped-call]  # dagster_celery ships no types
+    app_arguments(os.environ, _queue, tasks_max=settings_in_force(_home).runtime.worker_tasks_max)
+)
 # make_app lists one queue named "dagster"; without a list a worker serves the queues that its command names.
 app.conf.task_queues = None
 # No task to resume runs: a decision is made again by the next bar, never continued.
 execute_job = create_execute_job_task(app)
 
 
-@worker_init.connect
+@worker_init.connect  # type: ignore[untyped-decorator]  # celery ships no types
 def warm_up(**_: Any) -> None:
-    """Builds the repository in the parent, by the same path that a run takes, so that its caches are inherited."""
-    from dagster._core.code_pointer import ModuleCodePointer
-    from dagster._core.definitions.reconstruct import ReconstructableRepository
+    """Builds the repository and its jobs in the parent, so that a run's child inherits them."""
+    from dagster._core.definitions.reconstruct import repository_def_from_target_def
+    from dagster._core.workspace.autodiscovery import loadable_targets_from_python_module
 
-    module = os.environ.get(DEFINITIONS, "trade_pipeline.definitions")
-    # Dagster caches by the pointer's value: the working directory must be the code server's.
-    repository = ReconstructableRepository(ModuleCodePointer(module, working_directory=os.getcwd()))
     try:
-        for job in repository.get_definition().get_all_jobs():
-            job.get_job_snapshot()
+        (target,) = loadable_targets_from_python_module(_module, working_directory=None)
+        repository = repository_def_from_target_def(target.target_definition)
+        assert repository is not None, f"{_module} holds no definitions"
+        repository.load_all_definitions()
     except Exception as error:
         # Celery swallows what a signal's receiver raises, and the worker would take runs that cannot load.
         traceback.print_exc()
         raise SystemExit(1) from error
 
 
-@worker_ready.connect
+@worker_ready.connect  # type: ignore[untyped-decorator]  # celery ships no types
 def report_ready(**_: Any) -> None:
     say_ready(_home)

@@ -6,6 +6,7 @@ No import of Celery or Dagster here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 DEFAULT_QUEUE = "history"
 """Backfills and ad-hoc runs carry no queue tag; only live jobs name theirs."""
@@ -49,7 +50,7 @@ def celery_settings(queue: str = DEFAULT_QUEUE, *, tasks_max: int = _TASKS_MAX_D
 
 def app_arguments(
     environ: Mapping[str, str], queue: str = DEFAULT_QUEUE, *, tasks_max: int = _TASKS_MAX_DEFAULT
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """`app_args` for dagster_celery.make_app."""
     url = environ["TRADE_PIPELINE_BROKER_URL"]
     return {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import socket
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from trade_pipeline.runtime.environment import CODE_SOCKET
+from trade_pipeline.runtime.environment import CODE_SOCKET, broker_socket
 from trade_pipeline.runtime.readiness import has_said_ready
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.root import Settings
@@ -28,21 +28,16 @@ class Surroundings:
 
 def is_ready(kind: str, name: str, process_id: int, stack: Surroundings) -> bool:
     """Whether process `name` (alive, with this id) does its work; `kind` is `Process.ready`."""
-    if kind == "running":
-        return True
-    if kind == "said":
-        return has_said_ready(stack.home, name, process_id)
-    if kind == "postgres":
-        return postgres_answers(stack.environment["TRADE_PIPELINE_LEDGER_URL"])
-    if kind == "redis":
-        return redis_answers(stack.home.sockets / "redis.sock")
-    if kind == "exchange":
-        return http_answers(f"http://127.0.0.1:{stack.settings.exchange.port}/api/v3/ping")
-    if kind == "webserver":
-        return http_answers(f"http://127.0.0.1:{stack.settings.runtime.ui_port}/server_info")
-    if kind == "code_server":
-        return code_server_answers(stack.environment[CODE_SOCKET])
-    raise AssertionError(f"no health check is named {kind}")
+    questions: dict[str, Callable[[], bool]] = {
+        "running": lambda: True,
+        "said": lambda: has_said_ready(stack.home, name, process_id),
+        "postgres": lambda: postgres_answers(stack.environment["TRADE_PIPELINE_LEDGER_URL"]),
+        "redis": lambda: redis_answers(broker_socket(stack.home)),
+        "exchange": lambda: http_answers(f"http://127.0.0.1:{stack.settings.exchange.port}/api/v3/ping"),
+        "webserver": lambda: http_answers(f"http://127.0.0.1:{stack.settings.runtime.ui_port}/server_info"),
+        "code_server": lambda: code_server_answers(stack.environment[CODE_SOCKET]),
+    }
+    return questions[kind]()
 
 
 def postgres_answers(url: str) -> bool:

@@ -18,7 +18,7 @@ BACKFILL_TAG = "dagster/backfill"
 _MISSES_MAX = 4
 
 
-class TradeRunLauncher(CeleryRunLauncher):  # type: ignore[misc]  # dagster_celery ships no types
+class TradeRunLauncher(CeleryRunLauncher):
     """CeleryRunLauncher with our queues, and a health check that does not believe Celery's STARTED for ever."""
 
     def __init__(self, inst_data: ConfigurableClassData | None = None) -> None:

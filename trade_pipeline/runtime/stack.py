@@ -135,7 +135,7 @@ class _Start:
     def _start_storage(self) -> None:
         log = self._surroundings.home.logs / f"{STORAGE}.log"
         with log.open("w") as output:
-            self._storage = subprocess.Popen(
+            self._storage = subprocess.Popen(  # noqa: S603  (our own argv, no shell)
                 storage_command(),
                 env=dict(self._surroundings.environment),
                 cwd=self._surroundings.home.root,

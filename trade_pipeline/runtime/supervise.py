@@ -102,12 +102,12 @@ class Supervisor:
         self._child: subprocess.Popen[bytes] | None = None
 
     def start(self, processes: list[Process], environment: Mapping[str, str]) -> None:
-        """Starts supervisord with no program running. Raises ConfigurationError with its words if it does not answer."""
+        """Starts supervisord with no program running; ConfigurationError with its words if it does not answer."""
         path = working_folder(self._home) / "supervisord.conf"
         write_private(path, configuration(self._home, processes))
         supervisor_socket(self._home).unlink(missing_ok=True)
         with (self._home.logs / "supervisord.out").open("wb") as output:
-            self._child = subprocess.Popen(
+            self._child = subprocess.Popen(  # noqa: S603  (our own argv, no shell)
                 [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(path)],
                 env=dict(environment),
                 cwd=working_folder(self._home),
@@ -180,7 +180,7 @@ class Supervisor:
             self._child.kill()
             self._child.wait()
 
-    def _call(self, method: str, *arguments: object) -> object:
+    def _call(self, method: str, *arguments: object) -> Any:
         from supervisor.xmlrpc import SupervisorTransport
 
         transport = SupervisorTransport(serverurl=f"unix://{supervisor_socket(self._home)}")

@@ -1,0 +1,149 @@
+"""The ledger's part of a status: decision, money, positions, orders, locks, lost ticks. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.ledger.records import Decision, EquityPoint, Order, Outcome
+from trade_pipeline.observe.values import HeldPosition, LastDecision, LockLine, Money, OpenOrder
+from trade_pipeline.schemas.trading import Role
+
+MINUTE = timedelta(minutes=1)
+_LOST_WINDOW = timedelta(hours=24)
+_DECIDED_WITHIN = timedelta(seconds=20)
+
+
+def last_decision(ledger: Ledger, account: str) -> LastDecision | None:
+    decision = ledger.newest_decision(account)
+    if decision is None:
+        return None
+    outcomes = ledger.outcomes(decision.decision_id)
+    orders = _orders_of(ledger, account, decision)
+    answered = [order.acknowledged_at for order in orders if order.acknowledged_at]
+    return LastDecision(
+        decision_id=decision.decision_id,
+        as_of=decision.as_of,
+        latency_s=(decision.decided_at - decision.as_of).total_seconds(),
+        order_latency_s=(min(answered) - decision.as_of).total_seconds() if answered else None,
+        orders=len(orders),
+        why=_why(outcomes, len(orders)),
+    )
+
+
+def _orders_of(ledger: Ledger, account: str, decision: Decision) -> list[Order]:
+    recent = ledger.orders(account, since=decision.as_of, limit=200)
+    intents = {order.intent_id: ledger.intent(order.intent_id) for order in recent}
+    return [
+        order
+        for order in recent
+        if (intent := intents[order.intent_id]) is not None and intent.decision_id == decision.decision_id
+    ]
+
+
+def _why(outcomes: list[Outcome], orders: int) -> str:
+    if not outcomes:
+        return f"{orders} orders" if orders else "not executed yet"
+    last = outcomes[-1]
+    reason = last.detail.get("reason") or last.detail.get("why") or ""
+    return f"{last.stage}: {last.outcome}" + (f" ({reason})" if reason else "")
+
+
+def money(ledger: Ledger, account: str, at: datetime) -> Money | None:
+    """None before the first point of the equity curve."""
+    midnight = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    points = ledger.equity(account, since=midnight - timedelta(hours=1)) or ledger.equity(account)
+    if not points:
+        return None
+    last = points[-1]
+    before = [point for point in points if point.at < midnight]
+    first = before[-1] if before else points[0]
+    peak = max(last.peak_quote, last.equity_quote)
+    return Money(
+        equity_quote=last.equity_quote,
+        profit_today_quote=_net(last) - (_net(first) if first is not last else Decimal(0)),
+        profit_total_quote=_net(last),
+        fees_quote=last.fees_quote,
+        drawdown_ratio=Decimal(1) - last.equity_quote / peak if peak else Decimal(0),
+        at=last.at,
+    )
+
+
+def _net(point: EquityPoint) -> Decimal:
+    return point.realised_quote + point.unrealised_quote - point.fees_quote
+
+
+def held_positions(ledger: Ledger, account: str, marks: Mapping[str, Decimal]) -> list[HeldPosition]:
+    stops = {
+        order.symbol: order.request.stop_price for order in ledger.live_orders(account) if order.role is Role.PROTECT
+    }
+    held = []
+    for position in ledger.positions(account):
+        mark, entry = marks.get(position.symbol), position.average_price
+        held.append(
+            HeldPosition(
+                symbol=position.symbol,
+                amount=position.amount,
+                entry=entry,
+                mark=mark,
+                profit_quote=None
+                if mark is None
+                else position.amount * mark - position.cost_quote - position.fees_quote,
+                stop=stops.get(position.symbol),
+                strategy=", ".join(sorted(ledger.sleeves(account, position.symbol))),
+            )
+        )
+    return held
+
+
+def open_orders(ledger: Ledger, account: str, at: datetime) -> list[OpenOrder]:
+    return [
+        OpenOrder(
+            client_order_id=order.client_order_id,
+            symbol=order.symbol,
+            side=str(order.request.side),
+            role=str(order.role),
+            state=str(order.state),
+            amount=order.request.amount,
+            filled=order.filled,
+            price=order.request.price,
+            stop_price=order.request.stop_price,
+            age_s=(at - order.planned_at).total_seconds(),
+        )
+        for order in ledger.live_orders(account)
+    ]
+
+
+def lock_lines(ledger: Ledger, account: str, at: datetime) -> list[LockLine]:
+    return [LockLine(lock.strategy, lock.symbol, lock.reason, lock.until) for lock in ledger.locks(account, at)]
+
+
+def alerts(ledger: Ledger, account: str, at: datetime) -> list[str]:
+    """Events of the last hour that a person should look at, newest first."""
+    events = ledger.events(account, since=at - timedelta(hours=1), limit=100)
+    return [
+        " ".join(filter(None, [event.at.strftime("%H:%M:%S"), event.severity, event.kind, event.symbol]))
+        for event in events
+        if event.severity in ("error", "critical")
+    ]
+
+
+def lost_ticks(ledger: Ledger, account: str, started_at: datetime, at: datetime) -> list[datetime]:
+    """Bar closes since the stack's first decision (a day back at most) for which there is no decision."""
+    since = max(started_at, at - _LOST_WINDOW)
+    decided = {_minute(decision.as_of) for decision in ledger.decisions_between(account, since, at)}
+    if not decided:
+        return []
+    last = _minute(at - _DECIDED_WITHIN)
+    minute, lost = min(decided), []
+    while minute <= last:
+        if minute not in decided:
+            lost.append(minute)
+        minute += MINUTE
+    return lost
+
+
+def _minute(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(second=0, microsecond=0)

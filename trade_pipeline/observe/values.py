@@ -1,0 +1,109 @@
+"""What `status` knows of a stack at one moment, as frozen values. No reading here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LastDecision:
+    """`latency_s` counts from the bar's close to the decision, `order_latency_s` to the exchange's answer."""
+
+    decision_id: str
+    as_of: datetime
+    latency_s: float
+    order_latency_s: float | None
+    orders: int
+    why: str
+    """What came of it; why nothing was traded when nothing was."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldPosition:
+    """Amounts in base, prices and profit in quote. None: not known now."""
+
+    symbol: str
+    amount: Decimal
+    entry: Decimal | None
+    mark: Decimal | None
+    profit_quote: Decimal | None
+    stop: Decimal | None
+    strategy: str
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOrder:
+    client_order_id: str
+    symbol: str
+    side: str
+    role: str
+    state: str
+    amount: Decimal
+    filled: Decimal
+    price: Decimal | None
+    stop_price: Decimal | None
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """All in quote. Profits are net of fees, unrealised included; `drawdown_ratio` is from the highest equity."""
+
+    equity_quote: Decimal
+    profit_today_quote: Decimal
+    profit_total_quote: Decimal
+    fees_quote: Decimal
+    drawdown_ratio: Decimal
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FailedCheck:
+    asset: str
+    check: str
+    at: datetime
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessLine:
+    name: str
+    state: str
+    process_id: int
+    restarts: int
+    uptime_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LockLine:
+    strategy: str
+    symbol: str
+    reason: str
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One reading. `unavailable` names the parts that did not answer; what they know is missing then."""
+
+    at: datetime
+    mode: str
+    account: str
+    home: str
+    running: bool
+    started_at: datetime | None
+    ui_url: str | None
+    next_bar_at: datetime
+    paused: str | None
+    decision: LastDecision | None = None
+    money: Money | None = None
+    positions: tuple[HeldPosition, ...] = ()
+    open_orders: tuple[OpenOrder, ...] = ()
+    locks: tuple[LockLine, ...] = ()
+    failed_checks: tuple[FailedCheck, ...] = ()
+    alerts: tuple[str, ...] = ()
+    processes: tuple[ProcessLine, ...] = ()
+    lost_ticks: tuple[datetime, ...] = ()
+    unavailable: tuple[str, ...] = field(default_factory=tuple)
