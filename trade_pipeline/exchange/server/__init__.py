@@ -1,0 +1,1 @@
+"""Binance spot REST over HTTP: parameters, signatures, weights, answers and routes."""
