@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pandera.polars as pa
 
 from trade_pipeline.schemas.frames import REGIME_NAMES
@@ -34,7 +36,7 @@ class Features(Frame):
     idle_ratio: float = number(ge=-1e-9, le=1.0000001)  # a running mean of zeros and ones
 
     class Config(Frame.Config):
-        unique = ["symbol", "open_time"]
+        unique: ClassVar[list[str]] = ["symbol", "open_time"]
 
 
 class Regimes(Frame):
@@ -46,4 +48,4 @@ class Regimes(Frame):
     regime: str = pa.Field(nullable=True, isin=list(REGIME_NAMES))
 
     class Config(Frame.Config):
-        unique = ["symbol", "open_time"]
+        unique: ClassVar[list[str]] = ["symbol", "open_time"]

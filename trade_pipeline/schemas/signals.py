@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pandera.polars as pa
 
 from trade_pipeline.schemas.frames import REGIME_NAMES
@@ -14,11 +16,11 @@ class Signals(Frame):
     symbol: str
     open_time: UtcMs
     close_time: UtcMs
-    strategy: str
+    strategy_name: str = pa.Field(alias="strategy")  # pandera has a method of that name
     score: float = number(ge=-1, le=1)
     confidence: float = number(ge=0, le=1)
     regime: str = pa.Field(nullable=True, isin=list(REGIME_NAMES))
     reason: str
 
     class Config(Frame.Config):
-        unique = ["symbol", "open_time", "strategy"]
+        unique: ClassVar[list[str]] = ["symbol", "open_time", "strategy"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import pandera.polars as pa
 import polars as pl
 
@@ -21,16 +23,17 @@ class Targets(Frame):
     stop_distance: Quantity = pa.Field(nullable=True)
     score: float = number(ge=-1, le=1)
     weight: float = number(ge=0)
-    strategy: str
+    strategy_name: str = pa.Field(alias="strategy")  # pandera has a method of that name
     sleeves: str = pa.Field(nullable=True)
     expires_at: UtcMs
     reason: str
 
     class Config(Frame.Config):
-        unique = ["decision_id", "symbol"]
+        unique: ClassVar[list[str]] = ["decision_id", "symbol"]
 
     @pa.dataframe_check
-    def quantity_fits_kind(cls, data: pa.PolarsData) -> pl.LazyFrame:  # noqa: N805 (pandera makes it a class method)
+    @classmethod
+    def quantity_fits_kind(cls, data: pa.PolarsData) -> pl.LazyFrame:
         """SET has a quantity above 0, FLAT has 0, HOLD has none."""
         kind, quantity = pl.col("kind"), pl.col("quantity")
         fits = (
@@ -43,7 +46,8 @@ class Targets(Frame):
         return data.lazyframe.select(fits.fill_null(False))
 
     @pa.dataframe_check
-    def set_has_price_and_stop(cls, data: pa.PolarsData) -> pl.LazyFrame:  # noqa: N805 (as above)
+    @classmethod
+    def set_has_price_and_stop(cls, data: pa.PolarsData) -> pl.LazyFrame:
         """A SET names the price it was decided at and a stop between 0 and that price."""
         price, distance = pl.col("price"), pl.col("stop_distance")
         complete = (price > 0) & (distance > 0) & (distance < price)
