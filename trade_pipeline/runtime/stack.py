@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+import threading
 import time
 import xmlrpc.client
 from collections.abc import Callable, Iterable
@@ -43,8 +44,8 @@ class Stack:
     def names(self) -> list[str]:
         return [process.name for process in self.processes]
 
-    def start(self, timeout_s: float = START_S) -> float:
-        """Starts everything and returns the seconds until all were ready.
+    def start(self, timeout_s: float = START_S, stop: threading.Event | None = None) -> float:
+        """Starts everything and returns the seconds until all were ready, or until `stop` was set.
 
         Raises ConfigurationError, LedgerUnavailable; nothing is left running then.
         """
@@ -52,7 +53,9 @@ class Stack:
         self.clear()
         try:
             self.supervisor.start(self.processes, self._surroundings.environment)
-            _Start(self._surroundings, self.processes, self.supervisor, self._report).run(began + timeout_s)
+            _Start(self._surroundings, self.processes, self.supervisor, self._report).run(
+                began + timeout_s, stop or threading.Event()
+            )
         except BaseException:
             self.stop_all()
             raise
@@ -111,13 +114,13 @@ class _Start:
         self._storage: subprocess.Popen[str] | None = None
         self._deaths: dict[str, set[int]] = {}
 
-    def run(self, deadline: float) -> None:
+    def run(self, deadline: float, stop: threading.Event) -> None:
         # Both take seconds and need nobody: initdb on the first start, and importing what makes the tables.
         with ThreadPoolExecutor(max_workers=1) as pool:
             made = pool.submit(self._initialise)
             try:
                 self._start_storage()
-                while self._waiting or self._started or STORAGE not in self._ready:
+                while not stop.is_set() and (self._waiting or self._started or STORAGE not in self._ready):
                     self._look(made)
                     if time.monotonic() > deadline:
                         raise self._too_slow()

@@ -1,0 +1,185 @@
+"""The command `trade-pipeline`: arguments and help only. Bodies are in `commands`, imported when they run.
+
+Nothing heavy may be imported here: `--help` must answer at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from trade_pipeline.errors import TradePipelineError
+
+app = typer.Typer(
+    name="trade-pipeline",
+    help="One auditable pipeline from market bar to filled order.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+config = typer.Typer(help="Validate or show settings.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(config, name="config")
+
+HomeOption = Annotated[
+    Path | None,
+    typer.Option("--home", help="Folder of the stack. Default: $TRADE_PIPELINE_HOME, else ~/.trade-pipeline."),
+]
+SettingsOption = Annotated[Path | None, typer.Option("--settings", help="YAML file with settings.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+PolicyName = Literal["keep", "cancel_entries", "flatten"]
+
+
+@app.command()
+def up(
+    replay: Annotated[Path | None, typer.Option(help="Folder or file of recorded bars to play, one a minute.")] = None,
+    mode: Annotated[str | None, typer.Option(help="sim; paper and live are not offered yet.")] = None,
+    home: HomeOption = None,
+    port: Annotated[int | None, typer.Option(help="Port of the UI; 0 takes any free one.")] = None,
+    settings: SettingsOption = None,
+) -> None:
+    """Start everything and show a live status. Ctrl-C stops it all."""
+    from trade_pipeline.commands.up import run_up
+
+    overrides = {
+        "mode": mode,
+        "home": str(home) if home else None,
+        "runtime.ui_port": port,
+        "exchange.replay": str(replay) if replay else None,
+    }
+    run_up(settings_file=settings, overrides=dict(overrides))
+
+
+@app.command()
+def down(
+    policy: Annotated[
+        PolicyName | None, typer.Option(help="What to do with what is open. Default: the setting.")
+    ] = None,
+    home: HomeOption = None,
+) -> None:
+    """Stop a stack from another terminal."""
+    from trade_pipeline.commands.control import run_down
+
+    run_down(home, policy)
+
+
+@app.command()
+def status(as_json: JsonOption = False, home: HomeOption = None) -> None:
+    """Equity, positions with stops, open orders, the last decision and why nothing was traded, lost ticks."""
+    from trade_pipeline.commands.show import show_status
+
+    show_status(home, as_json=as_json)
+
+
+@app.command()
+def plan(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Required: planning never sends.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Print what would be sent now, and why."""
+    from trade_pipeline.commands.trading import show_plan
+
+    show_plan(home, dry_run=dry_run)
+
+
+@app.command()
+def pause(
+    reason: Annotated[str, typer.Option(help="Why; shown by `status`.")] = "paused by hand", home: HomeOption = None
+) -> None:
+    """Send nothing that increases a position, until `resume`. Stops and exits go on."""
+    from trade_pipeline.commands.control import run_pause
+
+    run_pause(home, reason)
+
+
+@app.command()
+def resume(home: HomeOption = None) -> None:
+    """Allow orders that increase positions again."""
+    from trade_pipeline.commands.control import run_resume
+
+    run_resume(home)
+
+
+@app.command()
+def flatten(home: HomeOption = None) -> None:
+    """Pause, cancel our orders and sell our positions, even with Dagster, broker and database down."""
+    from trade_pipeline.commands.trading import run_flatten
+
+    run_flatten(home)
+
+
+@app.command()
+def explain(order_id: str, as_json: JsonOption = False, home: HomeOption = None) -> None:
+    """Walk from an order back to the bars that caused it, and on to its fills."""
+    from trade_pipeline.commands.show import show_explanation
+
+    show_explanation(home, order_id, as_json=as_json)
+
+
+@app.command()
+def backfill(
+    first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")],
+    last: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD.")],
+    home: HomeOption = None,
+) -> None:
+    """Recompute history in one run."""
+    from trade_pipeline.commands.history import run_backfill
+
+    run_backfill(home, first, last)
+
+
+@config.command("check")
+def config_check(settings: SettingsOption = None) -> None:
+    """Say whether the settings are valid."""
+    from trade_pipeline.commands.configuration import check
+
+    check(settings)
+
+
+@config.command("show")
+def config_show(settings: SettingsOption = None, home: HomeOption = None) -> None:
+    """Print the settings in force: of a file, or of the stack in the home."""
+    from trade_pipeline.commands.configuration import show
+
+    show(settings, home)
+
+
+@app.command()
+def env(home: HomeOption = None) -> None:
+    """Print the environment in which Dagster's own commands work on the same instance. It holds secrets."""
+    from trade_pipeline.commands.configuration import print_environment
+
+    print_environment(home)
+
+
+@app.command()
+def demo(
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the first fill.")] = 300.0,
+    replay: Annotated[Path | None, typer.Option(help="Recorded bars to play.")] = None,
+) -> None:
+    """Start a stack in a temporary home, wait for the first fill, print its story, stop."""
+    from trade_pipeline.commands.demo import run_demo
+
+    raise typer.Exit(run_demo(timeout, replay))
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Exit code 0: done; 2: something has to be changed first, said in one sentence; 130: interrupted."""
+    try:
+        return app(args=arguments)
+    except TradePipelineError as error:
+        sys.stderr.write(f"trade-pipeline: {error}\n")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        # The reader has had enough, as in `status | head`.
+        sys.stderr.close()
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Bodies of the commands. `cli` imports them when they run, so that `--help` imports nothing heavy."""

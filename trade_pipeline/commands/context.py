@@ -1,0 +1,38 @@
+"""What every command needs first: which home is meant, its settings, and an environment in which stages run."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from trade_pipeline.runtime.environment import stack_environment
+from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.load import Secrets, load_settings, secrets_from, settings_in_force
+from trade_pipeline.settings.root import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """A home in which a stack was started, with its settings in force."""
+
+    home: Home
+    settings: Settings
+    secrets: Secrets
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of the stack's processes. Holds secrets."""
+        return stack_environment(self.home, self.settings, self.secrets, os.environ)
+
+
+def home_named(home: Path | None) -> Home:
+    """The home given, else that of TRADE_PIPELINE_HOME, else that of the settings."""
+    named = home or os.environ.get("TRADE_PIPELINE_HOME")
+    return Home.at(named) if named else Home.at(load_settings(None, environ=os.environ).home)
+
+
+def open_context(home: Path | None) -> Context:
+    """Raises SettingsError when no stack was ever started in that home."""
+    found = home_named(home)
+    return Context(found, settings_in_force(found), secrets_from(os.environ, found))

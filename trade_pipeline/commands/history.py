@@ -1,0 +1,139 @@
+"""`backfill`: recomputes history as one run of the stack, through the webserver's GraphQL."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from trade_pipeline.commands.context import open_context
+from trade_pipeline.commands.output import say
+from trade_pipeline.errors import ConfigurationError, SettingsError
+from trade_pipeline.runtime.stack_file import read_stack_file
+
+ASSETS = ("raw_bars", "bars", "features", "regimes", "signals", "target_positions")
+"""approved_targets is left out: history must never reach the sensor that trades."""
+
+_ANSWER_S = 30.0
+_POLL_S = 1.0
+_LIMIT_S = 3600.0
+
+_LAUNCH = """
+mutation Backfill($selection: [AssetKeyInput!], $days: [String!]) {
+  launchPartitionBackfill(backfillParams: {assetSelection: $selection, partitionNames: $days, title: "backfill"}) {
+    __typename
+    ... on LaunchBackfillSuccess { backfillId }
+    ... on PythonError { message }
+    ... on UnauthorizedError { message }
+    ... on RunConflict { message }
+    ... on PartitionKeysNotFoundError { message }
+  }
+}
+"""
+_LOOK = """
+query Look($id: String!) {
+  partitionBackfillOrError(backfillId: $id) {
+    __typename
+    ... on PartitionBackfill {
+      status
+      error { message }
+      runs: cancelableRuns { runId }
+    }
+    ... on PythonError { message }
+  }
+  runsOrError(filter: {tags: [{key: "dagster/backfill", value: $id}]}) {
+    ... on Runs { results { runId status startTime endTime } }
+  }
+}
+"""
+
+
+def run_backfill(home: Path | None, first: str, last: str) -> None:
+    """Launches the backfill, waits for it and prints its result. Raises ConfigurationError when it fails."""
+    days = days_between(first, last, today=datetime.now(UTC).date())
+    stack = read_stack_file(open_context(home).home)
+    if stack is None:
+        raise ConfigurationError("no stack runs here", thing="backfill", repair="Start one with `trade-pipeline up`.")
+    variables = {"selection": [{"path": [name]} for name in ASSETS], "days": days}
+    answer = _ask(stack.ui_url, _LAUNCH, variables)["launchPartitionBackfill"]
+    if answer["__typename"] != "LaunchBackfillSuccess":
+        raise ConfigurationError(
+            f"Dagster refused it: {answer.get('message', answer['__typename'])}",
+            thing="backfill",
+            repair="Name days that the exchange has bars of.",
+        )
+    say(f"backfill {answer['backfillId']} of {len(days)} days, {days[0]} to {days[-1]}: {stack.ui_url}/runs")
+    _wait(stack.ui_url, str(answer["backfillId"]))
+
+
+def days_between(first: str, last: str, today: date) -> list[str]:
+    """Partition keys from `first` to `last`. The present day is left out: it is decided live. Raises SettingsError."""
+    begin, end = _day(first, "--from"), _day(last, "--to")
+    if end < begin:
+        raise SettingsError("the last day lies before the first", thing="--to", value=last, repair="Exchange the two.")
+    end = min(end, today - timedelta(days=1))
+    if end < begin:
+        raise SettingsError(
+            "the present day is decided live and is not recomputed",
+            thing="--from",
+            value=first,
+            repair="Go further back.",
+        )
+    return [(begin + timedelta(days=offset)).isoformat() for offset in range((end - begin).days + 1)]
+
+
+def _day(text: str, option: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError("this is no day", thing=option, value=text, repair="Write it as YYYY-MM-DD.") from error
+
+
+def _wait(ui_url: str, backfill_id: str) -> None:
+    deadline = time.monotonic() + _LIMIT_S
+    while time.monotonic() < deadline:
+        answer = _ask(ui_url, _LOOK, {"id": backfill_id})
+        state = answer["partitionBackfillOrError"]
+        runs = answer["runsOrError"].get("results", [])
+        if state["__typename"] != "PartitionBackfill":
+            raise ConfigurationError(str(state.get("message")), thing=f"backfill {backfill_id}")
+        if state["status"] in ("COMPLETED_SUCCESS", "COMPLETED"):
+            return _tell(runs)
+        if state["status"] in ("COMPLETED_FAILED", "FAILED", "CANCELED", "CANCELING", "FAILING"):
+            reason = (state.get("error") or {}).get("message") or "a run of it failed"
+            raise ConfigurationError(
+                f"it ended as {state['status']}: {reason}",
+                thing=f"backfill {backfill_id}",
+                repair=f"Its runs are at {ui_url}/runs.",
+            )
+        time.sleep(_POLL_S)
+    raise ConfigurationError(f"not done after {_LIMIT_S:.0f} s", thing=f"backfill {backfill_id}")
+
+
+def _tell(runs: list[dict[str, Any]]) -> None:
+    for run in runs:
+        seconds = (run["endTime"] or 0) - (run["startTime"] or 0)
+        say(f"run {run['runId']} {run['status']} in {seconds:.1f} s")
+    say(f"done in {len(runs)} run{'' if len(runs) == 1 else 's'}")
+
+
+def _ask(ui_url: str, query: str, variables: dict[str, object]) -> dict[str, Any]:
+    body = json.dumps({"query": query, "variables": variables}).encode()
+    request = urllib.request.Request(  # noqa: S310  (our own webserver, on the loopback)
+        f"{ui_url}/graphql", data=body, headers={"Content-Type": "application/json"}
+    )
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=_ANSWER_S) as reply:
+            answer = json.load(reply)
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(
+            f"the webserver does not answer ({error})", thing=ui_url, repair="Start the stack with `trade-pipeline up`."
+        ) from error
+    if answer.get("errors"):
+        raise ConfigurationError(str(answer["errors"][0].get("message")), thing="GraphQL")
+    data: dict[str, Any] = answer["data"]
+    return data

@@ -1,0 +1,144 @@
+"""`up`: starts the stack, shows it, and takes it down by the stop policy."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+
+from trade_pipeline.commands.replay_source import check_replay
+from trade_pipeline.errors import ModeRefused, TradePipelineError
+from trade_pipeline.observe.live import View
+from trade_pipeline.observe.status import StatusReader
+from trade_pipeline.runtime.environment import make_secrets, prepare_home, stack_environment
+from trade_pipeline.runtime.health import Surroundings
+from trade_pipeline.runtime.home_lock import HomeLock
+from trade_pipeline.runtime.ports import claimed
+from trade_pipeline.runtime.processes import stack_processes
+from trade_pipeline.runtime.stack import Stack
+from trade_pipeline.runtime.stack_file import StackFile, write_stack_file
+from trade_pipeline.runtime.stop import Stopper, take_stop_request
+from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.load import load_settings, write_settings_in_force
+from trade_pipeline.settings.root import Settings
+
+_REFRESH_S = 1.0
+_HEALS_MAX = 20
+
+
+def run_up(*, settings_file: Path | None, overrides: dict[str, object], console: Console | None = None) -> None:
+    """Returns after an orderly stop. Raises ConfigurationError and its kinds; nothing is left running then."""
+    if overrides.get("home") is None:
+        overrides["home"] = os.environ.get("TRADE_PIPELINE_HOME")
+    settings = load_settings(settings_file, overrides=overrides, environ=os.environ)
+    refuse_other_modes(settings)
+    if settings.exchange.replay:
+        check_replay(settings.exchange.replay)
+    home = Home.at(settings.home)
+    with HomeLock(home), View(console or Console()) as view:
+        prepare_home(home)
+        stack, settings = build_stack(home, settings, view)
+        stopping = _stop_on_signals()
+        began_at = datetime.now(UTC)
+        _start(stack, view, stopping)
+        if not stopping.is_set():
+            _record(home, settings, stack, began_at)
+            view.note(f"The UI is at {ui_url(settings)}; Ctrl-C stops.")
+            _watch(stack, home, settings, view, stopping)
+        view.close()
+        _take_down(stack, home, settings, view)
+
+
+def refuse_other_modes(settings: Settings) -> None:
+    if settings.mode != "sim":
+        raise ModeRefused(
+            f"{settings.mode} trading is not offered yet", thing="mode", repair="Use `--mode sim`, the default."
+        )
+
+
+def build_stack(home: Home, settings: Settings, view: View) -> tuple[Stack, Settings]:
+    """A stack that is ready to start, and the settings with the ports it was given. The home's lock is held."""
+    clear_leftovers(home, settings, view)
+    settings = _with_ports(settings)
+    secrets = make_secrets(home, settings, os.environ)
+    write_settings_in_force(home, settings)
+    environment = {**os.environ, **stack_environment(home, settings, secrets, os.environ)}
+    processes = stack_processes(home, settings, environment)
+    return Stack(Surroundings(home, settings, environment), processes, view.note), settings
+
+
+def clear_leftovers(home: Home, settings: Settings, view: View) -> None:
+    """Before ports are looked at: an orphan of ours must not make us believe that somebody else holds them."""
+    Stack(Surroundings(home, settings, {}), [], view.note).clear()
+
+
+def _with_ports(settings: Settings) -> Settings:
+    exchange = claimed(settings.exchange.port, setting="exchange.port")
+    ui = claimed(settings.runtime.ui_port, setting="runtime.ui_port", option="--port")
+    return settings.model_copy(
+        update={
+            "exchange": settings.exchange.model_copy(update={"port": exchange}),
+            "runtime": settings.runtime.model_copy(update={"ui_port": ui}),
+        }
+    )
+
+
+def ui_url(settings: Settings) -> str:
+    return f"http://127.0.0.1:{settings.runtime.ui_port}"
+
+
+def _record(home: Home, settings: Settings, stack: Stack, began_at: datetime) -> None:
+    exchange = f"http://127.0.0.1:{settings.exchange.port}"
+    write_stack_file(
+        home, StackFile(os.getpid(), began_at, settings.mode, ui_url(settings), exchange, tuple(stack.names))
+    )
+
+
+def _stop_on_signals() -> threading.Event:
+    """SIGINT is set even where it was ignored: a shell script's `&` ignores it for its children."""
+    stopping = threading.Event()
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, stop)
+    return stopping
+
+
+def _start(stack: Stack, view: View, stopping: threading.Event) -> None:
+    view.note("starting; the first start takes a few seconds longer")
+    seconds = stack.start(stop=stopping)
+    if not stopping.is_set():
+        view.note(f"everything is ready after {seconds:.1f} s")
+
+
+def _watch(stack: Stack, home: Home, settings: Settings, view: View, stopping: threading.Event) -> None:
+    reader = StatusReader(home, settings, os.environ)
+    heals = 0
+    try:
+        while not stopping.is_set():
+            if stack.supervisor.exited() and heals < _HEALS_MAX:
+                heals += 1
+                view.note("the process supervisor has died; starting the stack again")
+                with suppress(TradePipelineError):
+                    stack.start(stop=stopping)
+                continue
+            began = time.monotonic()
+            view.show(reader.read(datetime.now(UTC)))
+            stopping.wait(max(0.0, _REFRESH_S - (time.monotonic() - began)))
+    finally:
+        reader.close()
+
+
+def _take_down(stack: Stack, home: Home, settings: Settings, view: View) -> None:
+    policy = take_stop_request(home) or settings.runtime.stop_policy
+    Stopper(stack, home, settings, view.note).run(policy)
+    view.note("stopped")

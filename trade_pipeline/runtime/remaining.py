@@ -1,0 +1,83 @@
+"""What a stop leaves on the exchange, and the stop policies. Works on what the exchange itself says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import closing
+from decimal import Decimal
+
+from trade_pipeline.errors import LedgerError
+from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.schemas.trading import OrderType, Side, VenueOrder
+from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.load import secrets_from
+from trade_pipeline.settings.root import Settings
+from trade_pipeline.settings.trading import StopPolicy
+from trade_pipeline.venues.factory import trading_venue
+from trade_pipeline.venues.protocols import TradingVenue
+
+_STOPS = (OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT)
+
+
+def venue_of(home: Home, settings: Settings) -> TradingVenue:
+    """The exchange as this home's stack trades on it."""
+    return trading_venue(settings, secrets_from(os.environ, home), f"http://127.0.0.1:{settings.exchange.port}")
+
+
+def apply_policy(policy: StopPolicy, home: Home, settings: Settings, report: Callable[[str], None]) -> None:
+    """`keep` leaves everything, `cancel_entries` cancels our resting buys, `flatten` sells our positions."""
+    if policy == "cancel_entries":
+        cancel_entries(home, settings, report)
+    elif policy == "flatten":
+        from trade_pipeline.commands.trading import flatten_home
+
+        for line in flatten_home(home, settings):
+            report(line)
+
+
+def cancel_entries(home: Home, settings: Settings, report: Callable[[str], None]) -> None:
+    """Cancels every resting buy of this installation. The guard books what was filled meanwhile."""
+    with closing(venue_of(home, settings)) as venue:
+        for order in our_orders(venue, settings):
+            if order.side is Side.BUY:
+                venue.cancel(order.symbol, order.client_order_id)
+                report(f"cancelled the buy of {order.amount - order.filled} {order.symbol}")
+
+
+def our_orders(venue: TradingVenue, settings: Settings) -> list[VenueOrder]:
+    prefix = settings.execution.installation_prefix
+    return [order for order in venue.open_orders() if order.client_order_id.startswith(prefix)]
+
+
+def what_remains(home: Home, settings: Settings) -> list[str]:
+    """One sentence for each managed position (does its stop rest?) and each open order."""
+    with closing(venue_of(home, settings)) as venue:
+        orders = our_orders(venue, settings)
+    stops: dict[str, Decimal] = {}
+    for order in orders:
+        if order.side is Side.SELL and order.type in _STOPS:
+            stops[order.symbol] = stops.get(order.symbol, Decimal(0)) + order.amount - order.filled
+    lines = [_position_line(symbol, amount, stops) for symbol, amount in _managed(home, settings)]
+    lines += [
+        f"open order: {order.side} {order.amount - order.filled} {order.symbol} {order.type} {order.client_order_id}"
+        for order in orders
+        if order.type not in _STOPS
+    ]
+    return lines or ["nothing remains open on the exchange"]
+
+
+def _position_line(symbol: str, amount: Decimal, stops: dict[str, Decimal]) -> str:
+    rests = stops.get(symbol, Decimal(0))
+    covered = "its stop rests" if rests >= amount * Decimal("0.98") else f"its stop covers {rests}"
+    return f"open position: {amount.normalize():f} {symbol}, {covered if rests else 'NO STOP RESTS'}"
+
+
+def _managed(home: Home, settings: Settings) -> list[tuple[str, Decimal]]:
+    ledger = Ledger(secrets_from(os.environ, home).ledger_url)
+    try:
+        return [(position.symbol, position.amount) for position in ledger.positions(settings.account)]
+    except LedgerError:
+        return []
+    finally:
+        ledger.close()
