@@ -5,11 +5,16 @@ Run once by `up` before dependents start; several processes that create Dagster'
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
+from collections.abc import Mapping
 
 from trade_pipeline.errors import TradePipelineError
 from trade_pipeline.runtime import embedded_postgres
+from trade_pipeline.runtime.environment import make_secrets, prepare_home
+from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.load import load_settings, write_settings_in_force
 
 WAIT_S = 60.0
 
@@ -33,8 +38,22 @@ def prepare_storage(ledger_url: str) -> None:
         instance.upgrade()
 
 
+def prepare_home_without_up(environ: Mapping[str, str]) -> None:
+    """What `up` does before it starts processes, for services that something else starts."""
+    settings = load_settings(None, environ=environ)
+    home = Home.at(environ["TRADE_PIPELINE_HOME"])
+    prepare_home(home)
+    make_secrets(home, settings, environ)
+    write_settings_in_force(home, settings.model_copy(update={"home": home.root}))
+
+
 def main() -> int:
+    parser = argparse.ArgumentParser(description="Prepares the database of a stack.")
+    parser.add_argument("--prepare", action="store_true", help="make home, keys and settings in force first")
+    arguments = parser.parse_args()
     try:
+        if arguments.prepare:
+            prepare_home_without_up(os.environ)
         prepare_storage(os.environ["TRADE_PIPELINE_LEDGER_URL"])
     except TradePipelineError as error:
         sys.stderr.write(f"{error}\n")
