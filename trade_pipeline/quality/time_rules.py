@@ -49,17 +49,15 @@ def gap(
     bar_length_s: int,
     gap_bars_max: int,
 ) -> pl.DataFrame:
-    """Bars that are missing between two that are there, or between `window_start` and the symbol's first one.
+    """Bars that are missing between two that are there and open in [window_start, as_of).
 
-    Only bars that open in [window_start, as_of) count. What is missing at the end is `staleness`. A symbol with more
-    than `gap_bars_max` missing bars fails with one row per hole.
+    What is missing at the end is `staleness`; a history that begins late (a new listing) is no hole, its features are
+    in warm-up. A symbol with more than `gap_bars_max` missing bars fails with one row per hole.
     """
     length_ms = bar_length_s * 1000
     start = pl.lit(window_start).cast(UTC_MS)
     inside = bars.filter((pl.col("open_time") >= start) & (pl.col("open_time") < pl.lit(as_of).cast(UTC_MS)))
-    expected = (
-        (pl.col("open_time").shift(1).over("symbol") + pl.duration(milliseconds=length_ms)).fill_null(start)
-    ).alias("_expected")
+    expected = (pl.col("open_time").shift(1).over("symbol") + pl.duration(milliseconds=length_ms)).alias("_expected")
     missing = ((pl.col("open_time") - pl.col("_expected")).dt.total_milliseconds() // length_ms).alias("_missing")
     holes = (
         inside.select("symbol", "open_time")
