@@ -1,0 +1,174 @@
+"""Files in `control/` by which people and processes steer a stack without any server: pause, flatten, positions.
+
+`pause.json` stops orders that increase exposure. `flatten.json` says that somebody sells everything right now, so
+that nobody else sends. `positions.json` is the guard's last view of what is ours, for `flatten` without a database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from trade_pipeline.errors import GateClosed, LedgerError
+from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.load import write_private
+
+STEADY_READS_MAX = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A managed position as of the trade `last_trade_id`: trades after it are not in `amount` yet.
+
+    `live_order_ids` are the exchange's ids of our orders that rested then, and may have filled since.
+    """
+
+    symbol: str
+    amount: Decimal
+    last_trade_id: str | None = None
+    live_order_ids: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedPositions:
+    """positions.json. `at` is when the ledger was read."""
+
+    account: str
+    at: datetime
+    positions: Mapping[str, Recorded] = field(default_factory=dict)
+
+
+def pause(home: Home, reason: str, at: datetime) -> None:
+    """From now on nothing is sent that increases exposure; stops and exits go on. Needs no server."""
+    write_private(home.pause, json.dumps({"reason": reason, "at": at.isoformat()}) + "\n")
+
+
+def resume(home: Home) -> bool:
+    """Lift the pause, and the mark of a `flatten` that died. False if there was no pause.
+
+    Raises GateClosed while a `flatten` runs: it must end first.
+    """
+    if flattening(home):
+        raise GateClosed("a flatten is selling everything", thing=str(home.root), repair="Wait until it has ended.")
+    flatten_file(home).unlink(missing_ok=True)
+    existed = home.pause.exists()
+    home.pause.unlink(missing_ok=True)
+    return existed
+
+
+def paused(home: Home) -> str | None:
+    """Why orders that increase exposure are paused; None when they are not. An unreadable file counts as paused."""
+    try:
+        stored = json.loads(home.pause.read_text())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return "the pause file cannot be read"
+    return str(stored.get("reason") or "no reason given") if isinstance(stored, dict) else "paused"
+
+
+def flatten_file(home: Home) -> Path:
+    return home.control / "flatten.json"
+
+
+def flattening(home: Home) -> bool:
+    """Whether a `flatten` runs: nobody else may send. The mark of one that died does not count."""
+    try:
+        pid = int(json.loads(flatten_file(home).read_text())["pid"])
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError):
+        return True  # somebody is writing it
+    return pid_lives(pid)
+
+
+def pid_lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def flatten_mark(home: Home, at: datetime) -> Iterator[None]:
+    """Hold `flatten.json` for as long as the block runs. Raises GateClosed when another flatten holds it."""
+    if flattening(home):
+        raise GateClosed("another flatten runs already", thing=str(home.root), repair="Wait until it has ended.")
+    write_private(flatten_file(home), json.dumps({"pid": os.getpid(), "at": at.isoformat()}) + "\n")
+    try:
+        yield
+    finally:
+        flatten_file(home).unlink(missing_ok=True)
+
+
+def record_positions(home: Home, ledger: Ledger, account: str, at: datetime) -> None:
+    """Write positions.json from the ledger; the guard does it whenever its view has changed.
+
+    Positions and trade ids are read in several transactions: read until no trade came in between, because a trade
+    that is counted twice could later sell coins that are not ours. Raises LedgerError.
+    """
+    live = ledger.live_orders(account)
+    symbols = {order.symbol for order in live} | {position.symbol for position in ledger.positions(account)}
+    for _ in range(STEADY_READS_MAX):
+        newest = {symbol: ledger.last_trade_id(account, symbol) for symbol in symbols}
+        amounts = {position.symbol: position.amount for position in ledger.positions(account)}
+        symbols |= set(amounts)
+        if newest == {symbol: ledger.last_trade_id(account, symbol) for symbol in symbols}:
+            break
+    else:
+        raise LedgerError("positions did not stand still while they were read", thing=f"account {account}")
+    ids: dict[str, list[str]] = {}
+    for order in live:
+        if order.venue_order_id is not None:
+            ids.setdefault(order.symbol, []).append(order.venue_order_id)
+    stored = {
+        symbol: {
+            "amount": str(amounts.get(symbol, Decimal(0))),
+            "last_trade_id": newest[symbol],
+            "live_order_ids": sorted(ids.get(symbol, [])),
+        }
+        for symbol in sorted(symbols)
+    }
+    content = {"account": account, "at": at.isoformat(), "positions": stored}
+    write_private(home.positions, json.dumps(content, indent=1) + "\n")
+
+
+def read_positions(home: Home) -> RecordedPositions | None:
+    """positions.json; None when there is none. Raises GateClosed for a file that cannot be read: nothing is guessed."""
+    try:
+        stored = json.loads(home.positions.read_text())
+        return RecordedPositions(
+            account=str(stored["account"]),
+            at=datetime.fromisoformat(stored["at"]),
+            positions={symbol: _recorded(symbol, value) for symbol, value in stored["positions"].items()},
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, InvalidOperation) as error:
+        raise GateClosed(
+            "the record of managed positions cannot be read",
+            thing=str(home.positions),
+            value=type(error).__name__,
+            repair="Remove it: what is ours is then worked out from our orders on the exchange.",
+        ) from error
+
+
+def _recorded(symbol: str, value: Any) -> Recorded:
+    last = value["last_trade_id"]
+    return Recorded(
+        symbol,
+        Decimal(value["amount"]),
+        None if last is None else str(last),
+        frozenset(map(str, value["live_order_ids"])),
+    )

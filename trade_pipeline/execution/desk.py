@@ -1,0 +1,53 @@
+"""What everything in this room needs to trade one account, as one value; and who may trade now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.root import Settings
+from trade_pipeline.venues.protocols import TradingVenue
+
+EVERY = "*"
+"""As a lock's strategy: a halt, no entries of the symbol by anybody. As its symbol: of any symbol."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Ledger, venue, settings, home and clock of one account."""
+
+    ledger: Ledger
+    venue: TradingVenue
+    settings: Settings
+    home: Home
+    now: Callable[[], datetime]
+
+    @property
+    def account(self) -> str:
+        return self.settings.account
+
+    @property
+    def prefix(self) -> str:
+        return self.settings.execution.installation_prefix
+
+    def pause_reason(self) -> str | None:
+        """Why entries are paused by hand, or None. A file, so that it works without any server."""
+        if not self.home.pause.exists():
+            return None
+        try:
+            return str(json.loads(self.home.pause.read_text()).get("reason") or "paused by hand")
+        except (OSError, ValueError):
+            return "paused by hand"
+
+    def flatten_is_under_way(self) -> bool:
+        """While `flatten` sells, nobody else sends for the account."""
+        return (self.home.control / "flatten.json").exists()
+
+    def halts(self) -> dict[str, str]:
+        """Symbols (or EVERY) whose entries are halted, with the reason."""
+        found = self.ledger.locks(self.account, self.now())
+        return {lock.symbol: lock.reason for lock in found if lock.strategy == EVERY}

@@ -1,0 +1,200 @@
+"""One decision, executed once: claim, gate, plan, cancel, plan again from fills, send, confirm, record.
+
+TRADING rules 2 to 5 and 11; delivery of runs is at least once, so the claim comes first and the loser ends green.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Protocol
+
+from trade_pipeline.errors import AlreadyClaimed, LeaseHeld, LedgerError, TradePipelineError
+from trade_pipeline.execution.desk import Desk
+from trade_pipeline.execution.plan import Plan, PlannedOrder, Situation, Verdict, plan_orders
+from trade_pipeline.execution.reconcile import reconcile
+from trade_pipeline.execution.submit import acquire_lease, cancel, send
+from trade_pipeline.ledger.records import Decision, Lease, Order, Target
+from trade_pipeline.schemas.order_states import is_live
+from trade_pipeline.schemas.trading import OrderState, Side
+
+JOB = "execute"
+LEASE_WAIT_S = 3.0
+CONFIRM_POLL_S = 0.2
+
+
+class GateVerdict(Protocol):
+    """What the caller's gate says of a decision: no reasons, open."""
+
+    @property
+    def reasons(self) -> tuple[str, ...]: ...
+
+
+Gate = Callable[[Decision], GateVerdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What became of a decision. `latency_s`: nominal close of the bar to the last acknowledged first submission."""
+
+    decision_id: str
+    outcome: str
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    orders: tuple[Order, ...] = ()
+    latency_s: float | None = None
+
+    def detail(self) -> dict[str, object]:
+        """As the ledger and the UI keep it."""
+        return {
+            "verdicts": {symbol: {"action": v.action, "reason": v.reason} for symbol, v in self.verdicts.items()},
+            "orders": [
+                {"client_order_id": o.client_order_id, "symbol": o.symbol, "state": str(o.state)} for o in self.orders
+            ],
+            "latency_s": self.latency_s,
+        }
+
+
+def execute_decision(desk: Desk, decision_id: str, *, run_id: str, gate: Gate) -> Execution:
+    """Send what the decision asks for. Raises LedgerError for a decision that does not exist."""
+    decision = desk.ledger.decision(decision_id)
+    if decision is None:
+        raise LedgerError("no such decision", thing=decision_id, repair="`status` names the newest one.")
+    try:
+        desk.ledger.claim(decision_id, JOB, run_id)
+    except AlreadyClaimed:
+        return Execution(decision_id, "already claimed by another run: nothing to do here")
+    result = _execute(desk, decision, run_id, gate)
+    desk.ledger.record_outcome(decision_id, JOB, result.outcome, result.detail())
+    return result
+
+
+def _execute(desk: Desk, decision: Decision, run_id: str, gate: Gate) -> Execution:
+    newest = desk.ledger.newest_decision(desk.account)
+    if newest is not None and newest.decision_id != decision.decision_id:
+        return Execution(decision.decision_id, f"superseded by the decision of {newest.as_of:%H:%M}: nothing sent")
+    if desk.flatten_is_under_way():
+        return Execution(decision.decision_id, "flatten is under way: nothing sent")
+    reconcile(desk)
+    targets = desk.ledger.targets(decision.decision_id)
+    stopped = _why_no_increase(desk, decision, gate)
+    try:
+        lease = acquire_lease(desk, f"execute:{run_id}", for_exit=False, wait_s=LEASE_WAIT_S)
+    except LeaseHeld as error:
+        return Execution(decision.decision_id, f"the account is busy: {error.message}")
+    try:
+        plan, orders = _plan_and_send(desk, decision, targets, stopped, lease)
+    finally:
+        desk.ledger.release_lease(lease)
+    confirmed = _confirm(desk, orders)
+    sentence, latency_s = _sentence(plan, confirmed, stopped), _latency(decision, confirmed)
+    return Execution(decision.decision_id, sentence, dict(plan.verdicts), confirmed, latency_s)
+
+
+def _why_no_increase(desk: Desk, decision: Decision, gate: Gate) -> str | None:
+    """The first reason that stops orders which increase exposure; reductions never ask (TRADING 11)."""
+    age = desk.now() - decision.as_of
+    if (reason := desk.pause_reason()) is not None:
+        return f"paused: {reason}"
+    if age > timedelta(seconds=desk.settings.execution.decision_age_s_max):
+        return f"the decision is {age.total_seconds():.0f} s old"
+    reasons = gate(decision).reasons
+    return f"the gate is closed: {'; '.join(reasons)}" if reasons else None
+
+
+def situation_now(desk: Desk, targets: Sequence[Target], stopped: str | None) -> Situation:
+    """Everything a plan may know, read now."""
+    positions = desk.ledger.positions(desk.account)
+    listed = desk.venue.markets()
+    symbols = sorted({t.symbol for t in targets} & set(listed))
+    reading = desk.venue.account()
+    return Situation(
+        account=desk.account,
+        now=desk.now(),
+        positions={position.symbol: position.amount for position in positions},
+        sleeves={symbol: desk.ledger.sleeves(desk.account, symbol) for symbol in symbols},
+        live_orders=desk.ledger.live_orders(desk.account),
+        rules=listed,
+        tops=desk.venue.book_tops(symbols) if symbols else {},
+        free_quote=reading.free(desk.settings.market.quote_asset),
+        increases_stopped=stopped,
+        halts=desk.halts(),
+    )
+
+
+def _plan_now(desk: Desk, targets: Sequence[Target], stopped: str | None) -> Plan:
+    return plan_orders(targets, situation_now(desk, targets, stopped), desk.settings.execution, desk.settings.exits)
+
+
+def _plan_and_send(
+    desk: Desk, decision: Decision, targets: Sequence[Target], stopped: str | None, lease: Lease
+) -> tuple[Plan, tuple[Order, ...]]:
+    plan = _plan_now(desk, targets, stopped)
+    desk.ledger.record_outcome(decision.decision_id, "plan", f"{len(plan.orders)} orders, {len(plan.cancels)} cancels")
+    if plan.cancels:
+        for order in plan.cancels:
+            cancel(desk, order, f"in the way of decision {decision.decision_id}")
+        plan = _plan_now(desk, targets, stopped)
+    sent: list[Order] = []
+    refused: dict[str, Verdict] = {}
+    for planned in plan.orders:
+        if planned.intent.side == Side.BUY and desk.ledger.exit_is_waiting(lease):
+            refused[planned.intent.symbol] = Verdict("none", "an exit waits for the account: entries stand back")
+            continue
+        try:
+            sent.append(send(desk, lease, planned.intent, planned.request))
+        except LedgerError as error:
+            refused[planned.intent.symbol] = Verdict("none", f"not sent: {error}")
+    return replace(plan, verdicts={**plan.verdicts, **refused}), tuple(sent)
+
+
+def _confirm(desk: Desk, orders: Sequence[Order]) -> tuple[Order, ...]:
+    """Wait for what is still open, at most `fill_wait_s_max`; the rest is the guard's."""
+    deadline = time.monotonic() + desk.settings.execution.fill_wait_s_max
+    while True:
+        now = tuple(desk.ledger.order(order.client_order_id) or order for order in orders)
+        waiting = [o for o in now if is_live(o.state) or (o.state == OrderState.FILLED and o.remaining)]
+        if not waiting or time.monotonic() >= deadline:
+            return now
+        time.sleep(CONFIRM_POLL_S)
+        try:
+            reconcile(desk)
+        except TradePipelineError:
+            continue  # Reading back may fail; what was sent is in the ledger, and the guard reads on.
+
+
+def _latency(decision: Decision, orders: Sequence[Order]) -> float | None:
+    acknowledged = [order.acknowledged_at for order in orders if order.acknowledged_at is not None]
+    return (max(acknowledged) - decision.as_of).total_seconds() if acknowledged else None
+
+
+def _sentence(plan: Plan, orders: Sequence[Order], stopped: str | None) -> str:
+    if orders:
+        filled = sum(order.filled > 0 for order in orders)
+        return f"{len(orders)} orders sent, {filled} with fills"
+    if stopped:
+        return f"nothing sent: {stopped}"
+    reasons = {verdict.reason.split(":")[0] for verdict in plan.verdicts.values()}
+    return "nothing to send: " + (", ".join(sorted(reasons)[:3]) if reasons else "no targets")
+
+
+def slippage_ratio(planned: PlannedOrder, order: Order) -> Decimal | None:
+    """How much worse than the decision price the order was filled, as a share of it; None without a fill."""
+    decided = planned.intent.decision_price
+    if not decided or not order.filled:
+        return None
+    price = order.quote_filled / order.filled
+    sign = 1 if planned.intent.side == Side.BUY else -1
+    return sign * (price - decided) / decided
+
+
+def plan_dry_run(desk: Desk) -> tuple[Decision | None, Plan]:
+    """What would be sent now for the newest decision, and why; sends and writes nothing."""
+    decision = desk.ledger.newest_decision(desk.account)
+    if decision is None:
+        return None, Plan((), (), {})
+    targets = desk.ledger.targets(decision.decision_id)
+    reason = desk.pause_reason()
+    return decision, _plan_now(desk, targets, f"paused: {reason}" if reason else None)

@@ -1,0 +1,260 @@
+"""`flatten`: cancel our orders and sell our positions with nothing but the exchange, the home and the settings.
+
+Works with Dagster, broker and database down (TRADING rule 18). Pauses first, so that nothing is bought again; marks
+itself in `control/flatten.json`, so that executor and guard stand still; writes each order to the journal before it
+is sent. What is sold is ours: recorded positions and our own trades since, clipped to what is free.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from trade_pipeline.errors import OrderNotFound, OrderRefused, OutcomeUnknown, TradePipelineError, VenueUnavailable
+from trade_pipeline.execution.control import RecordedPositions, flatten_mark, pause, paused, read_positions
+from trade_pipeline.execution.holdings import managed_amount, symbols_to_look_at
+from trade_pipeline.execution.ids import client_order_id, intent_id, is_ours
+from trade_pipeline.execution.journal import Journal, sendings
+from trade_pipeline.execution.rounding import amount_down, is_dust
+from trade_pipeline.schemas.trading import MarketRules, OrderRequest, OrderType, Role, Side, VenueOrder
+from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.root import Settings
+from trade_pipeline.venues.protocols import TradingVenue
+
+SECONDS_MAX = 90.0
+"""Everything together; what is left then is reported."""
+SALES_PER_SYMBOL_MAX = 40
+"""Market orders may fill in parts: the exchange fills at most a share of a step's volume."""
+EMPTY_LOOKUPS = 3
+POLL_S = 0.25
+REASON = "flatten"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class FlattenReport:
+    """What was done and what is left. `complete` when nothing of ours is open and only residue remains."""
+
+    cancelled: list[str] = field(default_factory=list)
+    sold: dict[str, Decimal] = field(default_factory=dict)
+    received_quote: dict[str, Decimal] = field(default_factory=dict)
+    residue: dict[str, Decimal] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def complete(self) -> bool:
+        return not self.problems
+
+    def lines(self) -> list[str]:
+        """The report for people, one sentence each."""
+        told = [f"cancelled {text}" for text in self.cancelled]
+        for symbol, amount in self.sold.items():
+            told.append(f"sold {_plain(amount)} {symbol} for {_plain(self.received_quote[symbol])}")
+        for symbol, amount in self.residue.items():
+            told.append(f"left {_plain(amount)} {symbol}: below the exchange's minimum")
+        told += [f"NOT DONE: {problem}" for problem in self.problems]
+        if not self.sold and not self.cancelled and self.complete:
+            told.append("there was nothing to cancel or sell")
+        return [*told, "paused: nothing is bought again before `trade-pipeline resume`"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    venue: TradingVenue
+    home: Home
+    settings: Settings
+    journal: Journal
+    record: RecordedPositions | None
+    report: FlattenReport
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    deadline: float
+    clock: Callable[[], float]
+
+    @property
+    def prefix(self) -> str:
+        return self.settings.execution.installation_prefix
+
+    @property
+    def cause(self) -> str:
+        """Names this state of affairs: the same record gives the same ids, so a repeated flatten finds its orders."""
+        return f"{REASON} {self.record.at.isoformat() if self.record else 'without a record'}"
+
+    @property
+    def lookup_bound_s(self) -> float:
+        """After this long the exchange no longer accepts a signed request (RELIABILITY rule 3)."""
+        return self.settings.execution.recv_window_ms / 1000 + 1.0
+
+    def in_time(self) -> bool:
+        return self.clock() < self.deadline
+
+
+def flatten(
+    home: Home,
+    settings: Settings,
+    venue: TradingVenue,
+    *,
+    now: Callable[[], datetime] = utc_now,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+    seconds_max: float = SECONDS_MAX,
+) -> FlattenReport:
+    """Cancel every open order of ours and sell every managed position at market. Leaves the pause in place.
+
+    One symbol's failure is a problem in the report and stops no other. Running it again is safe. Raises GateClosed
+    (another flatten runs, positions.json is unreadable) and VenueError when the exchange does not answer at all.
+    """
+    if paused(home) is None:
+        pause(home, REASON, now())
+    with flatten_mark(home, now()):
+        journal = Journal(home, settings.account, now())
+        try:
+            record = read_positions(home)
+            work = _Work(
+                venue, home, settings, journal, record, FlattenReport(), now, sleep, clock() + seconds_max, clock
+            )
+            _settle_earlier_sendings(work)
+            _cancel_all(work)
+            _sell_all(work)
+            return work.report
+        finally:
+            journal.close()
+
+
+def _settle_earlier_sendings(work: _Work) -> None:
+    """A flatten that was killed may have an order on its way: wait until it is on the exchange or cannot come."""
+    for sending in sendings(work.home):
+        if sending.order is None and sending.end is None:
+            age_s = (work.now() - sending.at).total_seconds()
+            _look_up(work, sending.request, max(work.lookup_bound_s - age_s, 0.0))
+
+
+def _cancel_all(work: _Work, symbol: str | None = None) -> None:
+    for order in work.venue.open_orders(symbol):
+        if is_ours(order.client_order_id, work.prefix):
+            _cancel(work, order)
+
+
+def _cancel(work: _Work, order: VenueOrder) -> None:
+    try:
+        done = work.venue.cancel(order.symbol, order.client_order_id)
+    except OrderNotFound:
+        return  # filled meanwhile: its trades are counted before anything is sold
+    except TradePipelineError:
+        try:
+            done = work.venue.order(order.symbol, order.client_order_id)
+        except TradePipelineError as error:
+            work.report.problems.append(f"{order.symbol}: an order may still rest: {error}")
+            return
+    work.journal.cancelled(done, work.now())
+    left = done.amount - done.filled
+    work.report.cancelled.append(f"{done.side} of {_plain(left)} {done.symbol} ({done.type})")
+
+
+def _sell_all(work: _Work) -> None:
+    markets = work.venue.markets()
+    symbols = symbols_to_look_at(work.record, work.venue.account(), markets, work.settings.market.quote_asset)
+    for symbol in sorted(set(work.record.positions if work.record else ()) - set(markets)):
+        work.report.problems.append(f"{symbol}: the exchange does not list it any more")
+    for symbol in symbols:
+        try:
+            _sell(work, symbol, markets[symbol])
+        except TradePipelineError as error:
+            work.report.problems.append(f"{symbol}: {error}")
+
+
+def _sell(work: _Work, symbol: str, rules: MarketRules) -> None:
+    intent = intent_id(work.settings.account, work.cause, symbol, Role.EXIT)
+    done = [sending.attempt for sending in sendings(work.home) if sending.intent_id == intent]
+    first = max(done, default=-1) + 1
+    for attempt in range(first, first + SALES_PER_SYMBOL_MAX):
+        if not work.in_time():
+            break
+        managed = managed_amount(work.venue, symbol, rules, work.record, work.prefix)
+        amount = _to_sell(work, symbol, rules, managed)
+        if amount is None:
+            return
+        name = client_order_id(work.prefix, work.settings.account, intent, attempt)
+        request = OrderRequest(name, symbol, Side.SELL, OrderType.MARKET, amount)
+        work.journal.sending(intent, attempt, request, REASON, work.now())
+        sold = _send(work, request)
+        _note_sale(work.report, sold)
+        if sold is None or sold.filled < amount:
+            # Whatever took or locked the coins may be an order of ours that came in between.
+            _cancel_all(work, symbol)
+            work.sleep(POLL_S)
+    left = managed_amount(work.venue, symbol, rules, work.record, work.prefix)
+    if _to_sell(work, symbol, rules, left) is not None:
+        work.report.problems.append(f"{symbol}: {_plain(left)} could not be sold in time")
+
+
+def _to_sell(work: _Work, symbol: str, rules: MarketRules, managed: Decimal) -> Decimal | None:
+    """The amount of the next market order; None when nothing, or only residue, is left."""
+    if managed <= 0:
+        return None
+    free = work.venue.account().free(rules.base)
+    top = work.venue.book_tops([symbol]).get(symbol)
+    price = top.bid if top and top.bid > 0 else (top.last if top else Decimal(0))
+    sellable = min(managed, free)
+    if price > 0 and is_dust(sellable, price, rules):
+        work.report.residue[symbol] = sellable
+        if not is_dust(managed, price, rules):
+            work.report.problems.append(f"{symbol}: {_plain(managed - free)} are locked by an order that is not ours")
+        return None
+    # Without a price the exchange decides whether it is too little: a guess would not.
+    amount = amount_down(min(sellable, rules.market_amount_max), rules)
+    return amount if amount > 0 else None
+
+
+def _send(work: _Work, request: OrderRequest) -> VenueOrder | None:
+    """Send once. None when the order certainly does not exist. Raises OutcomeUnknown when nobody can tell."""
+    name = request.client_order_id
+    try:
+        order = work.venue.create(request)
+    except (OrderRefused, VenueUnavailable) as error:
+        work.journal.ended("refused", name, str(error), work.now())
+        if isinstance(error, VenueUnavailable):
+            work.sleep(min(getattr(error, "retry_after_s", POLL_S), 5.0))
+        return None
+    except TradePipelineError as error:
+        work.journal.ended("unknown", name, str(error), work.now())
+        return _look_up(work, request, work.lookup_bound_s)
+    work.journal.answer(order, work.now())
+    return order
+
+
+def _look_up(work: _Work, request: OrderRequest, bound_s: float) -> VenueOrder | None:
+    """The order by its client id; None once the exchange cannot accept it any more and still does not know it."""
+    name, begun, empty = request.client_order_id, work.clock(), 0
+    while work.in_time():
+        try:
+            order = work.venue.order(request.symbol, name)
+        except OrderNotFound:
+            empty += 1
+            if empty >= EMPTY_LOOKUPS and work.clock() - begun >= bound_s:
+                work.journal.ended("absent", name, f"{empty} empty look-ups", work.now())
+                return None
+        except VenueUnavailable:
+            empty = 0  # a network error never counts as not found
+        else:
+            work.journal.answer(order, work.now())
+            return order
+        work.sleep(POLL_S)
+    raise OutcomeUnknown("an order's fate is unknown", thing=request.symbol, value=name, repair="Run flatten again")
+
+
+def _note_sale(report: FlattenReport, order: VenueOrder | None) -> None:
+    if order is not None and order.filled > 0:
+        report.sold[order.symbol] = report.sold.get(order.symbol, Decimal(0)) + order.filled
+        received = report.received_quote.get(order.symbol, Decimal(0))
+        report.received_quote[order.symbol] = received + order.quote_filled
+
+
+def _plain(value: Decimal) -> str:
+    return f"{value.normalize():f}"

@@ -1,0 +1,221 @@
+"""Targets against positions and open orders: the smallest set of orders, and a reason for every symbol.
+
+Pure. TRADING rules 2 to 5 and 11: a plan first cancels what is in the way; it is made again from fills after that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from trade_pipeline.execution.ids import client_order_id, intent_id
+from trade_pipeline.execution.rounding import amount_down, is_dust, limit_price
+from trade_pipeline.ledger.records import Intent, Order, Target
+from trade_pipeline.schemas.trading import (
+    BookTop,
+    MarketRules,
+    OrderRequest,
+    OrderState,
+    OrderType,
+    Role,
+    Side,
+    TargetKind,
+    TimeInForce,
+)
+from trade_pipeline.settings.trading import ExecutionSettings, ExitSettings
+
+UNRESOLVED = frozenset({OrderState.PLANNED, OrderState.SENT, OrderState.UNKNOWN, OrderState.PENDING_CANCEL})
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the plan does for a symbol (buy, sell, cancel, none) and why, in one sentence."""
+
+    action: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedOrder:
+    intent: Intent
+    request: OrderRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    cancels: tuple[Order, ...]
+    orders: tuple[PlannedOrder, ...]
+    verdicts: Mapping[str, Verdict]
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """All that a plan may know. Amounts in base, `free_quote` in quote; `halts`: symbol or * -> reason."""
+
+    account: str
+    now: datetime
+    positions: Mapping[str, Decimal]
+    sleeves: Mapping[str, Mapping[str, Decimal]]
+    live_orders: Sequence[Order]
+    rules: Mapping[str, MarketRules]
+    tops: Mapping[str, BookTop]
+    free_quote: Decimal
+    increases_stopped: str | None = None
+    halts: Mapping[str, str] = field(default_factory=dict)
+
+
+def plan_orders(
+    targets: Sequence[Target], situation: Situation, execution: ExecutionSettings, exits: ExitSettings
+) -> Plan:
+    """The plan for one decision. Reductions come first: they free quote and risk for the increases."""
+    planner = _Planner(situation, execution, exits)
+    for target in sorted(targets, key=lambda item: item.symbol):
+        planner.consider(target)
+    ordered = sorted(planner.orders, key=lambda item: (item.intent.side == Side.BUY, item.intent.symbol))
+    return Plan(tuple(planner.cancels), tuple(ordered), planner.verdicts)
+
+
+class _Planner:
+    def __init__(self, situation: Situation, execution: ExecutionSettings, exits: ExitSettings) -> None:
+        self.at = situation
+        self.execution = execution
+        self.exits = exits
+        self.free_quote = situation.free_quote
+        self.cancels: list[Order] = []
+        self.orders: list[PlannedOrder] = []
+        self.verdicts: dict[str, Verdict] = {}
+
+    def consider(self, target: Target) -> None:
+        self.verdicts[target.symbol] = self._verdict(target)
+
+    def _verdict(self, target: Target) -> Verdict:
+        mine = [order for order in self.at.live_orders if order.symbol == target.symbol]
+        return self._in_the_way(mine) or self._towards(target, mine)
+
+    def _in_the_way(self, mine: Sequence[Order]) -> Verdict | None:
+        if unresolved := [order for order in mine if order.state in UNRESOLVED]:
+            return Verdict("none", f"order {unresolved[0].client_order_id} is {unresolved[0].state}: resolved first")
+        if stale := [order for order in mine if order.role == Role.ENTRY]:
+            self.cancels.extend(stale)
+            return Verdict("cancel", "an entry of an earlier decision rests: cancelled before anything else")
+        return None
+
+    def _towards(self, target: Target, mine: Sequence[Order]) -> Verdict:
+        symbol = target.symbol
+        if target.kind == TargetKind.HOLD or target.quantity is None:
+            return Verdict("none", f"hold: {target.reason}")
+        rules, top = self.at.rules.get(symbol), self.at.tops.get(symbol)
+        if rules is None or not rules.active or top is None or top.bid <= 0:
+            return Verdict("none", "the exchange does not trade or quote the symbol now")
+        held = self.at.positions.get(symbol, Decimal(0))
+        wanted = target.quantity if target.kind == TargetKind.SET else Decimal(0)
+        if wanted == held:
+            return Verdict("none", "already there" if held else f"flat and to stay flat: {target.reason}")
+        if target.kind == TargetKind.SET:
+            band = max(self.execution.band_ratio * wanted * top.bid, self._smallest_notional(rules))
+            if abs(wanted - held) * top.bid <= band:
+                return Verdict("none", f"difference below the no-trade band of {band:.2f} {rules.quote}")
+        if wanted > held:
+            return self._increase(target, held, wanted - held, rules, top)
+        return self._reduce(target, held, held - wanted, rules, top, mine)
+
+    def _smallest_notional(self, rules: MarketRules) -> Decimal:
+        return self.execution.band_notional_multiple * rules.notional_min
+
+    def _increase(self, target: Target, held: Decimal, missing: Decimal, rules: MarketRules, top: BookTop) -> Verdict:
+        stopped = self._why_not_increase(target)
+        if stopped:
+            return Verdict("none", stopped)
+        price = limit_price(top.ask * (1 + self.execution.entry_slippage_ratio_max), Side.BUY, rules)
+        affordable = self.free_quote / (price * (1 + rules.taker_fee_rate))
+        amount = amount_down(min(missing, affordable, rules.amount_max), rules)
+        stop = price - (target.stop_distance or Decimal(0))
+        exit_price = stop * (1 - self.exits.stop_limit_offset_ratio)
+        # RELIABILITY 18: an entry whose stop could not be placed must not be opened.
+        if exit_price <= 0 or is_dust((held + amount) * (1 - rules.taker_fee_rate), exit_price, rules):
+            return Verdict("none", f"{amount.normalize():f} {rules.base} is too small to be protected by a stop")
+        if is_dust(amount, price, rules):
+            return Verdict("none", f"free {rules.quote} covers only {amount.normalize():f} {rules.base}")
+        self.free_quote -= amount * price * (1 + rules.taker_fee_rate)
+        self._add(target, Role.ENTRY, Side.BUY, amount, price, f"target above position: {target.reason}")
+        return Verdict("buy", f"{amount.normalize():f} {rules.base} at up to {price}: {target.reason}")
+
+    def _why_not_increase(self, target: Target) -> str | None:
+        halted = self.at.halts.get(target.symbol) or self.at.halts.get("*")
+        if halted:
+            return f"entries halted: {halted}"
+        if self.at.now >= target.expires_at:
+            return f"the target expired at {target.expires_at:%H:%M:%S}"
+        return self.at.increases_stopped
+
+    def _reduce(
+        self,
+        target: Target,
+        held: Decimal,
+        surplus: Decimal,
+        rules: MarketRules,
+        top: BookTop,
+        mine: Sequence[Order],
+    ) -> Verdict:
+        amount = amount_down(min(surplus, held, rules.amount_max), rules)
+        if is_dust(amount, top.bid, rules):
+            return Verdict("none", f"{surplus.normalize():f} {rules.base} is residue below the exchange's minimum")
+        if resting := [order for order in mine if order.role in {Role.PROTECT, Role.EXIT}]:
+            # A resting stop locks its coins: cancel, confirm, recompute from fills, sell (TRADING 14).
+            self.cancels.extend(resting)
+            return Verdict("cancel", "its stop is cancelled so that the coins can be sold")
+        price = limit_price(top.bid * (1 - self.execution.entry_slippage_ratio_max), Side.SELL, rules)
+        self._add(target, Role.EXIT, Side.SELL, amount, price, f"target below position: {target.reason}")
+        return Verdict("sell", f"{amount.normalize():f} {rules.base} at {price} or better: {target.reason}")
+
+    def _add(self, target: Target, role: Role, side: Side, amount: Decimal, price: Decimal, reason: str) -> None:
+        at = self.at
+        named = intent_id(at.account, target.decision_id, target.symbol, role)
+        intent = Intent(
+            intent_id=named,
+            account=at.account,
+            decision_id=target.decision_id,
+            symbol=target.symbol,
+            role=role,
+            side=side,
+            amount=amount,
+            strategy=target.strategy,
+            sleeves=sleeve_shares(target.sleeves, at.sleeves.get(target.symbol, {}), target.strategy, side),
+            reason=reason,
+            decision_price=target.price,
+            stop_distance=target.stop_distance,
+            created_at=at.now,
+            expires_at=target.expires_at if role == Role.ENTRY else None,
+        )
+        request = OrderRequest(
+            client_order_id=client_order_id(self.execution.installation_prefix, at.account, named, 0),
+            symbol=target.symbol,
+            side=side,
+            type=OrderType.LIMIT,
+            amount=amount,
+            price=price,
+            time_in_force=TimeInForce.IOC,
+        )
+        self.orders.append(PlannedOrder(intent, request))
+
+
+def sleeve_shares(
+    wanted: Mapping[str, Decimal], held: Mapping[str, Decimal], strategy: str, side: Side
+) -> dict[str, Decimal]:
+    """Whose trade it is: each strategy's part of the difference between wanted and held sleeves; adds up to 1.
+
+    Only differences in the order's direction count; the last strategy takes what rounding leaves.
+    """
+    sign = 1 if side == Side.BUY else -1
+    names = sorted(set(wanted) | set(held))
+    gaps = {name: sign * (wanted.get(name, Decimal(0)) - held.get(name, Decimal(0))) for name in names}
+    gaps = {name: gap for name, gap in gaps.items() if gap > 0}
+    total = sum(gaps.values(), Decimal(0))
+    if total <= 0:
+        return {strategy or "unattributed": Decimal(1)}
+    *first, last = sorted(gaps)
+    shares = {name: (gaps[name] / total).quantize(Decimal("1e-12")) for name in first}
+    shares[last] = 1 - sum(shares.values(), Decimal(0))
+    return shares

@@ -1,0 +1,151 @@
+"""The only place that sends: intent committed, lease checked, sent once, answer recorded.
+
+A timeout, a 5xx, a cut connection is UNKNOWN and is never sent again; `reconcile` asks what became of it.
+"""
+
+from __future__ import annotations
+
+import time
+
+from trade_pipeline.errors import (
+    ClockSkew,
+    IllegalTransition,
+    LeaseHeld,
+    LedgerError,
+    OrderNotFound,
+    OrderRefused,
+    RateLimited,
+    TradePipelineError,
+    VenueUnavailable,
+    WouldTriggerImmediately,
+)
+from trade_pipeline.execution.desk import EVERY, Desk
+from trade_pipeline.ledger.records import Event, Intent, Lease, Lock, Order
+from trade_pipeline.schemas.order_states import is_live
+from trade_pipeline.schemas.trading import OrderRequest, OrderState, VenueOrder
+
+SEND_ATTEMPTS_MAX = 3
+"""Of requests that were certainly not executed: the same client id again."""
+LEASE_MARGIN_S = 1.0
+WOULD_TRIGGER = "would trigger immediately"
+"""How the evidence of a stop begins that was refused because its price is already passed."""
+LEASE_POLL_S = 0.05
+
+
+def acquire_lease(desk: Desk, holder: str, *, for_exit: bool, wait_s: float) -> Lease:
+    """The account's lease, waited for at most `wait_s`; LeaseHeld after that."""
+    deadline = time.monotonic() + wait_s
+    while True:
+        try:
+            return desk.ledger.acquire_lease(desk.account, holder, desk.settings.execution.lease_ttl_s, for_exit)
+        except LeaseHeld:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(LEASE_POLL_S)
+
+
+def send(desk: Desk, lease: Lease, intent: Intent, request: OrderRequest, attempt: int = 0) -> Order:
+    """Plan, commit, send, record. Returns the order as the ledger has it; raises only what precedes the sending."""
+    desk.ledger.plan_order(intent, request, attempt)
+    margin_s = desk.settings.execution.recv_window_ms / 1000 + LEASE_MARGIN_S
+    try:
+        desk.ledger.mark_sent(request.client_order_id, lease, margin_s)
+    except LedgerError as error:
+        desk.ledger.abandon(request.client_order_id, f"not sent: {error.message}")
+        raise
+    return _send_once(desk, request)
+
+
+def _send_once(desk: Desk, request: OrderRequest) -> Order:
+    ledger, named = desk.ledger, request.client_order_id
+    for attempt in range(SEND_ATTEMPTS_MAX):
+        try:
+            answer = desk.venue.create(request)
+        except (ClockSkew, RateLimited) as error:
+            # Certainly not executed: the same id again, within bounds.
+            if attempt + 1 == SEND_ATTEMPTS_MAX:
+                return ledger.mark_rejected(named, f"not executed: {error}")
+            time.sleep(min(getattr(error, "retry_after_s", 0.1), 1.0))
+        except VenueUnavailable as error:
+            return ledger.mark_rejected(named, f"not executed: {error}")
+        except WouldTriggerImmediately as error:
+            return ledger.mark_rejected(named, f"{WOULD_TRIGGER}: {error}")
+        except OrderRefused as error:
+            return ledger.mark_rejected(named, str(error))
+        except TradePipelineError as error:
+            return ledger.mark_unknown(named, f"no readable answer: {error}")
+        else:
+            return apply(desk, answer, "answer to create")
+    raise AssertionError("the loop returns on its last attempt")
+
+
+def apply(desk: Desk, answer: VenueOrder, evidence: str) -> Order:
+    """Write what the exchange says of an order, its trades included. A contradiction halts the symbol's entries."""
+    ledger = desk.ledger
+    try:
+        ledger.apply_venue_order(desk.account, answer, evidence)
+    except IllegalTransition as error:
+        halt(desk, answer.symbol, str(error), answer.client_order_id)
+    if answer.trades:
+        ledger.book_trades(desk.account, answer.trades, prefix=desk.prefix)
+    order = ledger.order(answer.client_order_id)
+    assert order is not None, "an order that was applied is in the ledger"
+    if answer.filled > order.filled:
+        # The answer named a quantity but not all of its trades: only trades are booked, so read them.
+        book_new_trades(desk, answer.symbol)
+        order = ledger.order(answer.client_order_id) or order
+    return order
+
+
+def book_new_trades(desk: Desk, symbol: str, *, from_start: bool = False) -> int:
+    """Read the symbol's trades from the newest booked one on; returns how many were new."""
+    last = None if from_start else desk.ledger.last_trade_id(desk.account, symbol)
+    trades = desk.venue.trades(symbol, from_id="0" if last is None else last)
+    return len(desk.ledger.book_trades(desk.account, trades, prefix=desk.prefix)) if trades else 0
+
+
+def cancel(desk: Desk, order: Order, why: str) -> Order:
+    """Cancel and confirm. The order returned is finished, or PENDING_CANCEL when nobody knows yet."""
+    ledger, named = desk.ledger, order.client_order_id
+    marked = ledger.mark_pending_cancel(named, why)
+    if not is_live(marked.state):
+        return marked
+    try:
+        apply(desk, desk.venue.cancel(order.symbol, named), f"cancelled: {why}")
+    except TradePipelineError as error:
+        if not isinstance(error, OrderNotFound) and error.action == "halt":
+            raise
+        # Not found means filled, cancelled, or not there yet: the look-up says which.
+        return _look_up_after_cancel(desk, order, error)
+    return _after_fills(desk, order)
+
+
+def _look_up_after_cancel(desk: Desk, order: Order, error: TradePipelineError) -> Order:
+    try:
+        found = desk.venue.order(order.symbol, order.client_order_id)
+    except TradePipelineError:
+        return desk.ledger.order(order.client_order_id) or order
+    if found.state in {OrderState.OPEN, OrderState.PARTIALLY_FILLED}:
+        if error.action == "skip":
+            return desk.ledger.mark_cancel_refused(order.client_order_id, f"cancel refused: {error}")
+        return desk.ledger.order(order.client_order_id) or order
+    return apply(desk, found, "looked up after cancel")
+
+
+def _after_fills(desk: Desk, order: Order) -> Order:
+    """Fills that raced the cancel are booked before anybody recomputes (RELIABILITY 14)."""
+    now = desk.ledger.order(order.client_order_id) or order
+    if now.request.amount != now.filled and not is_live(now.state):
+        book_new_trades(desk, order.symbol)
+        now = desk.ledger.order(order.client_order_id) or now
+    return now
+
+
+def halt(desk: Desk, symbol: str, reason: str, client_id: str | None = None) -> None:
+    """No entries of the symbol until somebody unlocks it; said once, not every cycle."""
+    if symbol in desk.halts():
+        return
+    desk.ledger.lock(Lock(desk.account, EVERY, symbol, reason, desk.now()))
+    detail = {"reason": reason}
+    known = None if symbol == EVERY else symbol
+    desk.ledger.record_event(Event(desk.now(), "entries_halted", "error", desk.account, known, None, client_id, detail))
