@@ -171,7 +171,7 @@ def _sell_all(work: _Work) -> None:
 
 def _sell(work: _Work, symbol: str, rules: MarketRules) -> None:
     intent = intent_id(work.settings.account, work.cause, symbol, Role.EXIT)
-    done = [sending.attempt for sending in sendings(work.home) if sending.intent_id == intent]
+    done = [sending.attempt for sending in sendings(work.home, booked_too=True) if sending.intent_id == intent]
     first = max(done, default=-1) + 1
     for attempt in range(first, first + SALES_PER_SYMBOL_MAX):
         if not work.in_time():
@@ -209,7 +209,10 @@ def _to_sell(work: _Work, symbol: str, rules: MarketRules, managed: Decimal) -> 
         return None
     # Without a price the exchange decides whether it is too little: a guess would not.
     amount = amount_down(min(sellable, rules.market_amount_max), rules)
-    return amount if amount > 0 else None
+    if amount <= 0:
+        work.report.residue[symbol] = sellable
+        return None
+    return amount
 
 
 def _send(work: _Work, request: OrderRequest) -> VenueOrder | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -96,39 +96,44 @@ def unbooked_files(home: Home) -> list[Path]:
     return sorted(home.journal.glob("*.jsonl")) if home.journal.is_dir() else []
 
 
-def sendings(home: Home) -> list[Sending]:
-    """Every journaled order of every journal that is not booked yet, oldest first."""
-    return [sending for path in unbooked_files(home) for sending in _sendings_in(list(_lines(path)))]
+def sendings(home: Home, *, booked_too: bool = False) -> list[Sending]:
+    """Every journaled order, oldest first; without `booked_too` only what the ledger does not know yet."""
+    files = unbooked_files(home)
+    if booked_too and (home.journal / BOOKED).is_dir():
+        files = sorted([*files, *(home.journal / BOOKED).glob("*.jsonl")], key=lambda path: path.name)
+    return _sendings_in(_lines(files))
 
 
 def import_journal(ledger: Ledger, home: Home, *, lease: Lease | None = None) -> int:
     """Book the journals' orders as intents and orders; returns how many journals were finished. Idempotent.
 
     Without `lease` the account's lease is taken as an exit and given back. Nothing happens while a flatten runs.
-    An order that nobody knows the end of becomes UNKNOWN, to be resolved as any other. A finished file moves to
-    `journal/booked/`; one that cannot be booked yet (the ledger does not know of a filled stop) stays.
-    Raises LeaseHeld, LedgerUnavailable.
+    An order that nobody knows the end of becomes UNKNOWN, to be resolved as any other. Finished files move to
+    `journal/booked/`; if an order cannot be booked yet (the ledger has not seen a fill that came before), all stay
+    and an event says so. Raises LeaseHeld, LedgerUnavailable.
     """
-    finished = 0
-    if flattening(home):
-        return finished
-    for path in unbooked_files(home):
-        lines = list(_lines(path))
-        account = next((str(line["account"]) for line in lines if "account" in line), None)
-        if account is None or _book(ledger, account, lines, lease):
-            (home.journal / BOOKED).mkdir(exist_ok=True)
-            path.rename(home.journal / BOOKED / path.name)
-            finished += 1
-    return finished
+    files = unbooked_files(home)
+    if not files or flattening(home):
+        return 0
+    lines = _lines(files)
+    for account in {str(line["account"]) for line in lines if "account" in line}:
+        if not _book(ledger, account, lines, lease):
+            return 0
+    (home.journal / BOOKED).mkdir(exist_ok=True)
+    for path in files:
+        path.rename(home.journal / BOOKED / path.name)
+    return len(files)
 
 
 def _book(ledger: Ledger, account: str, lines: list[dict[str, Any]], lease: Lease | None) -> bool:
     held = lease or ledger.acquire_lease(account, HOLDER, LEASE_TTL_S, for_exit=True)
     try:
         for line in lines:
-            if line["kind"] == "cancelled":
+            if line["kind"] == "cancelled" and line["account"] == account:
                 _book_cancelled(ledger, account, _order_from(line["order"]))
-        return all([_book_sending(ledger, held, sending) for sending in _sendings_in(lines)])
+        ours = [sending for sending in _sendings_in(lines) if sending.account == account]
+        booked = [_book_sending(ledger, held, sending) for sending in ours]
+        return all(booked)
     finally:
         if lease is None:
             ledger.release_lease(held)
@@ -200,13 +205,16 @@ def _intent(sending: Sending) -> Intent:
     )
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    """Whole lines only: the last one may have been cut by a crash, and then nothing was sent after it."""
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:
-            return
+def _lines(files: Iterable[Path]) -> list[dict[str, Any]]:
+    """Whole lines only: a file's last one may have been cut by a crash, and then nothing was sent after it."""
+    found: list[dict[str, Any]] = []
+    for path in files:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                found.append(json.loads(line))
+            except ValueError:
+                break
+    return found
 
 
 def _sendings_in(lines: list[dict[str, Any]]) -> list[Sending]:
@@ -220,9 +228,9 @@ def _sendings_in(lines: list[dict[str, Any]]) -> list[Sending]:
             }  # fmt: skip
         elif line["kind"] == "answer":
             order = _order_from(line["order"])
-            found[order.client_order_id] |= {"order": order}
+            found.get(order.client_order_id, {}).update(order=order)
         elif line["kind"] in {"refused", "unknown", "absent"}:
-            found[line["client_order_id"]] |= {"end": line["kind"], "evidence": line["evidence"]}
+            found.get(line["client_order_id"], {}).update(end=line["kind"], evidence=line["evidence"])
     return [Sending(**fields) for fields in found.values()]
 
 
