@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from trade_pipeline.execution.control import flattening, paused
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.root import Settings
@@ -35,17 +35,12 @@ class Desk:
         return self.settings.execution.installation_prefix
 
     def pause_reason(self) -> str | None:
-        """Why entries are paused by hand, or None. A file, so that it works without any server."""
-        if not self.home.pause.exists():
-            return None
-        try:
-            return str(json.loads(self.home.pause.read_text()).get("reason") or "paused by hand")
-        except (OSError, ValueError):
-            return "paused by hand"
+        """Why entries are paused by hand, or None."""
+        return paused(self.home)
 
     def flatten_is_under_way(self) -> bool:
         """While `flatten` sells, nobody else sends for the account."""
-        return (self.home.control / "flatten.json").exists()
+        return flattening(self.home)
 
     def halts(self) -> dict[str, str]:
         """Symbols (or EVERY) whose entries are halted, with the reason."""

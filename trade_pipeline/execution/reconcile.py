@@ -13,6 +13,7 @@ from decimal import Decimal
 from trade_pipeline.errors import OrderNotFound, VenueError
 from trade_pipeline.execution.desk import EVERY, Desk
 from trade_pipeline.execution.ids import is_ours
+from trade_pipeline.execution.journal import unbooked_files
 from trade_pipeline.execution.submit import apply, book_new_trades, halt
 from trade_pipeline.ledger.records import Event, Lock, Order
 from trade_pipeline.schemas.trading import AccountReading, OrderState, Role, VenueOrder
@@ -69,7 +70,7 @@ def _apply_open(desk: Desk, open_orders: Iterable[VenueOrder], live: Iterable[Or
     for found in open_orders:
         before = known.get(found.client_order_id) or desk.ledger.order(found.client_order_id)
         if before is None:
-            if is_ours(found.client_order_id, desk.prefix) and not desk.home.journal.exists():
+            if is_ours(found.client_order_id, desk.prefix) and not unbooked_files(desk.home):
                 halt(desk, found.symbol, f"order {found.client_order_id} has our prefix and no intent", None)
             continue
         if before.state == OrderState.PLANNED:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trade_pipeline.errors import LeaseHeld, TradePipelineError
+from trade_pipeline.execution.control import record_positions
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.guard.protect import (
     Action,
@@ -21,6 +20,7 @@ from trade_pipeline.execution.guard.protect import (
     stop_request,
 )
 from trade_pipeline.execution.ids import client_order_id, intent_id
+from trade_pipeline.execution.journal import import_journal
 from trade_pipeline.execution.reconcile import Reconciliation, judge_residuals, lock_after_exit, reconcile
 from trade_pipeline.execution.snapshot import equity_point
 from trade_pipeline.execution.submit import WOULD_TRIGGER, acquire_lease, cancel, send
@@ -43,6 +43,7 @@ class Guard:
     swept_at: datetime | None = None
     equity_at: datetime | None = None
     last: Reconciliation | None = None
+    written_view: object = None
     unprotected_since: dict[str, datetime] = field(default_factory=dict)
 
     def cycle(self) -> list[str]:
@@ -62,7 +63,8 @@ class Guard:
         now, exits = self.desk.now(), self.desk.settings.exits
         if self.account_read_at and now - self.account_read_at < timedelta(seconds=exits.account_interval_s):
             return []
-        full = self.swept_at is None or now - self.swept_at > timedelta(seconds=exits.sweep_interval_s)
+        imported = import_journal(self.desk.ledger, self.desk.home)
+        full = imported > 0 or self.swept_at is None or now - self.swept_at > timedelta(seconds=exits.sweep_interval_s)
         found = reconcile(self.desk, at_start=self.account_read_at is None, full=full)
         judge_residuals(self.desk, found.residuals, self.last.residuals if self.last else {})
         self.account_read_at, self.last = now, found
@@ -180,27 +182,14 @@ class Guard:
                 self.desk.ledger.record_event(event)
 
     def _write_positions(self, watch: Watch) -> None:
-        """For `flatten`, which works without a database: amounts in base, prices in quote, as text."""
-        rows = [
-            {
-                "symbol": position.symbol,
-                "amount": f"{position.amount:f}",
-                "average_price": f"{position.average_price or 0:f}",
-                "stop_price": f"{watch.stops.get(position.symbol, Decimal(0)):f}",
-            }
-            for position in watch.positions
-        ]
-        path = self.desk.home.positions
-        text = json.dumps({"account": self.desk.account, "positions": rows}, sort_keys=True)
-        if path.exists() and path.read_text() == text:
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        with partial.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        """For `flatten`, which works without a database; written only when what is held or rests has changed."""
+        view = (
+            tuple((position.symbol, position.amount) for position in watch.positions),
+            tuple(order.client_order_id for order in watch.live_orders),
+        )
+        if view != self.written_view:
+            record_positions(self.desk.home, self.desk.ledger, self.desk.account, watch.now)
+            self.written_view = view
 
     def _record_equity(self, tops: Mapping[str, BookTop]) -> None:
         now = self.desk.now()
