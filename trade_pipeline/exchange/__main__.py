@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import os
+import signal
 import socket
 import sys
+from collections.abc import Iterator
 
 import uvicorn
 
@@ -47,12 +50,22 @@ def _serve(home: Home) -> int:
     credentials = Credentials(secrets.exchange_api_key, secrets.exchange_api_secret)
     context = open_exchange(home, settings.exchange, credentials)
     config = uvicorn.Config(
-        make_app(context), log_level="warning", access_log=False, timeout_graceful_shutdown=0, lifespan="on",
+        make_app(context), log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="on",
         timeout_keep_alive=120,
     )  # fmt: skip
-    uvicorn.Server(config).run(sockets=[listener])
+    _Server(config).run(sockets=[listener])
     context.world.store.close()
     return 0
+
+
+class _Server(uvicorn.Server):
+    """Ends with exit code 0 on SIGTERM: uvicorn's own would raise the signal again after a clean shutdown."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.handle_exit)
+        yield
 
 
 def _listen(port: int) -> socket.socket:

@@ -7,6 +7,7 @@ market are refused: orders and balances of one would be filled with prices of th
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from trade_pipeline.errors import SettingsError
@@ -16,7 +17,7 @@ from trade_pipeline.exchange.engine.state import State
 from trade_pipeline.exchange.faults import Faults
 from trade_pipeline.exchange.market.market import Market
 from trade_pipeline.exchange.market.process import SeededMarket
-from trade_pipeline.exchange.market.recordings import read_recordings
+from trade_pipeline.exchange.market.recordings import Recording, fingerprint, read_recordings
 from trade_pipeline.exchange.market.replay import ReplayMarket, iso, slots, start_slot
 from trade_pipeline.exchange.server.auth import Credentials
 from trade_pipeline.exchange.server.context import Context
@@ -43,10 +44,11 @@ def open_exchange(
     """
     store = Store(home.exchange / "exchange.sqlite" if home is not None else None)
     minute = (wall_clock_ms() if now_ms is None else now_ms) // 60_000
-    identity = _identity(settings)
     meta = store.meta()
+    recordings = read_recordings(settings.replay) if settings.replay is not None else {}
+    identity = _identity(settings, recordings)
     _check_identity(home, meta, identity)
-    opened = _replay(settings, meta, minute) if settings.replay else _seeded(settings, meta, minute)
+    opened = _replay(settings, recordings, meta, minute) if recordings else _seeded(settings, meta, minute)
     state = store.load() or State.opening(settings.opening_balances)
     fees = Fees(settings.maker_fee_rate, settings.taker_fee_rate)
     engine = Engine(opened.source.specs.values(), state, fees, volume_share_max=settings.volume_share_max)
@@ -64,10 +66,10 @@ def open_exchange(
     )
 
 
-def _identity(settings: SimulatedExchangeSettings) -> dict[str, object]:
-    """What decides the market of a home."""
-    if settings.replay is not None:
-        return {"replay": str(settings.replay), "replay_from": settings.replay_from}
+def _identity(settings: SimulatedExchangeSettings, recordings: Mapping[str, Recording]) -> dict[str, object]:
+    """What decides the market of a home; of a recording its content, which a path does not hold still."""
+    if recordings:
+        return {"replay": str(settings.replay), "replay_from": settings.replay_from, "content": fingerprint(recordings)}
     return {"seed": settings.seed, "symbols": settings.symbols, "history_days": settings.history_days}
 
 
@@ -93,9 +95,9 @@ def _seeded(settings: SimulatedExchangeSettings, meta: dict[str, str], minute: i
     return _Opened(source, settings.seed, {"seed": settings.seed, "origin_minute": origin})
 
 
-def _replay(settings: SimulatedExchangeSettings, meta: dict[str, str], minute: int) -> _Opened:
-    assert settings.replay is not None
-    recordings = read_recordings(settings.replay)
+def _replay(
+    settings: SimulatedExchangeSettings, recordings: Mapping[str, Recording], meta: dict[str, str], minute: int
+) -> _Opened:
     start = start_slot(recordings, settings.replay_from, settings.history_days)
     m0 = int(meta.get("origin", minute - start))
     source = ReplayMarket(recordings, m0)

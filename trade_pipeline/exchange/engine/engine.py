@@ -168,5 +168,3 @@ class Engine:
         cost = sum((spec.price(level.price) * spec.amount(level.amount) for level in fills), ZERO)
         covered = sum(level.amount for level in fills)
         return cost + spec.price(cursor.step.price) * (order.amount - spec.amount(covered))
-
-

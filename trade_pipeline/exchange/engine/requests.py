@@ -32,7 +32,8 @@ def resting_time_in_force(order: NewOrder) -> TimeInForce:
 def _check_amount(order: NewOrder) -> None:
     if order.type is OrderType.MARKET:
         if order.amount is None and order.quote_amount is None:
-            raise rejections.Rejected(-1102, "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!")
+            text = "Param 'quantity' or 'quoteOrderQty' must be sent, but both were empty/null!"
+            raise rejections.Rejected(-1102, text)
         if order.amount is not None and order.quote_amount is not None:
             raise rejections.not_required("quoteOrderQty")
     else:

@@ -64,7 +64,8 @@ def settle(state: State, spec: SymbolSpec, order: Order, fill: Level, at_ms: int
         balances.add(spec.base, -amount)
         received_asset, received = spec.quote, quote
     rate = fees.maker_rate if maker else fees.taker_rate
-    fee, fee_asset = _third_asset_fee(state, spec, fees, order, quote * rate) or (_round(received * rate), received_asset)
+    in_third_asset = _third_asset_fee(state, spec, fees, order, quote * rate)
+    fee, fee_asset = in_third_asset or (_round(received * rate), received_asset)
     balances.add(received_asset, received)
     balances.add(fee_asset, -fee)
     order.filled += amount

@@ -105,5 +105,3 @@ class Market:
 
 def minute_of(at_ms: int) -> int:
     return at_ms // MINUTE_MS
-
-

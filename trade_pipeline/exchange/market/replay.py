@@ -35,14 +35,6 @@ class Timeline:
         return self.first_ms + (minute - self.m0) * self.bar_ms
 
 
-@dataclass(frozen=True, slots=True)
-class _Track:
-    """One symbol: its first slot and integer columns from there on."""
-
-    first_slot: int
-    bars: Bars
-
-
 class ReplayMarket:
     """A BarSource over recordings."""
 
@@ -53,14 +45,14 @@ class ReplayMarket:
         self._tracks = {symbol: _track(recordings[symbol], self.mapping) for symbol in self.specs}
 
     def span(self, symbol: str) -> tuple[int, int | None]:
-        minutes = self._tracks[symbol].bars.minutes
+        minutes = self._tracks[symbol].minutes
         return int(minutes[0]), int(minutes[-1])
 
     def spread_bps(self, symbol: str) -> float:
         return _SPREAD_BPS
 
     def bars(self, symbol: str, first: int, last: int) -> Bars:
-        return self._tracks[symbol].bars.between(first, last)
+        return self._tracks[symbol].between(first, last)
 
     def recorded_time(self, symbol: str, minute: int) -> str | None:
         """The recorded bar (its opening time, ISO UTC) that is played in a minute; None where there is none."""
@@ -110,7 +102,7 @@ def iso(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat().replace("+00:00", "Z")
 
 
-def _track(recording: Recording, mapping: Timeline) -> _Track:
+def _track(recording: Recording, mapping: Timeline) -> Bars:
     slot = (recording.times_ms - mapping.first_ms) // mapping.bar_ms
     first, count = int(slot[0]), int(slot[-1] - slot[0]) + 1
     at = slot - first
@@ -123,16 +115,21 @@ def _track(recording: Recording, mapping: Timeline) -> _Track:
     present = np.zeros(count, dtype=np.bool_)
     present[at] = True
     minutes = np.arange(mapping.m0 + first, mapping.m0 + first + count, dtype=np.int64)
-    prices = [spread_out(values) for values in (recording.open, recording.high, recording.low, recording.close)]
-    volume = spread_out(recording.volume)
-    return _Track(first, Bars(minutes, *prices, volume, _trades(recording.spec, slot, at, count, recording), present))
+    return Bars(
+        minutes,
+        spread_out(recording.open),
+        spread_out(recording.high),
+        spread_out(recording.low),
+        spread_out(recording.close),
+        spread_out(recording.volume),
+        spread_out(_trades(recording.spec, slot, recording)),
+        present,
+    )
 
 
-def _trades(spec: SymbolSpec, slot: Ints, at: Ints, count: int, recording: Recording) -> Ints:
+def _trades(spec: SymbolSpec, slot: Ints, recording: Recording) -> Ints:
     """Trade counts are not recorded: made from the notional and from the slot, so that they are always the same."""
     scale = 10.0 ** -(spec.price_decimals + spec.amount_decimals)
     notional = recording.close * recording.volume * scale
     size = _TYPICAL_TRADE_QUOTE * (0.5 + uniforms(key_of(spec.symbol, "trades"), slot, 1)[:, 0])
-    column = np.zeros(count, dtype=np.int64)
-    column[at] = (notional / size).astype(np.int64)
-    return column
+    return (notional / size).astype(np.int64)

@@ -32,7 +32,7 @@ def scaled(value: int, decimals: int) -> str:
 
 
 def kline_rows(spec: SymbolSpec, table: Ints, length_minutes: int) -> list[list[object]]:
-    """Klines: open time, four prices, volume, close time, quote volume, trades, taker buys in base and quote, unused."""
+    """Open time, four prices, volume, close time, quote volume, trades, taker buys in base and quote, unused."""
     price, lot = 10 ** (8 - spec.price_decimals), 10 ** (8 - spec.amount_decimals)
     both = 10 ** (8 - spec.price_decimals - spec.amount_decimals)
     rows: list[list[object]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -133,18 +133,19 @@ async def _simulation(context: Context, request: Request) -> Response:
         return _error(-2015, "The header X-SIM-TOKEN must carry the exchange's secret.", 401, {})
     now_ms = context.world.clock_ms()
     asked = (request.method, request.url.path.rstrip("/"))
+    body, query = await request.body(), dict(request.query_params)
+    actions: dict[tuple[str, str], Callable[[], object]] = {
+        ("POST", "/sim/faults"): lambda: sim_routes.add_fault(context, json.loads(body), now_ms),
+        ("DELETE", "/sim/faults"): lambda: sim_routes.clear_faults(context),
+        ("GET", "/sim/state"): lambda: sim_routes.state(context, now_ms),
+        ("GET", "/sim/mapping"): lambda: sim_routes.mapping(context, query),
+    }
+    if asked not in actions:
+        return _error(-1000, f"No endpoint {asked[0]} {asked[1]}", 404, {})
     try:
-        if asked == ("POST", "/sim/faults"):
-            return JSONResponse(sim_routes.add_fault(context, json.loads(await request.body()), now_ms))
-        if asked == ("DELETE", "/sim/faults"):
-            return JSONResponse(sim_routes.clear_faults(context))
-        if asked == ("GET", "/sim/state"):
-            return JSONResponse(sim_routes.state(context, now_ms))
-        if asked == ("GET", "/sim/mapping"):
-            return JSONResponse(sim_routes.mapping(context, dict(request.query_params), now_ms))
+        return JSONResponse(actions[asked]())
     except ValueError as error:
         return _error(-1130, str(error), 400, {})
-    return _error(-1000, f"No endpoint {asked[0]} {asked[1]}", 404, {})
 
 
 def _refused(refusal: Rejected, headers: dict[str, str]) -> Response:

@@ -126,11 +126,15 @@ def place_oco(call: Call) -> Json:
         raise rejections.missing("quantity")
     above, below = (
         NewOrder(
-            spec.symbol, side, params.choice(f"{place}Type", OrderType, Rejected(-1116, "Invalid orderType.")),
-            amount=amount, price=params.decimal(f"{place}Price"), stop_price=params.decimal(f"{place}StopPrice"),
+            spec.symbol,
+            side,
+            params.choice(f"{place}Type", OrderType, Rejected(-1116, "Invalid orderType.")),
+            amount=amount,
+            price=params.decimal(f"{place}Price"),
+            stop_price=params.decimal(f"{place}StopPrice"),
             time_in_force=_time_in_force(params, f"{place}TimeInForce"),
             client_order_id=params.client_id(f"{place}ClientOrderId"),
-        )  # fmt: skip
+        )
         for place in ("above", "below")
     )
     return _place_oco(call, spec, above, below)

@@ -12,7 +12,8 @@ from trade_pipeline.exchange.server.context import Context
 def add_fault(context: Context, body: object, now_ms: int) -> Json:
     """Raises ValueError that names the wrong key or value."""
     if not isinstance(body, dict):
-        raise ValueError("the body must be a JSON object")
+        # A ValueError like every other mistake in a fault: the caller answers 400 to it.
+        raise ValueError("the body must be a JSON object")  # noqa: TRY004
     return asdict(context.faults.add(body, now_ms))
 
 
@@ -41,7 +42,7 @@ def state(context: Context, now_ms: int) -> Json:
     }
 
 
-def mapping(context: Context, query: dict[str, str], now_ms: int) -> Json:
+def mapping(context: Context, query: dict[str, str]) -> Json:
     """Which recorded bar a minute is: the whole mapping, and of `minute` (ISO UTC or ms) the bar of `symbol`.
 
     Raises ValueError for a minute that cannot be read.
