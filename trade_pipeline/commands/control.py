@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 from trade_pipeline.commands.context import home_named
 from trade_pipeline.commands.output import say
 from trade_pipeline.errors import ConfigurationError
+from trade_pipeline.execution.control import pause, resume
 from trade_pipeline.runtime.orphans import stop_orphans
 from trade_pipeline.runtime.stop import request_stop
 from trade_pipeline.runtime.supervise import Supervisor
 from trade_pipeline.settings.home import Home
-from trade_pipeline.settings.load import write_private
 from trade_pipeline.settings.trading import StopPolicy
 
 _SHUTDOWN_S = 60.0
@@ -56,17 +55,10 @@ def run_pause(home: Path | None, reason: str) -> None:
     found = home_named(home)
     if not found.root.is_dir():
         raise ConfigurationError("there is no such home", thing=str(found.root), repair="Name it with --home.")
-    pause_home(found, reason)
+    pause(found, reason, datetime.now(UTC))
     say("paused: nothing that increases a position is sent; stops and exits go on")
 
 
-def pause_home(home: Home, reason: str) -> None:
-    text = json.dumps({"reason": reason, "at": datetime.now(UTC).isoformat()})
-    write_private(home.pause, text + "\n")
-
-
 def run_resume(home: Path | None) -> None:
-    found = home_named(home)
-    existed = found.pause.exists()
-    found.pause.unlink(missing_ok=True)
-    say("resumed" if existed else "it was not paused")
+    """Lifts the pause. Raises GateClosed while a `flatten` runs."""
+    say("resumed" if resume(home_named(home)) else "it was not paused")

@@ -2,28 +2,55 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 from trade_pipeline.commands.context import open_context
 from trade_pipeline.commands.output import say
 from trade_pipeline.errors import ConfigurationError
-from trade_pipeline.settings.home import Home
-from trade_pipeline.settings.root import Settings
+from trade_pipeline.execution.desk import Desk
+from trade_pipeline.execution.execute import plan_dry_run
+from trade_pipeline.execution.plan import Plan
+from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.runtime.remaining import flatten_home, venue_of
 
 
 def show_plan(home: Path | None, *, dry_run: bool) -> None:
-    """Prints what an execution would send now for the newest decision, and sends nothing."""
+    """Prints what an execution would send now for the newest decision, and why; sends and writes nothing."""
     if not dry_run:
         raise ConfigurationError("planning never sends", thing="plan", repair="Say so with `plan --dry-run`.")
-    open_context(home)
-    raise NotImplementedError
-
-
-def run_flatten(home: Path | None) -> None:
     context = open_context(home)
-    for line in flatten_home(context.home, context.settings):
+    ledger = Ledger(context.secrets.ledger_url)
+    with closing(ledger), closing(venue_of(context.home, context.settings)) as venue:
+        desk = Desk(ledger, venue, context.settings, context.home, lambda: datetime.now(UTC))
+        decision, plan = plan_dry_run(desk)
+    if decision is None:
+        say("there is no decision yet")
+        return
+    say(f"decision {decision.decision_id} of the bar that closed at {decision.as_of:%Y-%m-%d %H:%M} UTC")
+    for line in _lines(plan):
         say(line)
 
 
-def flatten_home(home: Home, settings: Settings) -> list[str]:
-    raise NotImplementedError
+def _lines(plan: Plan) -> list[str]:
+    cancels = [f"would cancel {order.request.side} {order.remaining} {order.symbol}" for order in plan.cancels]
+    orders = [
+        f"would send {item.request.type} {item.request.side} {item.request.amount} {item.request.symbol}"
+        + (f" at {item.request.price}" if item.request.price is not None else "")
+        for item in plan.orders
+    ]
+    reasons = [f"{symbol:<12} {verdict.action:<8} {verdict.reason}" for symbol, verdict in plan.verdicts.items()]
+    return [*(cancels + orders or ["nothing would be sent"]), *reasons]
+
+
+def run_flatten(home: Path | None) -> None:
+    """Works with Dagster, broker and database down; exits with an error when a position remains."""
+    context = open_context(home)
+    report = flatten_home(context.home, context.settings)
+    for line in report.lines():
+        say(line)
+    if not report.complete:
+        raise ConfigurationError(
+            "something of ours is still open on the exchange", thing="flatten", repair="Run it again; it is safe."
+        )

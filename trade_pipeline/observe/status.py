@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any
 
 from trade_pipeline.errors import TradePipelineError
+from trade_pipeline.execution.control import paused
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.observe import book
 from trade_pipeline.observe.checks import failed_checks
@@ -148,17 +149,6 @@ def _restarts(home: Home) -> dict[str, int]:
     for name in re.findall(r"spawned: '([^']+)'", text.rpartition("supervisord started with pid")[2]):
         counts[name] = counts.get(name, -1) + 1
     return counts
-
-
-def paused(home: Home) -> str | None:
-    """Why entries are paused; None when they are not. A file that cannot be read counts as paused."""
-    try:
-        stored = json.loads(home.pause.read_text())
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
-        return "the pause file cannot be read"
-    return str(stored.get("reason") or "no reason given") if isinstance(stored, dict) else "paused"
 
 
 def as_json(status: Status) -> str:

@@ -8,6 +8,7 @@ from contextlib import closing
 from decimal import Decimal
 
 from trade_pipeline.errors import LedgerError
+from trade_pipeline.execution.flatten import FlattenReport, flatten
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.schemas.trading import OrderType, Side, VenueOrder
 from trade_pipeline.settings.home import Home
@@ -30,10 +31,14 @@ def apply_policy(policy: StopPolicy, home: Home, settings: Settings, report: Cal
     if policy == "cancel_entries":
         cancel_entries(home, settings, report)
     elif policy == "flatten":
-        from trade_pipeline.commands.trading import flatten_home
-
-        for line in flatten_home(home, settings):
+        for line in flatten_home(home, settings).lines():
             report(line)
+
+
+def flatten_home(home: Home, settings: Settings) -> FlattenReport:
+    """Sells what is ours with nothing but the exchange, the home and the settings. Raises VenueError, GateClosed."""
+    with closing(venue_of(home, settings)) as venue:
+        return flatten(home, settings, venue)
 
 
 def cancel_entries(home: Home, settings: Settings, report: Callable[[str], None]) -> None:
