@@ -6,8 +6,8 @@ holds one of them in memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -16,10 +16,14 @@ from trade_pipeline.defs.partitions import Window
 
 @dataclass(frozen=True)
 class DayFrames:
-    """`load(window)` gives the frame of one of `windows`; nothing is kept."""
+    """`load(window)` gives the frame of one of `windows`; nothing is kept.
+
+    `notes` is metadata by day that an asset gathers while it computes; the IO manager shows it.
+    """
 
     windows: tuple[Window, ...]
     load: Callable[[Window], pl.DataFrame]
+    notes: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[tuple[Window, pl.DataFrame]]:
         for window in self.windows:
@@ -29,14 +33,6 @@ class DayFrames:
         """Apply `function` to every day's frame, when it is asked for."""
         return DayFrames(self.windows, lambda window: function(self.load(window)))
 
-    def map_with(self, others: Mapping[str, DayFrames], function: Callable[..., pl.DataFrame]) -> DayFrames:
-        """Like `map`, with the same day of other inputs as keyword arguments."""
-        return DayFrames(
-            self.windows,
-            lambda window: function(self.load(window), **{name: other.load(window) for name, other in others.items()}),
-        )
-
-    def only(self) -> pl.DataFrame:
-        """The frame of a run of one day."""
-        (window,) = self.windows
-        return self.load(window)
+    def map_with(self, other: DayFrames, function: Callable[[pl.DataFrame, pl.DataFrame], pl.DataFrame]) -> DayFrames:
+        """Like `map`, with the same day of another input as second argument."""
+        return DayFrames(self.windows, lambda window: function(self.load(window), other.load(window)))

@@ -115,9 +115,7 @@ def _row_reasons(row: AssetCheckExecutionRecord, target: dg.EventLogRecord, day:
         yield f"judged partition {evaluation.partition}, not {day}"
 
 
-def materialisation(
-    instance: dg.DagsterInstance, key: dg.AssetKey, run_id: str, day: str
-) -> dg.EventLogRecord | None:
+def materialisation(instance: dg.DagsterInstance, key: dg.AssetKey, run_id: str, day: str) -> dg.EventLogRecord | None:
     """The newest materialisation of `key` for `day`, if this run wrote it."""
     found = instance.fetch_materializations(dg.AssetRecordsFilter(asset_key=key, asset_partitions=[day]), limit=5)
     return next((record for record in found.records if record.run_id == run_id), None)

@@ -1,8 +1,10 @@
 """Between assets and the lake: stores what is new of every day, loads the window that an evaluation starts with."""
 
-from __future__ import annotations
+# No postponed annotations here: pydantic has to see `ResourceDependency` itself.
 
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from types import MappingProxyType
 
 import dagster as dg
 import polars as pl
@@ -16,27 +18,26 @@ from trade_pipeline.market_data.lake import WriteResult
 from trade_pipeline.market_data.tables import Table, table_of
 
 IO_MANAGER_KEY = "lake_io_manager"
-WARMUP = {"warmup": True}
-"""Metadata of an AssetIn that wants the rows before the day that every evaluation starts with."""
 
 
 class LakeIOManager(dg.ConfigurableIOManager):
-    """Outputs are DayFrames, or one frame for a run of one day; inputs are DayFrames.
+    """Outputs and inputs are DayFrames.
 
-    An AssetIn's metadata says what is loaded of tables dated by their own time: `warmup: True` the whole window,
-    `lookback_days: N` N days before the day, nothing only the day. Anchored tables hold their warm-up themselves.
+    Loaded is the evaluation's window, its warm-up included. An AssetIn's metadata may ask for something else of
+    tables dated by their own time: `warmup: False` for the day alone, `lookback_days: N` for N whole days before it.
     """
 
     stack: dg.ResourceDependency[Stack]
 
-    def handle_output(self, context: dg.OutputContext, obj: DayFrames | pl.DataFrame) -> None:
+    def handle_output(self, context: dg.OutputContext, obj: DayFrames) -> None:
         stack = self.stack.open
         table = table_of(context.asset_key.path[-1])
-        days = obj if isinstance(obj, DayFrames) else _one_day(context, obj, stack)
-        written = {window.day: _append(stack, table, window, frame) for window, frame in days}
-        for day, result in written.items():
-            context.step_context.add_asset_metadata(_day_metadata(result), context.asset_key, day)
-        context.add_output_metadata({"dagster/column_schema": column_schema(table.columns)})
+        for window, frame in obj:
+            result = append(stack, table, window, frame)
+            metadata = day_metadata(result) | obj.notes.get(window.day, {})
+            context.step_context.add_asset_metadata(
+                metadata=metadata, asset_key=context.asset_key, partition_key=window.day
+            )
 
     def load_input(self, context: dg.InputContext) -> DayFrames:
         stack = self.stack.open
@@ -48,52 +49,44 @@ class LakeIOManager(dg.ConfigurableIOManager):
 
 
 def read_window(
-    stack: OpenStack, table: Table, window: Window, metadata: Mapping[str, object], *, as_seen: object = None
+    stack: OpenStack, table: Table, window: Window, metadata: Mapping[str, object] = MappingProxyType({})
 ) -> pl.DataFrame:
     """Rows of `table` that an evaluation of `window` may see, sorted by key."""
     frame = stack.lake.read(table.name, _dates(table, window, metadata))
-    if "close_time" in table.columns:
-        frame = frame.filter(pl.col("close_time") <= window.as_of)
-        if table.anchored or metadata.get("warmup"):
-            frame = frame.filter(pl.col("open_time") >= window.start)
-    else:
-        frame = frame.filter(pl.col(table.time) <= window.as_of)
+    time = "close_time" if "close_time" in table.columns else table.time
+    frame = frame.filter(pl.col(time) <= window.as_of)
+    if table.time == "open_time" and _wants_window(metadata):
+        frame = frame.filter(pl.col("open_time") >= window.start)
     return frame
 
 
+def _wants_window(metadata: Mapping[str, object]) -> bool:
+    return bool(metadata.get("warmup", "lookback_days" not in metadata))
+
+
 def _dates(table: Table, window: Window, metadata: Mapping[str, object]) -> Sequence[str]:
+    """Partitions to read."""
     if table.anchored:
         return [window.day]
-    if metadata.get("warmup"):
+    if _wants_window(metadata):
         return window.dates
     lookback = metadata.get("lookback_days", 0)
-    if not isinstance(lookback, int):
+    if not isinstance(lookback, int) or lookback < 0:
         raise DataError("lookback_days is no whole number", thing=f"input {table.name}", value=lookback)
-    days = window.dates
-    return [day for day in days if day >= window.day] if not lookback else days_back(window.day, lookback)
+    last = date.fromisoformat(window.day)
+    return [str(last - timedelta(days=back)) for back in range(lookback + 1)]
 
 
-def days_back(day: str, count: int) -> list[str]:
-    """`day` and the `count` days before it."""
-    last = pl.date(*(int(part) for part in day.split("-")))
-    return [str(value) for value in pl.select(pl.date_range(last - pl.duration(days=count), last)).to_series()]
+def append(stack: OpenStack, table: Table, window: Window, frame: pl.DataFrame) -> WriteResult:
+    """Store what is new in a day's frame."""
+    day = window.day if table.anchored else None
+    return stack.lake.append(table.name, frame, table.key, stack.now(), day=day)
 
 
-def _one_day(context: dg.OutputContext, frame: pl.DataFrame, stack: OpenStack) -> DayFrames:
-    moment = run_time(context.step_context.dagster_run, context.step_context.instance)
-    windows = moment.windows(list(context.asset_partition_keys), stack.settings.market.warmup_bars)
-    if len(windows) != 1:
-        raise DataError("one frame for several days", thing=str(context.asset_key), value=len(windows))
-    return DayFrames(windows, lambda _: frame)
-
-
-def _append(stack: OpenStack, table: Table, window: Window, frame: pl.DataFrame) -> WriteResult:
-    return stack.lake.append(table.name, frame, table.key, stack.now(), day=window.day if table.anchored else None)
-
-
-def _day_metadata(result: WriteResult) -> dict[str, object]:
+def day_metadata(result: WriteResult) -> dict[str, object]:
+    """What the UI shows of a day, and what a decision cites."""
     return {
-        "dagster/row_count": result.rows,
+        "dagster/partition_row_count": result.rows,
         "rows_added": result.rows_added,
         "rows_revised": result.rows_revised,
         "table_version": result.version,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -17,14 +17,17 @@ from pathlib import Path
 import dagster as dg
 
 from trade_pipeline.errors import SettingsError
+from trade_pipeline.execution.desk import Desk
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.market_data.lake import Lake
+from trade_pipeline.schemas.trading import MarketRules
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import Secrets, secrets_from, settings_in_force
 from trade_pipeline.settings.root import Settings
 from trade_pipeline.venues.protocols import MarketDataVenue, TradingVenue
 
 HOME_VARIABLE = "TRADE_PIPELINE_HOME"
+RULES_AGE_MAX = timedelta(hours=1)
 
 
 @dataclass
@@ -34,6 +37,7 @@ class OpenStack:
     home: Home
     environ: dict[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    _rules: tuple[datetime, dict[str, MarketRules]] | None = field(default=None, repr=False)
 
     @cached_property
     def settings(self) -> Settings:
@@ -64,6 +68,25 @@ class OpenStack:
 
         return trading_venue(self.settings, self.secrets, self.environ.get("TRADE_PIPELINE_EXCHANGE_URL"))
 
+    @property
+    def desk(self) -> Desk:
+        """What `execution` needs of this process's stack."""
+        return Desk(self.ledger, self.trading, self.settings, self.home, self.now)
+
+    def rules(self) -> dict[str, MarketRules]:
+        """The exchange's trading rules by symbol, read again every RULES_AGE_MAX."""
+        if self._rules is None or self.now() - self._rules[0] > RULES_AGE_MAX:
+            self._rules = (self.now(), self.market.markets())
+        return self._rules[1]
+
+    def universe(self) -> tuple[str, ...]:
+        """Symbols to decide on: those that the settings name, else the active ones of the quote asset, in order."""
+        market = self.settings.market
+        if market.symbols:
+            return market.symbols
+        active = sorted(r.symbol for r in self.rules().values() if r.active and r.quote == market.quote_asset)
+        return tuple(active[: market.symbols_max])
+
     @cached_property
     def code_version(self) -> str:
         """Version of the product, recorded with every decision."""
@@ -82,6 +105,14 @@ def open_stack(home: str) -> OpenStack:
     if key not in _OPEN:
         _OPEN[key] = OpenStack(Home.at(Path(home)))
     return _OPEN[key]
+
+
+def forget(home: str) -> None:
+    """Close and drop what this process has open of that home; the next use reads settings and opens anew."""
+    opened = _OPEN.pop((os.getpid(), home), None)
+    for name in ("ledger", "market", "trading"):
+        if opened is not None and name in opened.__dict__:
+            opened.__dict__[name].close()
 
 
 class Stack(dg.ConfigurableResource):  # type: ignore[type-arg]  # the base is generic only for its own subclasses

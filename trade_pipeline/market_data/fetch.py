@@ -124,10 +124,17 @@ def fetch_span(venue: MarketDataVenue, symbols: Sequence[str], start: datetime, 
 
 
 def next_wanted(stored: pl.DataFrame, symbols: Iterable[str], start: datetime) -> dict[str, datetime]:
-    """From where each symbol has to be read: a little before its last stored bar, else from `start`."""
-    last = dict(stored.group_by("symbol").agg(pl.col("open_time").max()).iter_rows())
-    again = timedelta(minutes=REREAD_BARS - 1)
-    return {symbol: max(last[symbol] - again, start) if symbol in last else start for symbol in symbols}
+    """From where each symbol has to be read: its first hole, else a little before its last bar, else `start`.
+
+    `stored` holds the bars from `start` on. A hole is asked for again in every run, because the exchange may fill it.
+    """
+    length = pl.duration(minutes=1)
+    expected = (pl.col("open_time").shift(1).over("symbol") + length).fill_null(pl.lit(start).cast(frames.UTC_MS))
+    ordered = stored.select("symbol", "open_time").sort("symbol", "open_time").with_columns(expected.alias("expected"))
+    last = ordered.group_by("symbol").agg(pl.col("open_time").max() - (REREAD_BARS - 1) * length)
+    holes = ordered.filter(pl.col("open_time") > pl.col("expected")).group_by("symbol").agg(pl.col("expected").min())
+    wanted = dict(last.iter_rows()) | dict(holes.iter_rows())
+    return {symbol: max(wanted.get(symbol, start), start) for symbol in symbols}
 
 
 def _take(symbol: _Symbol, rows: pl.DataFrame | None, error: Exception | None, as_of: datetime) -> bool:

@@ -114,6 +114,14 @@ class Lake:
             parts = [newest(known.filter(pl.col("known_at") <= as_seen), spec.key)]
         return pl.concat([empty, *(part.select(empty.columns) for part in parts)]).sort(spec.key, maintain_order=True)
 
+    def history(self, table: str, dates: Sequence[str]) -> pl.DataFrame:
+        """Every revision of these days, with the lake's columns, in no order."""
+        spec = table_of(table)
+        opened = self._open(spec, create=False)
+        if opened is None:
+            return delta.empty_rows(spec)
+        return delta.read_files(delta.files_of(opened, sorted(set(dates))), spec, self._options)
+
     def version(self, table: str) -> int:
         """The table's newest version, -1 where it does not exist yet."""
         opened = self._open(table_of(table), create=False)

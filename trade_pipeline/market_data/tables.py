@@ -14,8 +14,9 @@ from trade_pipeline.schemas import frames
 class Table:
     """One Delta table. `key` identifies a row within a day; `time` is the column whose UTC date is the partition.
 
-    `anchored` tables hold evaluations: a day's partition is everything that was computed for that day, the rows
-    of its warm-up included, because the next stage must start at the same row to come to the same bytes.
+    `anchored` tables are dated by the evaluation that wrote them: a day's partition is everything that was computed
+    for that day. That includes the rows of its warm-up, because the next stage must start at the same row to come
+    to the same bytes, and the targets of midnight, which were decided on the day before's last bar.
     """
 
     name: str
@@ -33,8 +34,8 @@ TABLES: dict[str, Table] = {
         Table("features", frames.FEATURES, frames.BAR_KEY, "open_time", anchored=True),
         Table("regimes", frames.REGIMES, frames.BAR_KEY, "open_time", anchored=True),
         Table("signals", frames.SIGNALS, (*frames.BAR_KEY, "strategy"), "open_time", anchored=True),
-        Table("target_positions", frames.TARGETS, ("decision_id", "symbol"), "as_of"),
-        Table("approved_targets", frames.TARGETS, ("decision_id", "symbol"), "as_of"),
+        Table("target_positions", frames.TARGETS, ("decision_id", "symbol"), "as_of", anchored=True),
+        Table("approved_targets", frames.TARGETS, ("decision_id", "symbol"), "as_of", anchored=True),
     )
 }
 

@@ -168,3 +168,10 @@ def test_a_past_day_is_read_to_its_end_and_no_further() -> None:
 def test_reading_goes_on_a_little_before_what_is_stored() -> None:
     wanted = next_wanted(bars(10, symbols=("BTC/USDT",)), ["BTC/USDT", "ETH/USDT"], START)
     assert wanted == {"BTC/USDT": START + 8 * MINUTE, "ETH/USDT": START}
+
+
+def test_a_hole_in_what_is_stored_is_asked_for_again() -> None:
+    stored = bars(10, symbols=("BTC/USDT",)).filter(pl.col("open_time") != START + 4 * MINUTE)
+    assert next_wanted(stored, ["BTC/USDT"], START) == {"BTC/USDT": START + 4 * MINUTE}
+    late_listing = bars(3, first=7, symbols=("BTC/USDT",))
+    assert next_wanted(late_listing, ["BTC/USDT"], START) == {"BTC/USDT": START}

@@ -106,7 +106,7 @@ def test_money_keeps_every_digit(tmp_path: Path) -> None:
         "price": Decimal("12345678901234567890.5"),
     }
     frame = pl.DataFrame([row], schema=frames.TARGETS)
-    Lake(tmp_path).append("target_positions", frame, known_at=START)
+    Lake(tmp_path).append("target_positions", frame, known_at=START, day=DAY)
     assert_frame_equal(Lake(tmp_path).read("target_positions", [DAY]), frame)
 
 

@@ -1,0 +1,42 @@
+"""Dagster's entry point of the code location "trading": puts together what stands in `defs`, nothing else."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from trade_pipeline.defs.assets.analysis import features, regimes, signals
+from trade_pipeline.defs.assets.market import bars, raw_bars
+from trade_pipeline.defs.assets.reports import closed_trades, equity_curve
+from trade_pipeline.defs.assets.targets import approved_targets, target_positions
+from trade_pipeline.defs.checks import ALL_CHECKS
+from trade_pipeline.defs.execute import execute
+from trade_pipeline.defs.exits import exit_watch, exits
+from trade_pipeline.defs.io_manager import IO_MANAGER_KEY, LakeIOManager
+from trade_pipeline.defs.jobs import decide, reports
+from trade_pipeline.defs.resources import Stack
+from trade_pipeline.defs.schedules import SCHEDULES
+from trade_pipeline.defs.sensors import on_approved_targets, on_approved_targets_twin
+
+stack = Stack()
+
+defs = dg.Definitions(
+    assets=[
+        raw_bars,
+        bars,
+        features,
+        regimes,
+        signals,
+        target_positions,
+        approved_targets,
+        equity_curve,
+        closed_trades,
+        exits,
+    ],
+    asset_checks=ALL_CHECKS,
+    jobs=[decide, execute, reports],
+    schedules=SCHEDULES,
+    sensors=[on_approved_targets, on_approved_targets_twin, exit_watch],
+    resources={"stack": stack, IO_MANAGER_KEY: LakeIOManager(stack=stack)},
+    # The default would start an interpreter per step, and cannot run below Celery at all.
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,69 @@
+"""Bars: as the exchange gives them, and as decisions may read them."""
+
+# No postponed annotations here: Dagster reads the type of `context` itself.
+
+from datetime import timedelta
+
+import dagster as dg
+import polars as pl
+
+from trade_pipeline.defs.asset_kinds import lake_asset
+from trade_pipeline.defs.day_frames import DayFrames
+from trade_pipeline.defs.io_manager import read_window
+from trade_pipeline.defs.partitions import DAY, Window, day_start
+from trade_pipeline.defs.resources import OpenStack, Stack
+from trade_pipeline.defs.run_time import run_time
+from trade_pipeline.market_data.fetch import fetch_closed, fetch_span, next_wanted
+from trade_pipeline.market_data.tables import table_of
+from trade_pipeline.quality.clean import clean_bars
+
+BARS_PER_DAY = 1440
+
+
+@dg.asset(**lake_asset("raw_bars", "market", "Final one-minute bars, exactly as the exchange gave them."))
+def raw_bars(context: dg.AssetExecutionContext, stack: Stack) -> DayFrames:
+    """A live run adds what closed since the last one, a backfill the days that are not complete yet."""
+    moment = run_time(context.run, context.instance)
+    windows = moment.windows(context.partition_keys, stack.open.settings.market.warmup_bars)
+    if moment.is_live(context.partition_keys):
+        return live_bars(stack.open, windows[0])
+    notes: dict[str, dict[str, object]] = {}
+    return DayFrames(windows, lambda window: past_bars(stack.open, window, window == windows[0], notes), notes)
+
+
+@dg.asset(
+    **lake_asset("bars", "market", "Bars that a decision may read: closed, newest revision, in order."),
+)
+def bars(raw_bars: DayFrames) -> DayFrames:
+    return DayFrames(raw_bars.windows, lambda window: clean_bars(raw_bars.load(window), window.as_of))
+
+
+def live_bars(stack: OpenStack, window: Window) -> DayFrames:
+    """Bars that closed since those stored; symbols whose last bar was not final in time are named in the notes."""
+    stored = read_window(stack, table_of("raw_bars"), window)
+    since = next_wanted(stored, stack.universe(), window.start)
+    fetched = fetch_closed(stack.market, since, window.as_of, stack.settings.market)
+    notes: dict[str, object] = {
+        "late_symbols": dg.MetadataValue.json(dict(fetched.late)),
+        "late": len(fetched.late),
+        "reads": fetched.reads,
+    }
+    if fetched.final_at is not None:
+        # Latency counts from the nominal close, and beside it from the first candle known to be final.
+        notes["final_after_ms"] = int((fetched.final_at - window.as_of) / timedelta(milliseconds=1))
+    return DayFrames((window,), lambda _: fetched.frame, {window.day: notes})
+
+
+def past_bars(stack: OpenStack, window: Window, is_first: bool, notes: dict[str, dict[str, object]]) -> pl.DataFrame:
+    """A past day's bars; the first day of a range comes with its warm-up. A complete day is not fetched again."""
+    begin = window.start if is_first else day_start(window.day)
+    symbols = stack.universe()
+    table = table_of("raw_bars")
+    stored = read_window(stack, table, window).filter(pl.col("open_time") >= begin)
+    end = min(window.as_of, day_start(window.day) + DAY)
+    expected = int((end - begin) / timedelta(minutes=1))
+    counts: dict[str, int] = dict(stored.group_by("symbol").len().iter_rows())
+    missing = [symbol for symbol in symbols if counts.get(symbol, 0) < expected]
+    fetched = fetch_span(stack.market, missing, begin, end)
+    notes[window.day] = {"symbols_fetched": len(missing), "late_symbols": dg.MetadataValue.json(dict(fetched.late))}
+    return pl.concat([stored.filter(~pl.col("symbol").is_in(missing)), fetched.frame])

@@ -1,0 +1,150 @@
+"""Targets: decided, and approved once every check before them has passed."""
+
+# No postponed annotations here: Dagster reads the type of `context` itself.
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+import dagster as dg
+import polars as pl
+
+from trade_pipeline.defs.asset_kinds import lake_asset
+from trade_pipeline.defs.day_frames import DayFrames
+from trade_pipeline.defs.decision import Evaluation, Surroundings, decision_id_of, targets_of
+from trade_pipeline.defs.gate import decision_of, materialisation
+from trade_pipeline.defs.partitions import BAR, Window
+from trade_pipeline.defs.recompute import recompute_day
+from trade_pipeline.defs.resources import OpenStack, Stack
+from trade_pipeline.defs.run_time import run_time
+from trade_pipeline.errors import DataError
+from trade_pipeline.execution.snapshot import take_snapshot
+from trade_pipeline.ledger.records import Decision, Target
+from trade_pipeline.schemas.trading import TargetKind
+
+CITED = ("raw_bars", "bars", "features", "regimes", "signals", "target_positions")
+"""Tables whose version and hash are stored with a decision."""
+
+
+@dg.asset(**lake_asset("target_positions", "targets", "What the account shall hold, a row per symbol."))
+def target_positions(
+    context: dg.AssetExecutionContext, stack: Stack, features: DayFrames, signals: DayFrames
+) -> DayFrames:
+    """Live: decides. In a backfill: takes the decisions of these days again and compares them."""
+    if not run_time(context.run, context.instance).is_live(context.partition_keys):
+        notes: dict[str, dict[str, object]] = {}
+        return DayFrames(features.windows, lambda window: recompute_day(stack.open, window, notes), notes)
+    (window,) = features.windows
+    evaluation = Evaluation(features.load(window), signals.load(window)).at(window.as_of)
+    return decide_now(stack.open, window, evaluation)
+
+
+def decide_now(stack: OpenStack, window: Window, evaluation: Evaluation) -> DayFrames:
+    """One decision on the account as it is; the snapshot is stored, the decision itself not yet."""
+    settings = stack.settings
+    decision_id = decision_id_of(settings, window.as_of, stack.code_version, evaluation.signals)
+    snapshot = stack.ledger.snapshot(decision_id)
+    if snapshot is None:  # a rerun decides on the same account again
+        snapshot = replace(take_snapshot(stack.desk), snapshot_id=decision_id)
+        stack.ledger.record_snapshot(snapshot)
+    around = surroundings_now(stack, window.as_of)
+    frame = targets_of(evaluation, snapshot, settings, around, decision_id=decision_id, as_of=window.as_of)
+    kinds: dict[str, int] = dict(frame.group_by("kind").len().iter_rows())
+    notes: dict[str, object] = {"decision_id": decision_id, "equity_quote": float(snapshot.equity_quote)}
+    return DayFrames(
+        (window,), lambda _: frame, {window.day: notes | {str(k): kinds.get(str(k), 0) for k in TargetKind}}
+    )
+
+
+def surroundings_now(stack: OpenStack, as_of: datetime) -> Surroundings:
+    """Locks count at the bar's close, not at the moment of the run, so that they can be told again."""
+    locks = stack.ledger.locks(stack.settings.account, as_of)
+    return Surroundings(stack.universe(), sorted((lock.strategy, lock.symbol) for lock in locks), stack.rules(), {})
+
+
+@dg.asset(**lake_asset("approved_targets", "targets", "Targets whose every check passed in this run."))
+def approved_targets(context: dg.AssetExecutionContext, stack: Stack, target_positions: DayFrames) -> DayFrames:
+    """Stores decision, snapshot and targets in the ledger. History is not approved: nothing of it may be executed."""
+    if not run_time(context.run, context.instance).is_live(context.partition_keys):
+        raise DataError(
+            "a past day cannot be approved",
+            thing="approved_targets",
+            value=list(context.partition_keys),
+            repair="Leave it out of the backfill.",
+        )
+    (window,) = target_positions.windows
+    decided = materialisation(context.instance, dg.AssetKey("target_positions"), context.run_id, window.day)
+    decision_id = decision_of(decided) if decided else None
+    if decision_id is None:
+        raise DataError(
+            "this run decided nothing", thing="approved_targets", repair="Materialise target_positions in the same run."
+        )
+    frame = target_positions.load(window).filter(pl.col("decision_id") == decision_id)
+    new = record(stack.open, decision_id, window, frame, cited_inputs(context, window.day), context.run_id)
+    notes: dict[str, object] = {"decision_id": decision_id, "recorded_now": new}
+    return DayFrames((window,), lambda _: frame, {window.day: notes})
+
+
+def record(
+    stack: OpenStack,
+    decision_id: str,
+    window: Window,
+    frame: pl.DataFrame,
+    inputs: Mapping[str, Mapping[str, object]],
+    run_id: str,
+) -> bool:
+    """The decision into the ledger, once; False if it was there. Raises DataError when its snapshot is missing."""
+    snapshot = stack.ledger.snapshot(decision_id)
+    if snapshot is None:
+        raise DataError("the account snapshot of the decision is missing", thing=decision_id)
+    around = surroundings_now(stack, window.as_of)
+    decision = Decision(
+        decision_id=decision_id,
+        account=stack.settings.account,
+        mode=stack.settings.mode,
+        as_of=window.as_of,
+        decided_at=stack.now(),
+        run_id=run_id,
+        partition=window.day,
+        settings_hash=stack.settings.decision_hash,
+        code_version=stack.code_version,
+        snapshot_id=snapshot.snapshot_id,
+        inputs=inputs,
+        expires_at=window.as_of + BAR,
+        detail={
+            "universe": list(around.universe),
+            "locks": [list(lock) for lock in around.locks],
+            "quarantined": dict(around.quarantined),
+            "window_start": window.start.isoformat(),
+        },
+    )
+    return stack.ledger.record_decision(decision, snapshot, [target_of(row) for row in frame.iter_rows(named=True)])
+
+
+def target_of(row: Mapping[str, object]) -> Target:
+    """A row of a TARGETS frame as the ledger keeps it."""
+    sleeves = json.loads(str(row["sleeves"])) if row["sleeves"] else {}
+    values = {name: row[name] for name in row if name not in ("as_of", "kind", "sleeves")}
+    return Target(
+        **values,  # type: ignore[arg-type]  # the frame's schema is checked, and named like the record
+        kind=TargetKind(str(row["kind"])),
+        sleeves={name: Decimal(amount) for name, amount in sleeves.items()},
+    )
+
+
+def cited_inputs(context: dg.AssetExecutionContext, day: str) -> dict[str, dict[str, object]]:
+    """Version, hash and rows of every table that this run wrote on the way to its targets."""
+    cited: dict[str, dict[str, object]] = {}
+    for name in CITED:
+        record_ = materialisation(context.instance, dg.AssetKey(name), context.run_id, day)
+        event = record_.asset_materialization if record_ else None
+        if event is not None:
+            values = {key: value.value for key, value in event.metadata.items()}
+            cited[name] = {
+                "version": values.get("table_version"),
+                "hash": values.get("content_hash"),
+                "rows": values.get("dagster/partition_row_count"),
+            }
+    return cited

@@ -1,0 +1,256 @@
+"""Blocking asset checks, made by one factory from the quality rules and the pandera models.
+
+A check answers with a sentence, numbers and the failing rows. What is a defect is decided in `quality` and
+`schemas`; here it is only shown, and judged for every day of a run.
+"""
+
+# No postponed annotations here: Dagster reads the type of `context` itself.
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import dagster as dg
+import polars as pl
+
+from trade_pipeline.defs.day_frames import DayFrames
+from trade_pipeline.defs.jobs import RECOMPUTATION_CHECK
+from trade_pipeline.defs.partitions import DAILY, Window
+from trade_pipeline.defs.resources import OpenStack, Stack
+from trade_pipeline.defs.run_time import run_time
+from trade_pipeline.quality.failures import failures, no_failures
+from trade_pipeline.quality.registry import RULES, Rule, Scope, Severity
+from trade_pipeline.quality.target_rules import targets_within_limits
+from trade_pipeline.schemas.bars import Bars
+from trade_pipeline.schemas.features import Features, Regimes
+from trade_pipeline.schemas.signals import Signals
+from trade_pipeline.schemas.targets import Targets
+from trade_pipeline.schemas.validation import Frame, validate
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a check looks at: one day's frame within a run."""
+
+    frame: pl.DataFrame
+    window: Window
+    stack: OpenStack
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """`find` answers with a FAILURES frame, empty where all is well."""
+
+    name: str
+    description: str
+    find: Callable[[Judged], pl.DataFrame]
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+
+
+def from_rule(rule: Rule) -> Check:
+    """A rule of `quality` for bars."""
+    severity = dg.AssetCheckSeverity.ERROR if rule.severity is Severity.ERROR else dg.AssetCheckSeverity.WARN
+    return Check(rule.name, rule.description, lambda judged: rule.check(judged.frame, scope_of(judged)), severity)
+
+
+def scope_of(judged: Judged) -> Scope:
+    """Live, the whole window has to be there. In history it begins where the exchange's own history does."""
+    first = judged.frame.get_column("open_time").min()
+    start = judged.window.start
+    if not judged.live and first is not None:
+        start = max(start, first)  # type: ignore[type-var]  # the column holds times
+    market = judged.stack.settings.market
+    return Scope(
+        judged.window.as_of, start, judged.stack.universe(), judged.stack.settings.quality, market.bar_length_s
+    )
+
+
+def from_model(model: type[Frame]) -> Check:
+    """A pandera model of `schemas`: columns, types, and what holds within a frame."""
+
+    def find(judged: Judged) -> pl.DataFrame:
+        rows_max = judged.stack.settings.quality.failing_rows_shown_max
+        rows = [
+            (row.get("symbol"), row.get("open_time"), item.check, str(row["column"]), str(row["value"]))
+            for item in validate(model, judged.frame, rows_max).items
+            for row in item.rows
+        ]
+        names = ("symbol", "open_time", "_check", "_column", "_value")
+        types = dict.fromkeys(names, pl.String()) | {"open_time": pl.Datetime("ms", "UTC")}
+        return failures(
+            pl.DataFrame(rows, schema=types, orient="row"),
+            "schema",
+            column=pl.col("_column"),
+            value=pl.col("_value"),
+            limit=pl.col("_check"),
+            message=pl.format("column {} has {}, against {}", "_column", "_value", "_check"),
+        )
+
+    return Check("schema", f"Columns, types and values are those of {model.__name__}.", find)
+
+
+def _within_limits(judged: Judged) -> pl.DataFrame:
+    """Held against the snapshot that sized them. In history the decisions were judged when they were taken."""
+    if not judged.live or judged.frame.is_empty():
+        return no_failures()
+    newest = judged.frame.filter(pl.col("as_of") == judged.window.as_of)
+    stack = judged.stack
+    parts = [no_failures()]
+    for (decision_id,), targets in newest.group_by("decision_id", maintain_order=True):
+        snapshot = stack.ledger.snapshot(str(decision_id))
+        assert snapshot is not None, f"decision {decision_id}: target_positions stored the snapshot"
+        parts.append(
+            targets_within_limits(
+                targets,
+                as_of=judged.window.as_of,
+                expected=stack.universe(),
+                snapshot=snapshot,
+                settings=stack.settings.portfolio,
+            )
+        )
+    return pl.concat(parts)
+
+
+CHECKS: Mapping[str, Sequence[Check]] = {
+    "raw_bars": [from_rule(rule) for rule in RULES.values()],
+    "bars": [from_model(Bars)],
+    "features": [from_model(Features)],
+    "regimes": [from_model(Regimes)],
+    "signals": [from_model(Signals)],
+    "target_positions": [
+        from_model(Targets),
+        Check("targets_within_limits", "One target per symbol, each and all within their limits.", _within_limits),
+    ],
+}
+
+
+def result_of(found: pl.DataFrame, judged: Judged) -> tuple[bool, str, dict[str, object]]:
+    """Passed, one sentence with numbers, and metadata with at most as many failing rows as the settings say."""
+    shown = judged.stack.settings.quality.failing_rows_shown_max
+    rows = judged.frame.height
+    passed = found.is_empty()
+    first = "" if passed else f": {found.item(0, 'message')}"
+    sentence = f"{found.height} failures in {rows} rows of {judged.window.day}{first}."
+    metadata: dict[str, object] = {"rows_checked": rows, "failures": found.height, "threshold": 0}
+    if not passed:
+        metadata["failing_rows"] = dg.MetadataValue.table(
+            records=[
+                dg.TableRecord({name: None if value is None else str(value) for name, value in row.items()})
+                for row in found.head(shown).iter_rows(named=True)
+            ],
+            schema=dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in found.columns]),
+        )
+    return passed, sentence, metadata
+
+
+def checks_for(asset: str, checks: Sequence[Check]) -> dg.AssetChecksDefinition:
+    """All checks of one asset as one step that cannot be taken apart: a check left out would let targets through."""
+    key = dg.AssetKey(asset)
+    specs = {
+        check.name: dg.AssetCheckSpec(
+            check.name, asset=key, description=check.description, blocking=True, partitions_def=DAILY
+        )
+        for check in checks
+    }
+
+    @dg.multi_asset_check(
+        name=f"{asset}_checks",
+        specs=list(specs.values()),
+        can_subset=False,
+        ins={"frames": dg.AssetIn(key=key)},
+    )
+    def judge(
+        context: dg.AssetCheckExecutionContext, stack: Stack, frames: DayFrames
+    ) -> Iterator[dg.AssetCheckResult | dg.AssetCheckEvaluation | dg.Output[None]]:
+        days = context.op_execution_context.partition_keys
+        live = run_time(context.run, context.instance).is_live(days)
+        single = len(frames.windows) == 1
+        for window, frame in frames:
+            judged = Judged(frame, window, stack.open, live)
+            for check in checks:
+                passed, sentence, metadata = result_of(check.find(judged), judged)
+                answer = dg.AssetCheckResult(
+                    passed=passed,
+                    asset_key=key,
+                    check_name=check.name,
+                    severity=check.severity,
+                    description=sentence,
+                    metadata=metadata,  # type: ignore[arg-type]  # only kinds that Dagster knows are put in
+                )
+                yield answer if single else evaluation_of(context, answer, window.day)
+        if not single:
+            # One evaluation a day: a result would stand for the whole range and leave the days' own rows planned.
+            for spec in specs.values():
+                yield dg.Output(None, output_name=spec.get_python_identifier())
+
+    return judge
+
+
+def evaluation_of(
+    context: dg.AssetCheckExecutionContext, answer: dg.AssetCheckResult, day: str
+) -> dg.AssetCheckEvaluation:
+    """A result of one day of a range, as Dagster records it for a run of that day."""
+    assert answer.asset_key is not None and answer.check_name is not None, "set by the factory"
+    found = context.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=answer.asset_key, asset_partitions=[day]), limit=1
+    )
+    target = None
+    if found.records:
+        newest = found.records[0]
+        target = dg.AssetCheckEvaluationTargetMaterializationData(newest.storage_id, newest.run_id, newest.timestamp)
+    return dg.AssetCheckEvaluation(
+        asset_key=answer.asset_key,
+        check_name=answer.check_name,
+        passed=answer.passed,
+        metadata=answer.metadata,
+        target_materialization_data=target,
+        severity=answer.severity,
+        description=answer.description,
+        blocking=True,
+        partition=day,
+    )
+
+
+@dg.asset_check(
+    asset=RECOMPUTATION_CHECK.asset_key,
+    name=RECOMPUTATION_CHECK.name,
+    description="Decisions taken again from the bars as seen and the stored snapshots equal those taken live.",
+)
+def recomputed_equals_live(context: dg.AssetCheckExecutionContext) -> dg.AssetCheckResult:
+    """Adds up what target_positions found for the days of its last backfill. It is seen and stops nothing."""
+    since = context.instance.fetch_materializations(RECOMPUTATION_CHECK.asset_key, limit=400)
+    mine = [record for record in since.records if record.run_id == context.run.run_id]
+    totals = dict.fromkeys(("decisions_recomputed", "decisions_equal", "decisions_different"), 0)
+    for record in mine:
+        event = record.asset_materialization
+        for name in totals:
+            value = event.metadata.get(name) if event else None
+            totals[name] += int(value.value) if value is not None else 0  # type: ignore[call-overload]  # an int
+    different, all_ = totals["decisions_different"], totals["decisions_recomputed"]
+    return dg.AssetCheckResult(
+        passed=different == 0,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{different} of {all_} recomputed decisions differ from those taken live.",
+        metadata={**totals, "days": len(mine)},
+    )
+
+
+REQUIRED: Mapping[str, Sequence[str]] = {
+    "raw_bars": (
+        "schema",
+        "monotonic_unique_time",
+        "high_low_enclose",
+        "positive_price",
+        "gap",
+        "running_candle",
+        "staleness",
+    ),
+    "bars": ("schema",),
+    "features": ("schema",),
+    "regimes": ("schema",),
+    "signals": ("schema",),
+    "target_positions": ("schema", "targets_within_limits"),
+}
+"""Checks without which the gate stays closed. Written out, so that a rule that vanishes does not open it."""
+
+ALL_CHECKS = [*(checks_for(asset, checks) for asset, checks in CHECKS.items()), recomputed_equals_live]
