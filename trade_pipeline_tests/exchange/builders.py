@@ -16,7 +16,7 @@ SYMBOL = BTC.symbol
 LIMIT_TYPES = {OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT}
 
 
-def D(value: object) -> Decimal:
+def dec(value: object) -> Decimal:
     return Decimal(str(value))
 
 
@@ -28,7 +28,7 @@ def step(at_ms: int, price: float, volume: float = 100, *, down: bool = False, s
 
 def engine(price: float = 100, volume: float = 100, **more: Any) -> Engine:
     """Opened with 10,000 USDT and 50 BTC at a price of 100; a step lets us take 25 of its 100 BTC."""
-    made = Engine.opened([BTC, BNB], {"USDT": D(10_000), "BTC": D(50), **more.pop("balances", {})}, **more)
+    made = Engine.opened([BTC, BNB], {"USDT": dec(10_000), "BTC": dec(50), **more.pop("balances", {})}, **more)
     made.on_step(SYMBOL, step(1000, price, volume))
     return made
 
@@ -41,10 +41,10 @@ def request(side: str, kind: str, amount: object | None = 1, **more: Any) -> New
         SYMBOL,
         Side(side),
         order_type,
-        amount=D(amount) if amount is not None else None,
-        quote_amount=D(more["quote"]) if "quote" in more else None,
-        price=D(more["price"]) if "price" in more else None,
-        stop_price=D(more["stop"]) if "stop" in more else None,
+        amount=dec(amount) if amount is not None else None,
+        quote_amount=dec(more["quote"]) if "quote" in more else None,
+        price=dec(more["price"]) if "price" in more else None,
+        stop_price=dec(more["stop"]) if "stop" in more else None,
         time_in_force=TimeInForce(wanted) if wanted else None,
         client_order_id=more.get("client_id"),
     )

@@ -111,8 +111,9 @@ def test_a_home_that_plays_another_market_is_refused(tmp_path: Path) -> None:
 
 def test_the_path_missed_while_down_is_played_against_the_resting_orders(tmp_path: Path) -> None:
     """A stop that the path reached during an outage has filled at that step, as if nothing had happened."""
-    now = {"ms": 29_000_500 * 60_000}
     source = SeededMarket(7, 29_000_000, 20)
+    begin = next(minute for minute in range(29_000_500, 29_010_000, 60) if _falls_and_returns(source, minute))
+    now = {"ms": begin * 60_000}
     opening = {"USDT": Decimal(10_000), "BTC": Decimal(50)}
 
     def world(store: Store) -> World:
@@ -121,12 +122,12 @@ def test_the_path_missed_while_down_is_played_against_the_resting_orders(tmp_pat
         return World(engine, Market(source, 7), store, clock_ms=lambda: now["ms"])
 
     def trade_for_two_hours(path: Path, outage: bool) -> list[Any]:
-        now["ms"] = 29_000_500 * 60_000
+        now["ms"] = begin * 60_000
         first = world(Store(path))
         step = first.advance("BTC/USDT", now["ms"])
         assert step is not None
         spec = source.specs["BTC/USDT"]
-        low = int(source.bars("BTC/USDT", 29_000_501, 29_000_620).low.min())
+        low = int(source.bars("BTC/USDT", begin, begin + 119).low.min())
         stop = request("sell", "STOP_LOSS", "0.01", stop=spec.price((low + step.price) // 2))
         limit = request("buy", "LIMIT", "0.01", price=spec.price((low + step.price) // 2 + 1))
         first.engine.place(stop, now["ms"])
@@ -147,6 +148,12 @@ def test_the_path_missed_while_down_is_played_against_the_resting_orders(tmp_pat
     missed = trade_for_two_hours(tmp_path / "missed.sqlite", outage=True)
     assert len(watched) >= 2
     assert missed == watched
+
+
+def _falls_and_returns(source: SeededMarket, begin: int) -> bool:
+    """Two hours in which the price falls by half a percent."""
+    bars = source.bars("BTC/USDT", begin, begin + 119)
+    return bool(bars.low.min() < bars.open[0] * 0.995)
 
 
 def test_a_fresh_exchange_has_thirty_days_of_history_within_two_seconds() -> None:

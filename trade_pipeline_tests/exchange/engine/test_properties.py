@@ -12,7 +12,7 @@ from trade_pipeline.exchange.engine import lists
 from trade_pipeline.exchange.engine.engine import Engine
 from trade_pipeline.exchange.engine.rejections import Rejected
 from trade_pipeline.exchange.store import Store
-from trade_pipeline_tests.exchange.builders import SYMBOL, D, engine, request, step
+from trade_pipeline_tests.exchange.builders import SYMBOL, dec, engine, request, step
 
 KINDS = ["MARKET", "LIMIT", "LIMIT_MAKER", "STOP_LOSS", "STOP_LOSS_LIMIT", "TAKE_PROFIT", "TAKE_PROFIT_LIMIT"]
 ACTIONS = st.lists(
@@ -29,15 +29,15 @@ ACTIONS = st.lists(
 
 def _play(on: Engine, actions: list[tuple[str, str, int, int, str]]) -> None:
     for number, (kind, side, size, away, tif) in enumerate(actions):
-        now, amount, price = 2000 + number * 10, D(size) / 100, D(100) + D(away) / 100
+        now, amount, price = 2000 + number * 10, dec(size) / 100, dec(100) + dec(away) / 100
         try:
             if kind == "step":
                 on.on_step(SYMBOL, step(now, float(price), volume=size / 50, down=away < 0))
             elif kind == "cancel":
                 on.cancel(SYMBOL, now, order_id=size % 20)
             elif kind == "oco":
-                limit = request("sell", "LIMIT_MAKER", amount, price=D(100) + abs(D(away)) / 100)
-                stop = request("sell", "STOP_LOSS", amount, stop=D(100) - abs(D(away)) / 100)
+                limit = request("sell", "LIMIT_MAKER", amount, price=dec(100) + abs(dec(away)) / 100)
+                stop = request("sell", "STOP_LOSS", amount, stop=dec(100) - abs(dec(away)) / 100)
                 lists.place_oco(on, limit, stop, None, now)
             else:
                 more: dict[str, object] = {}
@@ -55,10 +55,10 @@ def _play(on: Engine, actions: list[tuple[str, str, int, int, str]]) -> None:
 @settings(max_examples=150, deadline=None)
 @given(ACTIONS, st.sampled_from([None, "BNB"]))
 def test_balances_are_the_opening_plus_the_flows_and_never_negative(actions, fee_asset) -> None:  # type: ignore[no-untyped-def]
-    on = engine(fee_asset=fee_asset, balances={"BNB": D("0.01")})
+    on = engine(fee_asset=fee_asset, balances={"BNB": dec("0.01")})
     on.on_step("BNB/USDT", step(1000, 500))
     _play(on, actions)
-    expected: dict[str, Decimal] = defaultdict(Decimal, {"USDT": D(10_000), "BTC": D(50), "BNB": D("0.01")})
+    expected: dict[str, Decimal] = defaultdict(Decimal, {"USDT": dec(10_000), "BTC": dec(50), "BNB": dec("0.01")})
     for trade in on.trades(SYMBOL):
         sign = 1 if trade.side == "buy" else -1
         expected["BTC"] += sign * trade.amount
@@ -78,8 +78,8 @@ def test_an_order_is_never_filled_beyond_its_amount_and_its_fills_add_up(actions
     _play(on, actions)
     for order in on.state.orders.values():
         fills = on.state.trades_of(order.id)
-        assert sum((fill.amount for fill in fills), D(0)) == order.filled <= order.amount
-        assert sum((fill.quote for fill in fills), D(0)) == order.quote_filled
+        assert sum((fill.amount for fill in fills), dec(0)) == order.filled <= order.amount
+        assert sum((fill.quote for fill in fills), dec(0)) == order.quote_filled
         assert order.is_open or order.locked == 0
         assert (order.status == "FILLED") == (order.remaining == 0)
 
@@ -90,7 +90,7 @@ def test_what_is_locked_is_what_the_open_orders_locked(actions) -> None:  # type
     on = engine()
     _play(on, actions)
     for asset, side in (("USDT", "buy"), ("BTC", "sell")):
-        held = sum((order.locked for order in on.state.all_open_orders() if order.side == side), D(0))
+        held = sum((order.locked for order in on.state.all_open_orders() if order.side == side), dec(0))
         assert held == on.state.balances.locked(asset)
 
 

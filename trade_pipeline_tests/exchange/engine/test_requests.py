@@ -9,7 +9,7 @@ import pytest
 from trade_pipeline.exchange.engine import lists
 from trade_pipeline.exchange.engine.orders import Order
 from trade_pipeline.exchange.engine.rejections import Rejected
-from trade_pipeline_tests.exchange.builders import BTC, SYMBOL, D, engine, place, request, step
+from trade_pipeline_tests.exchange.builders import BTC, SYMBOL, dec, engine, place, request, step
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,8 @@ def test_an_order_beyond_the_free_balance_is_refused_and_changes_nothing(
         place(on, side, kind, amount, **more)
     assert refusal.value.code == -2010
     assert (on.state.balances.free("USDT"), on.state.balances.free("BTC"), len(on.state.orders)) == (
-        D(10_000),
-        D(50),
+        dec(10_000),
+        dec(50),
         0,
     )
 
@@ -113,9 +113,9 @@ def test_an_unknown_symbol_is_refused() -> None:
 def test_a_cancel_unlocks_and_a_second_cancel_is_refused() -> None:
     on = engine()
     order = place(on, "buy", "LIMIT", 1, price=99)
-    assert on.state.balances.locked("USDT") == D(99)
+    assert on.state.balances.locked("USDT") == dec(99)
     on.cancel(SYMBOL, 1600, order_id=order.id)
-    assert (order.status, on.state.balances.locked("USDT")) == ("CANCELED", 0)
+    assert (order.status, on.state.balances.locked("USDT")) == ("CANCELED", dec(0))
     with pytest.raises(Rejected) as refusal:
         on.cancel(SYMBOL, 1700, order_id=order.id)
     assert refusal.value.code == -2011
@@ -131,7 +131,7 @@ def _oco(on: Any, amount: int = 1) -> tuple[Order, Order]:
 def test_an_oco_locks_its_coins_once() -> None:
     on = engine()
     _oco(on, 50)
-    assert (on.state.balances.locked("BTC"), on.state.balances.free("BTC")) == (D(50), D(0))
+    assert (on.state.balances.locked("BTC"), on.state.balances.free("BTC")) == (dec(50), dec(0))
 
 
 @pytest.mark.parametrize(("price", "filled"), [(94, "stop"), (111, "limit")])
@@ -141,14 +141,14 @@ def test_the_leg_that_acts_ends_the_other(price: float, filled: str) -> None:
     on.on_step(SYMBOL, step(2000, price, down=price < 100))
     assert legs.pop(filled).status == "FILLED"
     assert legs.popitem()[1].status == "EXPIRED"
-    assert (on.state.balances.locked("BTC"), on.state.lists[1].status) == (0, "ALL_DONE")
+    assert (on.state.balances.locked("BTC"), on.state.lists[1].status) == (dec(0), "ALL_DONE")
 
 
 def test_cancelling_one_leg_cancels_both() -> None:
     on = engine()
     stop, limit = _oco(on)
     on.cancel(SYMBOL, 1600, order_id=limit.id)
-    assert (stop.status, limit.status, on.state.balances.locked("BTC")) == ("CANCELED", "CANCELED", 0)
+    assert (stop.status, limit.status, on.state.balances.locked("BTC")) == ("CANCELED", "CANCELED", dec(0))
 
 
 @pytest.mark.parametrize(("above", "below"), [(99, 95), (110, 101)])

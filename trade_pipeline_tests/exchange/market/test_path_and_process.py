@@ -97,7 +97,7 @@ def test_a_trend_follower_is_long_somewhere_at_practically_any_minute(seeded: Se
     assert np.percentile(leading, 1) >= 3
 
 
-def _ema(values: np.ndarray, bars: int) -> np.ndarray:  # type: ignore[type-arg]
+def _ema(values: np.ndarray, bars: int) -> np.ndarray:
     answer = np.empty_like(values)
     answer[:, 0] = values[:, 0]
     for column in range(1, values.shape[1]):
@@ -112,9 +112,10 @@ def test_nothing_of_the_future_shows_in_steps_candles_or_average(seeded: SeededM
         def bars(self, symbol: str, first: int, last: int) -> Bars:
             found = super().bars(symbol, first, last)
             later = found.minutes > NOW_MS // MINUTE_MS
-            columns = [np.where(later, column * 2, column) for column in (found.open, found.high, found.low)]
-            close = np.where(later, found.close * 2, found.close)
-            return Bars(found.minutes, *columns, close, found.volume, found.trades, found.present)  # type: ignore[arg-type]
+            open_, high, low, close = (
+                np.where(later, column * 2, column) for column in (found.open, found.high, found.low, found.close)
+            )
+            return Bars(found.minutes, open_, high, low, close, found.volume, found.trades, found.present)
 
     one, two = Market(seeded, 7), Market(Forked(7, ORIGIN, 20), 7)
     for now in range(NOW_MS - 3 * MINUTE_MS, (NOW_MS // MINUTE_MS + 1) * MINUTE_MS, 1700):
