@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 
 from trade_pipeline.features.compute import compute_features
+from trade_pipeline.portfolio.opinions import scores_by_symbol
+from trade_pipeline.portfolio.targets import decide_targets
 from trade_pipeline.quality.target_rules import targets_within_limits
 from trade_pipeline.schemas.frames import BARS, TARGETS
 from trade_pipeline.schemas.targets import Targets
@@ -116,8 +118,6 @@ def test_a_restart_with_a_short_look_back_holds_everything() -> None:
 
 def decided_from(bars: pl.DataFrame, bar_count: int) -> pl.DataFrame:
     """The whole way from bars to targets, as the shell joins it, with both symbols held."""
-    from trade_pipeline.portfolio.targets import decide_targets
-
     settings, as_of = Settings(), START + MINUTE * bar_count
     features = compute_features(bars.cast(BARS), settings.features)  # type: ignore[arg-type]
     signals = compute_signals(features, compute_regimes(features, settings.strategies.regimes), settings.strategies)
@@ -218,16 +218,18 @@ def test_noise_in_the_price_moves_the_size_by_no_more_than_the_noise() -> None:
 
 
 def test_the_same_inputs_give_the_same_bytes_in_any_order_of_rows() -> None:
-    scores = {BTC: both(0.7), ETH: both(0.4), SOL: {"trend": 0.2, "mean_reversion": 0.9}}
-    reversed_scores = {symbol: dict(reversed(list(scores[symbol].items()))) for symbol in reversed(scores)}
-    assert decide(scores).equals(decide(reversed_scores), null_equal=True)
+    scores: dict[str, dict[str, float | None]] = {
+        BTC: both(0.7),
+        ETH: both(0.4),
+        SOL: {"trend": 0.2, "mean_reversion": 0.9},
+    }
+    backwards = {symbol: dict(reversed(list(scores[symbol].items()))) for symbol in reversed(scores)}
+    assert decide(scores).equals(decide(backwards), null_equal=True)
 
 
 def test_rows_of_other_bars_are_not_read() -> None:
     older = signals_frame({BTC: both(-1.0)}, close_time=AS_OF - MINUTE)
     assert older.height == 2
-    from trade_pipeline.portfolio.opinions import scores_by_symbol
-
     mixed = pl.concat([older, signals_frame({BTC: both(1.0)})])
     assert scores_by_symbol(mixed, AS_OF) == {BTC: both(1.0)}
 
