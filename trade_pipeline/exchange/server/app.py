@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import logging
 from collections.abc import AsyncIterator, Callable
 
 from starlette.applications import Starlette
@@ -54,7 +55,11 @@ def make_app(context: Context) -> Starlette:
 
 async def _play(context: Context) -> None:
     while True:
-        context.world.advance_all(context.world.clock_ms())
+        try:
+            context.world.advance_all(context.world.clock_ms())
+        # Whatever it is, it must be seen, and the stops of other symbols must go on being played.
+        except Exception:
+            logging.getLogger(__name__).exception("playing the market failed")
         await asyncio.sleep(PLAY_INTERVAL_S)
 
 
