@@ -48,6 +48,7 @@ def make_app(context: Context) -> Starlette:
     methods = ["GET", "POST", "PUT", "DELETE"]
     routes = [
         Route("/api/v3/{rest:path}", answer, methods=methods),
+        Route("/sapi/v1/{rest:path}", answer, methods=["GET"]),
         Route("/sim/{rest:path}", simulation, methods=methods),
     ]
     return Starlette(routes=routes, lifespan=lifespan)

@@ -73,6 +73,9 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     ("DELETE", "/api/v3/orderList"): Endpoint(order_routes.cancel_list, 1, signed=True),
     ("GET", "/api/v3/allOrderList"): Endpoint(account_routes.all_lists, 20, signed=True),
     ("GET", "/api/v3/openOrderList"): Endpoint(account_routes.open_lists, 6, signed=True),
+    # A ccxt client with a key asks for margin pairs when it loads markets, unless told not to: there are none.
+    ("GET", "/sapi/v1/margin/allPairs"): Endpoint(public_routes.no_pairs, 1),
+    ("GET", "/sapi/v1/margin/isolated/allPairs"): Endpoint(public_routes.no_pairs, 10),
     ("GET", "/api/v3/rateLimit/order"): Endpoint(account_routes.order_counts, 40, signed=True),
 }
 """Weights as the exchange's public documentation lists them."""

@@ -29,6 +29,10 @@ def server_time(call: Call) -> Json:
     return {"serverTime": call.now_ms}
 
 
+def no_pairs(call: Call) -> list[Json]:
+    return []
+
+
 def exchange_info(call: Call) -> Json:
     if call.params.text("symbol") is not None:
         specs = [call.spec()]

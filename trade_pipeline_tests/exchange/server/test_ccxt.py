@@ -21,6 +21,15 @@ def test_load_markets_finds_every_symbol_with_its_limits(binance: Any) -> None:
     assert market["limits"]["cost"]["min"] == "5.00000000"
 
 
+def test_a_client_with_a_key_that_asks_for_margin_pairs_finds_none(server: Running) -> None:
+    made = client(server.url)
+    made.options["fetchMargins"] = True
+    for name, path in made.urls["api"].items():
+        if name.startswith("sapi"):
+            made.urls["api"][name] = path.replace("https://api.binance.com", server.url)
+    assert not any(market["margin"] for market in made.load_markets().values())
+
+
 def test_the_async_client_reads_all_symbols_at_once(server: Running) -> None:
     async def read() -> list[Any]:
         made = client(server.url, ccxt.async_support.binance)
