@@ -28,21 +28,23 @@ STEADY_READS_MAX = 5
 class Recorded:
     """A managed position as of the trade `last_trade_id`: trades after it are not in `amount` yet.
 
-    `live_order_ids` are the exchange's ids of our orders that rested then, and may have filled since.
+    `live_order_ids` are the exchange's ids of our orders that rested then, and may have filled since. A position
+    that is not `dated` says what was ours, but not when: it only names a symbol to look at.
     """
 
     symbol: str
     amount: Decimal
+    dated: bool = True
     last_trade_id: str | None = None
     live_order_ids: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedPositions:
-    """positions.json. `at` is when the ledger was read."""
+    """positions.json. `at` is when the ledger was read; None in a file that does not say."""
 
     account: str
-    at: datetime
+    at: datetime | None
     positions: Mapping[str, Recorded] = field(default_factory=dict)
 
 
@@ -112,11 +114,14 @@ def flatten_mark(home: Home, at: datetime) -> Iterator[None]:
         flatten_file(home).unlink(missing_ok=True)
 
 
-def record_positions(home: Home, ledger: Ledger, account: str, at: datetime) -> None:
-    """Write positions.json from the ledger; the guard does it whenever its view has changed.
+def record_positions(
+    home: Home, ledger: Ledger, account: str, at: datetime, shown: Mapping[str, Mapping[str, str]] | None = None
+) -> bool:
+    """Write positions.json from the ledger; the guard does it every cycle. False when nothing has changed.
 
-    Positions and trade ids are read in several transactions: read until no trade came in between, because a trade
-    that is counted twice could later sell coins that are not ours. Raises LedgerError.
+    `shown` adds fields for people by symbol (average_price, stop_price). Positions and trade ids are read in several
+    transactions, so they are read until no trade came in between: one that is counted twice could later sell coins
+    that are not ours. Raises LedgerError.
     """
     live = ledger.live_orders(account)
     symbols = {order.symbol for order in live} | {position.symbol for position in ledger.positions(account)}
@@ -132,26 +137,41 @@ def record_positions(home: Home, ledger: Ledger, account: str, at: datetime) -> 
     for order in live:
         if order.venue_order_id is not None:
             ids.setdefault(order.symbol, []).append(order.venue_order_id)
-    stored = {
-        symbol: {
-            "amount": str(amounts.get(symbol, Decimal(0))),
+    rows = [
+        {
+            **(shown or {}).get(symbol, {}),
+            "symbol": symbol,
+            "amount": f"{amounts.get(symbol, Decimal(0)):f}",
             "last_trade_id": newest[symbol],
             "live_order_ids": sorted(ids.get(symbol, [])),
         }
         for symbol in sorted(symbols)
-    }
-    content = {"account": account, "at": at.isoformat(), "positions": stored}
-    write_private(home.positions, json.dumps(content, indent=1) + "\n")
+    ]
+    return _write_changed(home.positions, {"account": account, "positions": rows}, at)
+
+
+def _write_changed(path: Path, content: Mapping[str, object], at: datetime) -> bool:
+    """Write `content` with the time, unless the file holds the same at an earlier time."""
+    try:
+        stored = json.loads(path.read_text())
+        stored.pop("at", None)
+        if stored == content:
+            return False
+    except (OSError, ValueError, AttributeError):
+        pass  # there is none, or it is worth replacing
+    write_private(path, json.dumps({**content, "at": at.isoformat()}, sort_keys=True) + "\n")
+    return True
 
 
 def read_positions(home: Home) -> RecordedPositions | None:
-    """positions.json; None when there is none. Raises GateClosed for a file that cannot be read: nothing is guessed."""
+    """positions.json; None when there is none. Raises GateClosed for one that cannot be read: nothing is guessed."""
     try:
         stored = json.loads(home.positions.read_text())
+        rows = [_recorded(row) for row in stored["positions"]]
         return RecordedPositions(
             account=str(stored["account"]),
-            at=datetime.fromisoformat(stored["at"]),
-            positions={symbol: _recorded(symbol, value) for symbol, value in stored["positions"].items()},
+            at=datetime.fromisoformat(stored["at"]) if "at" in stored else None,
+            positions={row.symbol: row for row in rows},
         )
     except FileNotFoundError:
         return None
@@ -164,11 +184,13 @@ def read_positions(home: Home) -> RecordedPositions | None:
         ) from error
 
 
-def _recorded(symbol: str, value: Any) -> Recorded:
-    last = value["last_trade_id"]
+def _recorded(row: Mapping[str, Any]) -> Recorded:
+    dated = "last_trade_id" in row
+    last = row.get("last_trade_id")
     return Recorded(
-        symbol,
-        Decimal(value["amount"]),
-        None if last is None else str(last),
-        frozenset(map(str, value["live_order_ids"])),
+        symbol=str(row["symbol"]),
+        amount=Decimal(row["amount"]),
+        dated=dated,
+        last_trade_id=None if last is None else str(last),
+        live_order_ids=frozenset(map(str, row.get("live_order_ids", ()))),
     )

@@ -84,7 +84,8 @@ class _Work:
     @property
     def cause(self) -> str:
         """Names this state of affairs: the same record gives the same ids, so a repeated flatten finds its orders."""
-        return f"{REASON} {self.record.at.isoformat() if self.record else 'without a record'}"
+        at = self.record.at if self.record else None
+        return f"{REASON} {at.isoformat() if at else 'without a dated record'}"
 
     @property
     def lookup_bound_s(self) -> float:

@@ -35,9 +35,15 @@ def symbols_to_look_at(
 def managed_amount(
     venue: TradingVenue, symbol: str, rules: MarketRules, record: RecordedPositions | None, prefix: str
 ) -> Decimal:
-    """Base amount that is ours now, never below 0. Raises VenueError."""
+    """Base amount that is ours now, never below 0: the recorded amount and our own trades since.
+
+    Where no dated record helps, all of our trades count, from the first order with our prefix on. Raises VenueError.
+    """
     known = record.positions.get(symbol) if record else None
-    since = record.at if record else BEGINNING
+    known = known if known and known.dated else None
+    since = record.at if record and record.at else BEGINNING
+    if record and symbol in record.positions and known is None:
+        since = BEGINNING
     orders = venue.orders(symbol, max(since - ORDERS_BEFORE, BEGINNING))
     ours = {order.order_id for order in orders if is_ours(order.client_order_id, prefix)}
     ours |= known.live_order_ids if known else frozenset()

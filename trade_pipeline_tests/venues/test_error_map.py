@@ -72,7 +72,9 @@ def test_an_answer_of_200_with_a_negative_code_is_a_refusal() -> None:
     assert isinstance(own_error(refused, ORDER), errors.FilterViolation)
 
 
-@pytest.mark.parametrize("kind", [ccxt.RequestTimeout, ccxt.NetworkError, ccxt.ExchangeNotAvailable, ccxt.ExchangeError])
+@pytest.mark.parametrize(
+    "kind", [ccxt.RequestTimeout, ccxt.NetworkError, ccxt.ExchangeNotAvailable, ccxt.ExchangeError]
+)
 def test_a_lost_answer_to_an_order_is_an_unknown_outcome(kind: type[Exception]) -> None:
     assert type(own_error(kind("binance POST"), ORDER)) is errors.OutcomeUnknown
 

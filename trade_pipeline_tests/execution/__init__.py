@@ -1,0 +1,1 @@
+"""Tests of trade_pipeline.execution."""
