@@ -78,6 +78,11 @@ class RegimeSettings(Section):
 
 
 class StrategySettings(Section):
+    history_bars_min: int = Field(240, ge=1)
+    """Bars since a symbol's first one before which every score is HOLD; keep it below `market.warmup_bars`.
+
+    A strategy that holds from an entry until an exit cannot tell, on a short history, whether it had entered.
+    """
     regimes: RegimeSettings = RegimeSettings()
     trend: TrendSettings = TrendSettings()
     mean_reversion: MeanReversionSettings = MeanReversionSettings()

@@ -14,6 +14,7 @@ from trade_pipeline.signals.strategy import Strategy
 from trade_pipeline.signals.trend import TrendFollowing
 
 KEYS = ("symbol", "open_time", "close_time", "regime")
+BARS_SEEN = "_bars_seen"
 ERROR_TEXT_CHARS_MAX = 200
 
 
@@ -32,26 +33,32 @@ def compute_signals(
     """A SIGNALS frame, one row per (symbol, open_time, strategy), sorted by these.
 
     `features` and `regimes` are frames of the same keys that start at the same anchor. A score that is null is HOLD:
-    warm-up, a value that is no number, or a strategy that raised, whose rows name the error.
+    warm-up, a history shorter than `history_bars_min`, a value that is no number, or a strategy that raised, whose
+    rows name the error.
     """
     words = regimes.select(*BAR_KEY, "regime")
     frame = features.join(words, on=list(BAR_KEY), how="left").sort(BAR_KEY)
+    frame = frame.with_columns(pl.int_range(1, pl.len() + 1).over("symbol").alias(BARS_SEEN))
     chosen = enabled_strategies(settings) if strategies is None else strategies
-    rows = [_scored(frame, strategy) for strategy in chosen]
+    rows = [_scored(frame, strategy, settings.history_bars_min) for strategy in chosen]
     if not rows:
         return empty(SIGNALS)
     return pl.concat(rows).sort(*BAR_KEY, "strategy")
 
 
-def _scored(frame: pl.DataFrame, strategy: Strategy) -> pl.DataFrame:
+def _scored(frame: pl.DataFrame, strategy: Strategy, history_bars_min: int) -> pl.DataFrame:
     """One strategy's SIGNALS rows. Any error of a strategy becomes HOLD for its rows: rule 1 of the targets."""
+    enough = pl.col(BARS_SEEN) >= history_bars_min
+    too_short = pl.lit(f"fewer than {history_bars_min} bars of history")
     try:
         opinion = strategy.opinion()
+        score = finite(opinion.score.cast(pl.Float64)).clip(-1.0, 1.0)
+        confidence = finite(opinion.confidence.cast(pl.Float64)).clip(0.0, 1.0)
         answer = frame.select(
             *KEYS,
-            finite(opinion.score.cast(pl.Float64)).clip(-1.0, 1.0).over("symbol").alias("score"),
-            finite(opinion.confidence.cast(pl.Float64)).clip(0.0, 1.0).over("symbol").alias("confidence"),
-            opinion.reason.over("symbol").alias("reason"),
+            pl.when(enough).then(score).over("symbol").alias("score"),
+            pl.when(enough).then(confidence).over("symbol").alias("confidence"),
+            pl.when(enough).then(opinion.reason).otherwise(too_short).over("symbol").alias("reason"),
         )
     except Exception as error:
         text = f"{strategy.name} failed: {type(error).__name__}: {error}".splitlines()[0][:ERROR_TEXT_CHARS_MAX]

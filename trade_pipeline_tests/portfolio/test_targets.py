@@ -111,8 +111,9 @@ def test_a_held_symbol_that_is_starved_of_bars_is_held() -> None:
     assert row(targets, "S00/USDT")["kind"] in ("SET", "FLAT")
 
 
-def test_a_restart_with_a_short_look_back_holds_everything() -> None:
-    targets = decided_from(random_bars(symbol_count=2, bar_count=40), 40)
+@pytest.mark.parametrize("bar_count", [1, 40, 200])
+def test_a_restart_with_a_short_look_back_holds_everything(bar_count: int) -> None:
+    targets = decided_from(random_bars(symbol_count=2, bar_count=bar_count), bar_count)
     assert targets.get_column("kind").to_list() == ["HOLD", "HOLD"]
 
 
