@@ -6,7 +6,7 @@ The table is Dagster's own; a test writes checks through Dagster and reads them 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,12 +17,32 @@ SELECT DISTINCT ON (asset_key, check_name) asset_key, check_name, execution_stat
 FROM asset_check_executions WHERE execution_status <> 'PLANNED'
 ORDER BY asset_key, check_name, id DESC
 """
+_OF_RUN = """
+SELECT asset_key, check_name, execution_status, evaluation_event, create_timestamp
+FROM asset_check_executions WHERE run_id = :run_id ORDER BY id
+"""
 
 
 def failed_checks(ledger_url: str) -> list[FailedCheck]:
-    """Checks whose newest result is a failure. Raises OSError-like database errors as LedgerUnavailable."""
+    """Checks whose newest result is a failure. Raises LedgerUnavailable."""
+    return [_failure(row) for row in _rows(ledger_url, _NEWEST) if row["execution_status"] == "FAILED"]
+
+
+def checks_of_run(ledger_url: str, run_id: str) -> list[dict[str, str]]:
+    """asset, check, status and what it said, of every check of a run. Raises LedgerUnavailable."""
+    return [
+        {
+            "asset": "/".join(json.loads(row["asset_key"])),
+            "check": row["check_name"],
+            "status": row["execution_status"],
+            "what": _description(row["evaluation_event"]),
+        }
+        for row in _rows(ledger_url, _OF_RUN, run_id=run_id)
+    ]
+
+
+def _rows(ledger_url: str, query: str, **values: str) -> Sequence[Mapping[Any, Any]]:
     from sqlalchemy import text
-    from sqlalchemy.exc import ProgrammingError
 
     from trade_pipeline.ledger.database import Database
 
@@ -31,12 +51,9 @@ def failed_checks(ledger_url: str) -> list[FailedCheck]:
         with database.transaction() as connection:
             if connection.execute(text("SELECT to_regclass('public.asset_check_executions')")).scalar() is None:
                 return []
-            rows = connection.execute(text(_NEWEST)).mappings().all()
-    except ProgrammingError:
-        return []
+            return connection.execute(text(query), values).mappings().all()
     finally:
         database.close()
-    return [_failure(row) for row in rows if row["execution_status"] == "FAILED"]
 
 
 def _failure(row: Mapping[Any, Any]) -> FailedCheck:
