@@ -8,9 +8,13 @@ A check answers with a sentence, numbers and the failing rows. What is a defect 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import dagster as dg
 import polars as pl
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
 
 from trade_pipeline.defs.day_frames import DayFrames
 from trade_pipeline.defs.jobs import RECOMPUTATION_CHECK
@@ -58,7 +62,8 @@ def scope_of(judged: Judged) -> Scope:
     first = judged.frame.get_column("open_time").min()
     start = judged.window.start
     if not judged.live and first is not None:
-        start = max(start, first)  # type: ignore[type-var]  # the column holds times
+        assert isinstance(first, datetime), "open_time holds times"
+        start = max(start, first)
     market = judged.stack.settings.market
     return Scope(
         judged.window.as_of, start, judged.stack.universe(), judged.stack.settings.quality, market.bar_length_s
@@ -197,7 +202,9 @@ def evaluation_of(
     target = None
     if found.records:
         newest = found.records[0]
-        target = dg.AssetCheckEvaluationTargetMaterializationData(newest.storage_id, newest.run_id, newest.timestamp)
+        target = AssetCheckEvaluationTargetMaterializationData(
+            storage_id=newest.storage_id, run_id=newest.run_id, timestamp=newest.timestamp
+        )
     return dg.AssetCheckEvaluation(
         asset_key=answer.asset_key,
         check_name=answer.check_name,
@@ -225,7 +232,7 @@ def recomputed_equals_live(context: dg.AssetCheckExecutionContext) -> dg.AssetCh
         event = record.asset_materialization
         for name in totals:
             value = event.metadata.get(name) if event else None
-            totals[name] += int(value.value) if value is not None else 0  # type: ignore[call-overload]  # an int
+            totals[name] += int(value.value) if value is not None else 0
     different, all_ = totals["decisions_different"], totals["decisions_recomputed"]
     return dg.AssetCheckResult(
         passed=different == 0,

@@ -64,8 +64,7 @@ class TestStack:
 
     def backfill(self, assets: list[str], first: str, last: str) -> dg.ExecuteInProcessResult:
         """A single-run backfill, as the UI launches it."""
-        job = defs.resolve_implicit_job_def_def_for_assets([dg.AssetKey(name) for name in assets])
-        assert job is not None
+        job = defs.resolve_job_def("__ASSET_JOB")
         tags = {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
         return job.execute_in_process(
             instance=self.instance, tags=tags, asset_selection=[dg.AssetKey(name) for name in assets]
@@ -79,11 +78,27 @@ class TestStack:
         httpx.delete(f"{self.url}/sim/faults", headers={"X-SIM-TOKEN": self.secret})
 
 
+def metadata_of(result: dg.ExecuteInProcessResult, name: str) -> dict[str, object]:
+    """Metadata of what a run of one day materialised."""
+    (event,) = [e for e in result.get_asset_materialization_events() if e.asset_key and e.asset_key.path[-1] == name]
+    return {key: value.value for key, value in event.step_materialization_data.materialization.metadata.items()}
+
+
+def decision_of(result: dg.ExecuteInProcessResult) -> str:
+    return str(metadata_of(result, "approved_targets")["decision_id"])
+
+
 def settle_in_minute(margin_s: float = 15.0) -> None:
     """Not so close to the end of a minute that a run would cross it."""
     left = 60 - datetime.now(UTC).second
     if left < margin_s:
         time.sleep(left + 0.3)
+
+
+def wait_until(moment: datetime) -> None:
+    """The exchange's time is wall time: what happens at a bar's close has to be waited for."""
+    while (left := (moment - datetime.now(UTC)).total_seconds()) > 0:
+        time.sleep(left)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from trade_pipeline.quality.clean import clean_bars
 BARS_PER_DAY = 1440
 
 
-@dg.asset(**lake_asset("raw_bars", "market", "Final one-minute bars, exactly as the exchange gave them."))
+@lake_asset("raw_bars", "market", "Final one-minute bars, exactly as the exchange gave them.")
 def raw_bars(context: dg.AssetExecutionContext, stack: Stack) -> DayFrames:
     """A live run adds what closed since the last one, a backfill the days that are not complete yet."""
     moment = run_time(context.run, context.instance)
@@ -31,9 +31,7 @@ def raw_bars(context: dg.AssetExecutionContext, stack: Stack) -> DayFrames:
     return DayFrames(windows, lambda window: past_bars(stack.open, window, window == windows[0], notes), notes)
 
 
-@dg.asset(
-    **lake_asset("bars", "market", "Bars that a decision may read: closed, newest revision, in order."),
-)
+@lake_asset("bars", "market", "Bars that a decision may read: closed, newest revision, in order.")
 def bars(raw_bars: DayFrames) -> DayFrames:
     return DayFrames(raw_bars.windows, lambda window: clean_bars(raw_bars.load(window), window.as_of))
 

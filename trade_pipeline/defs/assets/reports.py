@@ -16,7 +16,7 @@ POINTS_MAX = 2000
 TRADES_SHOWN_MAX = 50
 
 
-@dg.asset(**report_asset("equity_curve", "Equity, cash and profit net of fees, from the ledger."))
+@report_asset("equity_curve", "Equity, cash and profit net of fees, from the ledger.")
 def equity_curve(stack: Stack) -> dg.MaterializeResult[None]:
     book, settings = stack.open.ledger, stack.open.settings
     points = book.equity(settings.account, stack.open.now() - SHOWN_SINCE)
@@ -44,7 +44,7 @@ def equity_curve(stack: Stack) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(metadata=metadata)  # type: ignore[arg-type]  # only kinds that Dagster knows
 
 
-@dg.asset(**report_asset("closed_trades", "Trades that are over, with their profit net of fees and why they ended."))
+@report_asset("closed_trades", "Trades that are over, with their profit net of fees and why they ended.")
 def closed_trades(stack: Stack) -> dg.MaterializeResult[None]:
     book, settings = stack.open.ledger, stack.open.settings
     trades = book.closed_trades(settings.account, stack.open.now() - SHOWN_SINCE)

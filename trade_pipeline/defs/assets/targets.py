@@ -28,7 +28,7 @@ CITED = ("raw_bars", "bars", "features", "regimes", "signals", "target_positions
 """Tables whose version and hash are stored with a decision."""
 
 
-@dg.asset(**lake_asset("target_positions", "targets", "What the account shall hold, a row per symbol."))
+@lake_asset("target_positions", "targets", "What the account shall hold, a row per symbol.")
 def target_positions(
     context: dg.AssetExecutionContext, stack: Stack, features: DayFrames, signals: DayFrames
 ) -> DayFrames:
@@ -64,7 +64,7 @@ def surroundings_now(stack: OpenStack, as_of: datetime) -> Surroundings:
     return Surroundings(stack.universe(), sorted((lock.strategy, lock.symbol) for lock in locks), stack.rules(), {})
 
 
-@dg.asset(**lake_asset("approved_targets", "targets", "Targets whose every check passed in this run."))
+@lake_asset("approved_targets", "targets", "Targets whose every check passed in this run.")
 def approved_targets(context: dg.AssetExecutionContext, stack: Stack, target_positions: DayFrames) -> DayFrames:
     """Stores decision, snapshot and targets in the ledger. History is not approved: nothing of it may be executed."""
     if not run_time(context.run, context.instance).is_live(context.partition_keys):
