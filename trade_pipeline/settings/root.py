@@ -43,6 +43,6 @@ class Settings(Section):
     @property
     def decision_hash(self) -> str:
         """32 hex characters over every setting that can change a decision (not where things are stored)."""
-        relevant = self.model_dump(mode="json", exclude={"home", "storage", "runtime", "exchange", "exits"})
+        relevant = self.model_dump(mode="json", exclude={"home", "storage", "runtime", "exchange"})
         text = json.dumps(relevant, sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,89 @@
+"""The loop on a running stack: decisions become orders, orders positions, and everybody agrees on them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+
+from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.schemas.trading import OrderState, Role
+from trade_pipeline_tests.stack.running import RunningStack, awaited
+
+pytestmark = pytest.mark.stack
+
+
+def test_every_position_has_a_stop_resting_on_the_exchange(stack: RunningStack) -> None:
+    def all_protected() -> bool:
+        positions = stack.ask(lambda ledger: ledger.positions("main"))
+        venue = stack.venue()
+        resting = {order.symbol for order in venue.open_orders() if order.stop_price}
+        venue.close()
+        return bool(positions) and {position.symbol for position in positions} <= resting
+
+    awaited(all_protected, 30, "a stop for every position", stack)
+
+
+def test_balances_and_orders_of_the_ledger_equal_the_exchange(stack: RunningStack) -> None:
+    def agree() -> bool:
+        venue = stack.venue()
+        try:
+            reading = venue.account()
+            expected = stack.ask(lambda ledger: ledger.expected_balances("main"))
+            balances = {asset: balance.total for asset, balance in reading.balances.items() if balance.total}
+            on_exchange = {order.client_order_id for order in venue.open_orders()}
+        finally:
+            venue.close()
+        live = stack.ask(lambda ledger: {order.client_order_id for order in ledger.live_orders("main")})
+        return balances == {asset: amount for asset, amount in expected.items() if amount} and on_exchange == live
+
+    awaited(agree, 30, "ledger and exchange agree", stack)
+
+
+def test_a_filled_order_is_explained_back_to_its_bars(stack: RunningStack) -> None:
+    order_id = stack.ask(_first_entry)
+    answer = stack.command("explain", order_id, "--json")
+    assert answer.returncode == 0, answer.stderr
+    story = json.loads(answer.stdout)
+    symbol = story["order"]["symbol"]
+    assert story["decision"]["inputs"]["bars"]["hash"]
+    assert story["decision"]["inputs"]["bars"]["version"] >= 0
+    assert {signal["symbol"] for signal in story["signals"]} == {symbol}
+    assert story["features"]["symbol"] == symbol
+    assert story["features"]["close_time"] == story["decision"]["as_of"]
+    assert "raw_bars.high_low_enclose" in story["checks"]
+    assert sum(Decimal(fill["amount"]) for fill in story["fills"]) == Decimal(story["order"]["filled"])
+
+
+def test_a_recomputed_day_has_the_targets_that_were_decided_live(stack: RunningStack) -> None:
+    today = datetime.now(UTC).date().isoformat()
+    answer = stack.command("backfill", "--from", today, "--to", today)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    query = """query { assetChecksOrError(
+        assetKey: {path: ["target_positions"]}, checkName: "recomputed_equals_live"
+    ) { ... on AssetChecks { checks { executionForLatestMaterialization {
+        status evaluation { success metadataEntries { label ... on IntMetadataEntry { intValue } } }
+    } } } } }"""
+    (check,) = stack.graphql(query)["assetChecksOrError"]["checks"]
+    evaluation = check["executionForLatestMaterialization"]["evaluation"]
+    numbers = {entry["label"]: entry.get("intValue") for entry in evaluation["metadataEntries"]}
+    assert evaluation["success"], numbers
+    assert numbers["decisions_recomputed"] >= 1
+    assert numbers["decisions_different"] == 0
+
+
+def test_the_plan_can_be_seen_without_sending_anything(stack: RunningStack) -> None:
+    before = stack.ask(lambda ledger: len(ledger.orders("main")))
+    answer = stack.command("plan", "--dry-run")
+    assert answer.returncode == 0, answer.stderr
+    assert "USDT" in answer.stdout
+    entries = stack.ask(lambda ledger: [o for o in ledger.orders("main") if o.role == Role.ENTRY])
+    assert before <= stack.ask(lambda ledger: len(ledger.orders("main")))
+    assert all(order.state != OrderState.PLANNED for order in entries)
+
+
+def _first_entry(ledger: Ledger) -> str:
+    filled = [order for order in ledger.orders("main") if order.role == Role.ENTRY and order.filled]
+    return filled[-1].client_order_id
