@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +23,8 @@ from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import write_private
 
 STEADY_READS_MAX = 5
+UNBOOKED_S_MAX = 15.0
+"""How long after a flatten the others wait for its journal to be booked; longer, and positions would lack stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ def resume(home: Home) -> bool:
 
     Raises GateClosed while a `flatten` runs: it must end first.
     """
-    if flattening(home):
+    if flatten_runs(home):
         raise GateClosed("a flatten is selling everything", thing=str(home.root), repair="Wait until it has ended.")
     flatten_file(home).unlink(missing_ok=True)
     existed = home.pause.exists()
@@ -81,15 +84,30 @@ def flatten_file(home: Home) -> Path:
     return home.control / "flatten.json"
 
 
-def flattening(home: Home) -> bool:
-    """Whether a `flatten` runs: nobody else may send. The mark of one that died does not count."""
+def flatten_runs(home: Home) -> bool:
+    """Whether the process that wrote the mark lives and has not ended its work."""
     try:
-        pid = int(json.loads(flatten_file(home).read_text())["pid"])
+        stored = json.loads(flatten_file(home).read_text())
+        return "ended" not in stored and pid_lives(int(stored["pid"]))
     except FileNotFoundError:
         return False
     except (OSError, ValueError, KeyError, TypeError):
         return True  # somebody is writing it
-    return pid_lives(pid)
+
+
+def flattening(home: Home) -> bool:
+    """Whether nobody else may send: a `flatten` runs, or ended so lately that the ledger may not know its sales.
+
+    The mark of one that was killed does not count. Without the pause after the end, a guard that still sees the
+    position would put a stop over coins that are not ours.
+    """
+    if flatten_runs(home):
+        return True
+    try:
+        ended_s_ago = time.time() - flatten_file(home).stat().st_mtime
+        return "ended" in json.loads(flatten_file(home).read_text()) and ended_s_ago < UNBOOKED_S_MAX
+    except (OSError, ValueError):
+        return False
 
 
 def pid_lives(pid: int) -> bool:
@@ -104,14 +122,17 @@ def pid_lives(pid: int) -> bool:
 
 @contextlib.contextmanager
 def flatten_mark(home: Home, at: datetime) -> Iterator[None]:
-    """Hold `flatten.json` for as long as the block runs. Raises GateClosed when another flatten holds it."""
-    if flattening(home):
+    """Hold `flatten.json` for as long as the block runs; what remains of it says that it ended.
+
+    Raises GateClosed when another flatten runs.
+    """
+    if flatten_runs(home):
         raise GateClosed("another flatten runs already", thing=str(home.root), repair="Wait until it has ended.")
     write_private(flatten_file(home), json.dumps({"pid": os.getpid(), "at": at.isoformat()}) + "\n")
     try:
         yield
     finally:
-        flatten_file(home).unlink(missing_ok=True)
+        write_private(flatten_file(home), json.dumps({"pid": os.getpid(), "at": at.isoformat(), "ended": True}) + "\n")
 
 
 def record_positions(

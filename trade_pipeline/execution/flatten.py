@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from trade_pipeline.errors import OrderNotFound, OrderRefused, OutcomeUnknown, TradePipelineError, VenueUnavailable
 from trade_pipeline.execution.control import RecordedPositions, flatten_mark, pause, paused, read_positions
-from trade_pipeline.execution.holdings import managed_amount, symbols_to_look_at
+from trade_pipeline.execution.holdings import change_of, managed_amount, symbols_to_look_at
 from trade_pipeline.execution.ids import client_order_id, intent_id, is_ours
 from trade_pipeline.execution.journal import Journal, sendings
 from trade_pipeline.execution.rounding import amount_down, is_dust
@@ -160,60 +160,93 @@ def _cancel(work: _Work, order: VenueOrder) -> None:
 
 def _sell_all(work: _Work) -> None:
     markets = work.venue.markets()
-    symbols = symbols_to_look_at(work.record, work.venue.account(), markets, work.settings.market.quote_asset)
+    account = work.venue.account()
+    symbols = symbols_to_look_at(work.record, account, markets, work.settings.market.quote_asset)
+    tops = work.venue.book_tops(symbols)
     for symbol in sorted(set(work.record.positions if work.record else ()) - set(markets)):
         work.report.problems.append(f"{symbol}: the exchange does not list it any more")
     for symbol in symbols:
+        top = tops.get(symbol)
+        price = top.bid if top and top.bid > 0 else (top.last if top else Decimal(0))
         try:
-            _sell(work, symbol, markets[symbol])
+            _in_patience(work, _Sale(work, symbol, markets[symbol], price).run)
         except TradePipelineError as error:
             work.report.problems.append(f"{symbol}: {error}")
 
 
-def _sell(work: _Work, symbol: str, rules: MarketRules) -> None:
-    intent = intent_id(work.settings.account, work.cause, symbol, Role.EXIT)
-    done = [sending.attempt for sending in sendings(work.home, booked_too=True) if sending.intent_id == intent]
-    first = max(done, default=-1) + 1
-    for attempt in range(first, first + SALES_PER_SYMBOL_MAX):
-        if not work.in_time():
-            break
-        managed = managed_amount(work.venue, symbol, rules, work.record, work.prefix)
-        amount = _to_sell(work, symbol, rules, managed)
-        if amount is None:
-            return
-        name = client_order_id(work.prefix, work.settings.account, intent, attempt)
-        request = OrderRequest(name, symbol, Side.SELL, OrderType.MARKET, amount)
-        work.journal.sending(intent, attempt, request, REASON, work.now())
-        sold = _send(work, request)
-        _note_sale(work.report, sold)
-        if sold is None or sold.filled < amount:
-            # Whatever took or locked the coins may be an order of ours that came in between.
-            _cancel_all(work, symbol)
-            work.sleep(POLL_S)
-    left = managed_amount(work.venue, symbol, rules, work.record, work.prefix)
-    if _to_sell(work, symbol, rules, left) is not None:
-        work.report.problems.append(f"{symbol}: {_plain(left)} could not be sold in time")
+def _in_patience(work: _Work, act: Callable[[], None]) -> None:
+    """Act again after what the exchange, or our own budget, asks us to wait for; as long as there is time."""
+    while True:
+        try:
+            return act()
+        except VenueUnavailable as error:
+            wait_s = float(getattr(error, "retry_after_s", POLL_S))
+            if work.clock() + wait_s >= work.deadline:
+                raise
+            work.sleep(wait_s)
 
 
-def _to_sell(work: _Work, symbol: str, rules: MarketRules, managed: Decimal) -> Decimal | None:
-    """The amount of the next market order; None when nothing, or only residue, is left."""
-    if managed <= 0:
+@dataclass(slots=True)
+class _Sale:
+    """Sells one symbol, in as many market orders as it takes. `price` in quote only tells residue from more."""
+
+    work: _Work
+    symbol: str
+    rules: MarketRules
+    price: Decimal
+    managed: Decimal = Decimal(0)
+    free: Decimal = Decimal(0)
+
+    def run(self) -> None:
+        work = self.work
+        intent = intent_id(work.settings.account, work.cause, self.symbol, Role.EXIT)
+        done = [sending.attempt for sending in sendings(work.home, booked_too=True) if sending.intent_id == intent]
+        first = max(done, default=-1) + 1
+        self._read()
+        for attempt in range(first, first + SALES_PER_SYMBOL_MAX):
+            amount = self._next_amount()
+            if amount is None:
+                return
+            if not work.in_time():
+                break
+            name = client_order_id(work.prefix, work.settings.account, intent, attempt)
+            request = OrderRequest(name, self.symbol, Side.SELL, OrderType.MARKET, amount)
+            work.journal.sending(intent, attempt, request, REASON, work.now())
+            self._settle(_send(work, request), amount)
+        work.report.problems.append(f"{self.symbol}: {_plain(self.managed)} could not be sold in time")
+
+    def _read(self) -> None:
+        self.managed = managed_amount(self.work.venue, self.symbol, self.rules, self.work.record, self.work.prefix)
+        self.free = self.work.venue.account().free(self.rules.base) if self.managed > 0 else Decimal(0)
+
+    def _settle(self, sold: VenueOrder | None, amount: Decimal) -> None:
+        _note_sale(self.work.report, sold)
+        if sold is None:
+            # Whatever locked or took the coins may be an order of ours that came in between.
+            _cancel_all(self.work, self.symbol)
+            self.work.sleep(POLL_S)
+        if sold is None or (sold.filled > 0 and not sold.trades):
+            return self._read()
+        change = sum((change_of(trade, self.rules.base) for trade in sold.trades), Decimal(0))
+        self.managed += change
+        self.free += change
+        if sold.filled < amount:
+            self.work.sleep(POLL_S)
         return None
-    free = work.venue.account().free(rules.base)
-    top = work.venue.book_tops([symbol]).get(symbol)
-    price = top.bid if top and top.bid > 0 else (top.last if top else Decimal(0))
-    sellable = min(managed, free)
-    if price > 0 and is_dust(sellable, price, rules):
-        work.report.residue[symbol] = sellable
-        if not is_dust(managed, price, rules):
-            work.report.problems.append(f"{symbol}: {_plain(managed - free)} are locked by an order that is not ours")
+
+    def _next_amount(self) -> Decimal | None:
+        """The amount of the next market order; None when nothing, or only residue, is left."""
+        sellable, report = min(self.managed, self.free), self.work.report
+        # Without a price the exchange decides whether it is too little: a guess would not.
+        dust = is_dust(sellable, self.price, self.rules) if self.price > 0 else amount_down(sellable, self.rules) <= 0
+        if not dust:
+            return amount_down(min(sellable, self.rules.market_amount_max), self.rules)
+        if sellable > 0:
+            report.residue[self.symbol] = sellable
+        if self.price > 0 and not is_dust(self.managed, self.price, self.rules):
+            locked = _plain(self.managed - self.free)
+            report.problems.append(f"{self.symbol}: {locked} are not free, an order that is not ours may hold them")
         return None
-    # Without a price the exchange decides whether it is too little: a guess would not.
-    amount = amount_down(min(sellable, rules.market_amount_max), rules)
-    if amount <= 0:
-        work.report.residue[symbol] = sellable
-        return None
-    return amount
 
 
 def _send(work: _Work, request: OrderRequest) -> VenueOrder | None:

@@ -44,20 +44,21 @@ def managed_amount(
     since = record.at if record and record.at else BEGINNING
     if record and symbol in record.positions and known is None:
         since = BEGINNING
+    trades = [trade for trade in _trades_since(venue, symbol, known) if known is not None or trade.at > since]
+    amount = known.amount if known else Decimal(0)
+    if not trades:
+        return max(amount, Decimal(0))
     orders = venue.orders(symbol, max(since - ORDERS_BEFORE, BEGINNING))
     ours = {order.order_id for order in orders if is_ours(order.client_order_id, prefix)}
     ours |= known.live_order_ids if known else frozenset()
-    amount = known.amount if known else Decimal(0)
-    if not ours:
-        return max(amount, Decimal(0))
-    for trade in _trades_since(venue, symbol, known):
-        counted = known is None and trade.at <= since
-        if trade.order_id in ours and not counted:
-            amount += _change(trade, rules.base)
+    for trade in trades:
+        if trade.order_id in ours:
+            amount += change_of(trade, rules.base)
     return max(amount, Decimal(0))
 
 
-def _change(trade: VenueTrade, base: str) -> Decimal:
+def change_of(trade: VenueTrade, base: str) -> Decimal:
+    """By how much a trade changes the base amount, a fee in base included."""
     fee = trade.fee if trade.fee_asset == base else Decimal(0)
     return (trade.amount if trade.side is Side.BUY else -trade.amount) - fee
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from trade_pipeline.errors import IllegalTransition, LedgerError
-from trade_pipeline.execution.control import flattening
+from trade_pipeline.execution.control import flatten_file, flatten_runs
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Event, Intent, Lease
 from trade_pipeline.schemas.trading import (
@@ -113,7 +113,7 @@ def import_journal(ledger: Ledger, home: Home, *, lease: Lease | None = None) ->
     and an event says so. Raises LeaseHeld, LedgerUnavailable.
     """
     files = unbooked_files(home)
-    if not files or flattening(home):
+    if not files or flatten_runs(home):
         return 0
     lines = _lines(files)
     for account in {str(line["account"]) for line in lines if "account" in line}:
@@ -122,6 +122,7 @@ def import_journal(ledger: Ledger, home: Home, *, lease: Lease | None = None) ->
     (home.journal / BOOKED).mkdir(exist_ok=True)
     for path in files:
         path.rename(home.journal / BOOKED / path.name)
+    flatten_file(home).unlink(missing_ok=True)  # from here on the ledger knows what was sold
     return len(files)
 
 

@@ -21,7 +21,7 @@ from trade_pipeline.venues.protocols import BarsAnswer
 from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, PublicReads, backoff
 from trade_pipeline.venues.rate_budget import Cooldown
 
-READ_SHARE = 0.7
+READ_SHARE = 0.5
 """Of the address's weight limit: the rest is for the account's reads and for orders, in other processes."""
 PAGES_MAX = 10_000
 

@@ -37,8 +37,9 @@ from trade_pipeline.venues.market_rules import Listing, read_listing
 from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, PublicReads, backoff, utc_now
 from trade_pipeline.venues.rate_budget import Cooldown, RollingWindow, per_second
 
-READ_SHARE = 0.2
-"""Of the address's weight limit, for the account's reads in this process."""
+READ_SHARE = 0.5
+"""Of the address's weight limit, for the account's reads in this process. The other processes of a stack share the
+address: a 429 is still possible, and then honoured."""
 RESYNCS_MAX = 2
 CANCEL_ATTEMPTS_MAX = 3
 ORDER_PAGES_MAX = 100
@@ -59,8 +60,7 @@ class _Line:
         self.budget = budget
         self._lock = threading.Lock()
 
-    def ask(self, method: str, params: Mapping[str, Any], cost: float) -> Any:
-        self.budget.acquire(cost)
+    def ask(self, method: str, params: Mapping[str, Any]) -> Any:
         with self._lock:
             return getattr(self.client, method)(dict(params))
 
@@ -209,8 +209,10 @@ class BinanceTrading(PublicReads):
 
     def _once(self, line: _Line, method: str, params: Mapping[str, Any], asked: Asked, cost: float) -> Any:
         self._cooldown.check()
+        # Outside of what the cooldown notes: our own budget for reads must not silence orders.
+        line.budget.acquire(cost)
         try:
-            return line.ask(method, params, cost)
+            return line.ask(method, params)
         except Exception as error:
             failure = own_error(error, asked)
         self._cooldown.note(failure)

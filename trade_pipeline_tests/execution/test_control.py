@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,8 +12,10 @@ import pytest
 
 from trade_pipeline.errors import GateClosed
 from trade_pipeline.execution.control import (
+    UNBOOKED_S_MAX,
     flatten_file,
     flatten_mark,
+    flatten_runs,
     flattening,
     pause,
     paused,
@@ -56,8 +59,16 @@ def test_only_one_flatten_runs_and_its_mark_goes_with_it(home: Home) -> None:
             raise AssertionError("two flattens run")
         with pytest.raises(GateClosed):
             resume(home)
+    assert not flatten_runs(home)
+
+
+def test_others_wait_after_a_flatten_until_its_sales_can_be_booked_but_not_forever(home: Home) -> None:
+    with flatten_mark(home, START):
+        pass
+    assert flattening(home)
+    long_ago_s = time.time() - UNBOOKED_S_MAX - 1
+    os.utime(flatten_file(home), (long_ago_s, long_ago_s))
     assert not flattening(home)
-    assert not flatten_file(home).exists()
 
 
 def test_the_mark_of_a_flatten_that_was_killed_does_not_count(home: Home) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from trade_pipeline.errors import OutcomeUnknown, VenueUnavailable
-from trade_pipeline.execution.control import flattening, paused, read_positions, record_positions
+from trade_pipeline.execution.control import flatten_runs, flattening, paused, read_positions, record_positions
 from trade_pipeline.execution.flatten import FlattenReport, flatten
 from trade_pipeline.execution.journal import import_journal, sendings, unbooked_files
 from trade_pipeline.execution.rounding import amount_down, on_step
@@ -83,10 +83,12 @@ def test_our_orders_are_cancelled_and_our_coins_sold_and_nothing_else(
     assert any("STOP_LOSS" in line for line in report.lines())
 
 
-def test_nothing_is_bought_again_and_the_mark_is_gone(exchange: RunningExchange, venue: BinanceTrading) -> None:
+def test_nothing_is_bought_again_and_the_mark_says_that_it_ended(
+    exchange: RunningExchange, venue: BinanceTrading
+) -> None:
     run(exchange, venue)
     assert paused(exchange.home) == "flatten"
-    assert not flattening(exchange.home)
+    assert not flatten_runs(exchange.home)
 
 
 def test_a_second_flatten_finds_nothing_to_do(exchange: RunningExchange, venue: BinanceTrading) -> None:
@@ -141,7 +143,7 @@ def test_an_exchange_that_is_gone_is_an_error_and_leaves_the_pause(tmp_path: Pat
         flatten(stopped.home, stopped.settings, venue)
     venue.close()
     assert paused(stopped.home) == "flatten"
-    assert not flattening(stopped.home)
+    assert not flatten_runs(stopped.home)
 
 
 class KilledAfterSending:
@@ -201,7 +203,9 @@ def test_the_ledger_learns_everything_from_the_journal_later(
 
     report = run(exchange, venue)
     assert report.complete, report.problems
+    assert flattening(exchange.home)
     assert import_journal(ledger, exchange.home) == 1
+    assert not flattening(exchange.home)
     assert import_journal(ledger, exchange.home) == 0
     assert unbooked_files(exchange.home) == []
 

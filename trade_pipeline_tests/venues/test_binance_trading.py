@@ -158,6 +158,17 @@ def test_after_429_nothing_is_sent_until_the_time_has_passed(
     assert len(exchange.asked("POST", "order")) == 1
 
 
+def test_reads_that_used_up_their_own_budget_do_not_hold_an_order_back(exchange: ScriptedExchange) -> None:
+    venue = BinanceTrading(exchange.url, "k", "s", weight_per_minute=100, read_attempts_max=1)
+    exchange.says("POST", "order", Answer(placed()))
+    venue.markets()
+    with pytest.raises(RateLimited):
+        for _ in range(3):
+            venue.account()
+    assert venue.create(market_order()).state == OrderState.FILLED
+    venue.close()
+
+
 def test_a_ban_silences_every_request(exchange: ScriptedExchange, trading: BinanceTrading) -> None:
     exchange.says("GET", "account", refusal(-1003, "Way too much request weight used.", 418, Retry_After="600"))
     trading_calls = (trading.account, trading.server_time)
