@@ -70,18 +70,13 @@ def run_backfill(home: Path | None, first: str, last: str) -> None:
 
 
 def days_between(first: str, last: str, today: date) -> list[str]:
-    """Partition keys from `first` to `last`. The present day is left out: it is decided live. Raises SettingsError."""
+    """Partition keys from `first` to `last`; of the present day, up to the last closed bar. Raises SettingsError."""
     begin, end = _day(first, "--from"), _day(last, "--to")
     if end < begin:
         raise SettingsError("the last day lies before the first", thing="--to", value=last, repair="Exchange the two.")
-    end = min(end, today - timedelta(days=1))
-    if end < begin:
-        raise SettingsError(
-            "the present day is decided live and is not recomputed",
-            thing="--from",
-            value=first,
-            repair="Go further back.",
-        )
+    if begin > today:
+        raise SettingsError("that day has not begun", thing="--from", value=first, repair="Go further back.")
+    end = min(end, today)
     return [(begin + timedelta(days=offset)).isoformat() for offset in range((end - begin).days + 1)]
 
 

@@ -16,16 +16,18 @@ from trade_pipeline.defs.partitions import Window, day_start, last_close, partit
 AS_OF_TAG = "trade/as_of"
 DECISION_TAG = "trade/decision_id"
 MODE_TAG = "trade/mode"
+BACKFILL_TAG = "dagster/backfill"
 DECIDE_JOB = "decide"
 EXECUTE_JOB = "execute"
 
 
 @dataclass(frozen=True, slots=True)
 class RunTime:
-    """`as_of` of the live day; `live_day` is its partition."""
+    """`as_of` of the live day; `live_day` is its partition. `of_backfill`: history, also when it covers the live day."""
 
     as_of: datetime
     tagged: bool
+    of_backfill: bool = False
 
     @property
     def live_day(self) -> str:
@@ -37,7 +39,7 @@ class RunTime:
 
     def is_live(self, days: Sequence[str]) -> bool:
         """True if this is a decision for now, not history."""
-        return list(days) == [self.live_day]
+        return not self.of_backfill and list(days) == [self.live_day]
 
 
 def run_time(run: dg.DagsterRun, instance: dg.DagsterInstance) -> RunTime:
@@ -48,7 +50,8 @@ def run_time(run: dg.DagsterRun, instance: dg.DagsterInstance) -> RunTime:
     record = instance.get_run_record_by_id(run.run_id)
     if record is None:
         raise dg.DagsterInvariantViolationError(f"run {run.run_id} is not in the instance's storage")
-    return RunTime(last_close(record.create_timestamp.astimezone(UTC)), tagged=False)
+    created_at = record.create_timestamp.astimezone(UTC)
+    return RunTime(last_close(created_at), tagged=False, of_backfill=BACKFILL_TAG in run.tags)
 
 
 def parse_time(text: str) -> datetime:

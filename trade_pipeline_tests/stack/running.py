@@ -26,6 +26,8 @@ from trade_pipeline.venues.protocols import TradingVenue
 
 Found = TypeVar("Found")
 POLL_S = 0.5
+EXCHANGE_POLL_S = 5.0
+"""Reading the account costs weight, and the exchange bans the address, stack included, that asks too often."""
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -130,6 +132,19 @@ class RunningStack:
         status = json.loads(self.command("status", "--json").stdout)
         return {item["name"]: item["process_id"] for item in status["processes"] if item["process_id"]}
 
+    def ledger_equals_exchange(self) -> bool:
+        """Balances and open orders, to the last digit."""
+        venue = self.venue()
+        try:
+            reading = venue.account()
+            on_exchange = {order.client_order_id for order in venue.open_orders()}
+        finally:
+            venue.close()
+        expected = self.ask(lambda ledger: ledger.expected_balances("main"))
+        live = self.ask(lambda ledger: {order.client_order_id for order in ledger.live_orders("main")})
+        balances = {asset: balance.total for asset, balance in reading.balances.items() if balance.total}
+        return balances == {asset: amount for asset, amount in expected.items() if amount} and on_exchange == live
+
     def newest_decision_at(self) -> datetime | None:
         decision = self.ask(lambda ledger: ledger.newest_decision("main"))
         return decision.as_of if decision else None
@@ -144,7 +159,9 @@ class RunningStack:
         return self.ask(question)
 
 
-def awaited(question: Callable[[], Found | None], within_s: float, what: str, stack: RunningStack) -> Found:
+def awaited(
+    question: Callable[[], Found | None], within_s: float, what: str, stack: RunningStack, poll_s: float = POLL_S
+) -> Found:
     """The first true answer; a part of the stack that is down for a moment is asked again."""
     deadline = time.monotonic() + within_s
     last: Exception | None = None
@@ -155,7 +172,7 @@ def awaited(question: Callable[[], Found | None], within_s: float, what: str, st
                 return answer
         except Exception as error:  # the caller awaits a state; how its absence shows does not matter
             last = error
-        time.sleep(POLL_S)
+        time.sleep(poll_s)
     raise AssertionError(f"not within {within_s:g} s: {what} ({last!r}); {stack.log.read_text()[-2000:]}")
 
 

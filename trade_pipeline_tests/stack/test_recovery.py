@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from trade_pipeline.ledger.ledger import Ledger
-from trade_pipeline_tests.stack.running import RunningStack, awaited
+from trade_pipeline_tests.stack.running import EXCHANGE_POLL_S, RunningStack, awaited
 
 pytestmark = pytest.mark.stack
 
@@ -41,7 +41,7 @@ def test_a_killed_process_comes_back_and_trading_goes_on(stack: RunningStack, na
     killed_at = datetime.now(UTC)
     awaited(lambda: stack.pids().get(name) not in {None, before} or None, 60, f"{name} runs again", stack)
     awaited(lambda: stack.executed_after(killed_at) or None, 150, f"a decision after {name} was killed", stack)
-    awaited(lambda: _ledger_equals_exchange(stack) or None, 60, "ledger and exchange agree", stack)
+    awaited(stack.ledger_equals_exchange, 60, "ledger and exchange agree", stack, EXCHANGE_POLL_S)
     assert stack.ask(_orders_per_intent_max) <= 1
     assert psutil.pid_exists(stack.process.pid)
 
@@ -50,19 +50,6 @@ def _wait_for_the_middle_of_a_minute() -> None:
     """So that the kill meets a stack that has just traded, and the next bar is near."""
     while not 20 <= datetime.now(UTC).second < 50:
         time.sleep(0.2)
-
-
-def _ledger_equals_exchange(stack: RunningStack) -> bool:
-    venue = stack.venue()
-    try:
-        reading = venue.account()
-        on_exchange = {order.client_order_id for order in venue.open_orders()}
-    finally:
-        venue.close()
-    expected = stack.ask(lambda ledger: ledger.expected_balances("main"))
-    live = stack.ask(lambda ledger: {order.client_order_id for order in ledger.live_orders("main")})
-    balances = {asset: balance.total for asset, balance in reading.balances.items() if balance.total}
-    return balances == {asset: amount for asset, amount in expected.items() if amount} and on_exchange == live
 
 
 def _orders_per_intent_max(ledger: Ledger) -> int:
