@@ -21,8 +21,7 @@ def check(settings_file: Path | None) -> None:
 
     settings = load_settings(settings_file, environ=os.environ)
     refuse_other_modes(settings)
-    if settings.exchange.replay:
-        check_replay(settings.exchange.replay)
+    check_replay(settings.exchange)
     say(f"the settings are valid (decision hash {settings.decision_hash})")
 
 

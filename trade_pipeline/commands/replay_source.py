@@ -1,31 +1,14 @@
-"""Looks at the recording that `--replay` names before anything starts; playing it is the exchange's business."""
+"""Reads the recording that `--replay` names before anything starts; playing it is the exchange's business."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from trade_pipeline.errors import ReplayFileError
-
-SUFFIXES = (".feather", ".parquet", ".csv")
+from trade_pipeline.settings.market import SimulatedExchangeSettings
 
 
-def check_replay(path: Path) -> None:
-    """Raises ReplayFileError when there is nothing that could be played."""
-    if not path.exists():
-        raise ReplayFileError(
-            "the recording does not exist", thing=str(path), repair="Name a folder or file of recorded bars."
-        )
-    files = [path] if path.is_file() else sorted(item for item in path.iterdir() if item.suffix in SUFFIXES)
-    if not files:
-        raise ReplayFileError(
-            "the folder holds no recorded bars",
-            thing=str(path),
-            repair=f"Put files like BTC_USDT-5m.feather there ({', '.join(SUFFIXES)}).",
-        )
-    if path.is_file() and path.suffix not in SUFFIXES:
-        raise ReplayFileError(
-            "the file is of an unknown kind", thing=str(path), value=path.suffix, repair=f"Use {', '.join(SUFFIXES)}."
-        )
-    for file in files:
-        if file.stat().st_size == 0:
-            raise ReplayFileError("the file is empty", thing=str(file), repair="Record it again or remove it.")
+def check_replay(settings: SimulatedExchangeSettings) -> None:
+    """Raises ReplayFileError when there is nothing that could be played, as the exchange itself would."""
+    from trade_pipeline.exchange.market.recordings import read_recordings
+    from trade_pipeline.exchange.market.replay import start_slot
+
+    if settings.replay is not None:
+        start_slot(read_recordings(settings.replay), settings.replay_from, settings.history_days)

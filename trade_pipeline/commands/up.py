@@ -39,8 +39,7 @@ def run_up(*, settings_file: Path | None, overrides: dict[str, object], console:
         overrides["home"] = os.environ.get("TRADE_PIPELINE_HOME")
     settings = load_settings(settings_file, overrides=overrides, environ=os.environ)
     refuse_other_modes(settings)
-    if settings.exchange.replay:
-        check_replay(settings.exchange.replay)
+    check_replay(settings.exchange)
     home = Home.at(settings.home)
     with HomeLock(home), View(console or Console()) as view:
         prepare_home(home)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
@@ -75,16 +74,17 @@ class StatusReader:
         )
 
     def _processes(self, at: datetime) -> tuple[ProcessLine, ...]:
-        restarts = _restarts(self._home)
+        supervisor = Supervisor(self._home)
+        spawned = supervisor.spawned()
         return tuple(
             ProcessLine(
                 name=state.name,
                 state=state.state,
                 process_id=state.process_id,
-                restarts=restarts.get(state.name, 0),
+                restarts=max(spawned.get(state.name, 1) - 1, 0),
                 uptime_s=max(at.timestamp() - state.started_at, 0.0) if state.alive else 0.0,
             )
-            for state in Supervisor(self._home).states().values()
+            for state in supervisor.states().values()
         )
 
 
@@ -137,18 +137,6 @@ def _positions_by_guard(home: Home) -> list[HeldPosition]:
         if "/" in symbol and amount is not None:
             held.append(HeldPosition(symbol, Decimal(str(amount)), None, None, None, None, ""))
     return held
-
-
-def _restarts(home: Home) -> dict[str, int]:
-    """How often each process was started again since the supervisor began, by the supervisor's own log."""
-    try:
-        text = (home.logs / "supervisor.log").read_text(errors="replace")
-    except OSError:
-        return {}
-    counts: dict[str, int] = {}
-    for name in re.findall(r"spawned: '([^']+)'", text.rpartition("supervisord started with pid")[2]):
-        counts[name] = counts.get(name, -1) + 1
-    return counts
 
 
 def as_json(status: Status) -> str:

@@ -26,6 +26,7 @@ from trade_pipeline.settings.load import read_secrets_file
 START_S = 120.0
 _LOOK_S = 0.1
 _DEATHS_MAX = 3
+CONFIGURATION_EXIT = 2
 _INITIALISE = "initdb"
 
 Report = Callable[[str], None]
@@ -92,10 +93,12 @@ class Stack:
 
     def stop_all(self) -> None:
         """Reverse order of the start, what does not depend on each other at the same time; then the supervisor."""
-        for layer in reversed(_layers(self.processes)):
-            self.stop(layer)
-        self.supervisor.shutdown(_longest_stop(self.processes))
-        stop_orphans(self._surroundings.home)
+        try:
+            for layer in reversed(_layers(self.processes)):
+                self.stop(layer)
+        finally:
+            self.supervisor.shutdown(_longest_stop(self.processes))
+            stop_orphans(self._surroundings.home)
 
 
 class _Start:
@@ -190,6 +193,11 @@ class _Start:
     def _count_death(self, process: Process, state: ProcessState) -> None:
         if state.alive:
             self._deaths.setdefault(process.name, set()).add(state.process_id)
+        elif state.state == "BACKOFF" and self._supervisor.last_exit_status(process.name) == CONFIGURATION_EXIT:
+            # Our own processes end so when a person has to change something: trying again changes nothing.
+            raise ConfigurationError(
+                last_words(self._surroundings.home.logs / f"{process.name}.log").rstrip("."), thing=process.name
+            )
         if len(self._deaths.get(process.name, ())) > _DEATHS_MAX or state.state == "FATAL":
             raise self._failed(process.name, "ends again and again")
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import subprocess
 import sys
 import time
 import xmlrpc.client
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -26,6 +28,7 @@ LOG_BYTES_MAX = 10 * 1024 * 1024
 LOG_FILES = 3
 _RETRIES = 1_000_000  # restart for as long as the stack is wanted
 _START_S = 15.0
+_BEGAN = "supervisord started with pid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,10 +150,31 @@ class Supervisor:
         rows = cast("list[dict[str, Any]]", self._call("getAllProcessInfo"))
         return {
             row["name"]: ProcessState(
-                row["name"], row["statename"], int(row["pid"]), int(row["start"]), str(row["description"])
+                row["name"],
+                row["statename"],
+                int(row["pid"]),
+                int(row["start"]),
+                str(row["description"]),
             )
             for row in rows
         }
+
+    def last_exit_status(self, name: str) -> int | None:
+        """How the process ended when it last did, by the supervisor's log: its answers forget it for quick exits."""
+        try:
+            text = (self._home.logs / "supervisor.log").read_text(errors="replace").rpartition(_BEGAN)[2]
+        except OSError:
+            return None
+        found = re.findall(rf"exited: {re.escape(name)} \(exit status (\d+);", text)
+        return int(found[-1]) if found else None
+
+    def spawned(self) -> dict[str, int]:
+        """How often each process was started since this supervisor began, by its log."""
+        try:
+            text = (self._home.logs / "supervisor.log").read_text(errors="replace").rpartition(_BEGAN)[2]
+        except OSError:
+            return {}
+        return dict(Counter(re.findall(r"spawned: '([^']+)'", text)))
 
     def start_process(self, name: str) -> None:
         with contextlib.suppress(xmlrpc.client.Fault):  # already started: what is wanted
