@@ -25,6 +25,7 @@ from trade_pipeline.defs import resources
 from trade_pipeline.defs.partitions import last_close, partition_of
 from trade_pipeline.defs.resources import OpenStack
 from trade_pipeline.defs.run_time import AS_OF_TAG
+from trade_pipeline.runtime.dagster_storage import engine_of
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import write_settings_in_force
 from trade_pipeline.settings.market import MarketSettings, SimulatedExchangeSettings
@@ -161,7 +162,13 @@ def stack(tmp_path: Path, ledger_url: str) -> Iterator[TestStack]:
     """Five symbols with four days of history."""
     folder = tmp_path / "dagster"
     folder.mkdir()
-    storage = {"storage": {"postgres": {"postgres_url": ledger_url}}, "telemetry": {"enabled": False}}
-    with dg.DagsterInstance.local_temp(str(folder), overrides=storage) as instance:
+    storage = {
+        "module": "trade_pipeline.runtime.dagster_storage",
+        "class": "PooledPostgresStorage",
+        "config": {"postgres_url": ledger_url},
+    }
+    overrides = {"storage": {"custom": storage}, "telemetry": {"enabled": False}}
+    with dg.DagsterInstance.local_temp(str(folder), overrides=overrides) as instance:
         with running_stack(tmp_path, ledger_url, instance, symbols=5) as running:
             yield running
+    engine_of(ledger_url).dispose()  # the database is dropped next
