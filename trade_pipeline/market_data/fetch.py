@@ -124,16 +124,25 @@ def fetch_span(venue: MarketDataVenue, symbols: Sequence[str], start: datetime, 
 
 
 def next_wanted(stored: pl.DataFrame, symbols: Iterable[str], start: datetime) -> dict[str, datetime]:
-    """From where each symbol has to be read: its first hole, else a little before its last bar, else `start`.
+    """From where each symbol has to be read: its first hole or impossible bar, else a little before its last bar.
 
-    `stored` holds the bars from `start` on. A hole is asked for again in every run, because the exchange may fill it.
+    `stored` holds the bars from `start` on, and is read from there where nothing is stored. A hole, or a bar whose
+    prices cannot be true, is asked for again in every run: a feed that has recovered gives the bar as it was.
     """
     length = pl.duration(minutes=1)
     expected = (pl.col("open_time").shift(1).over("symbol") + length).fill_null(pl.lit(start).cast(frames.UTC_MS))
     ordered = stored.select("symbol", "open_time").sort("symbol", "open_time").with_columns(expected.alias("expected"))
     last = ordered.group_by("symbol").agg(pl.col("open_time").max() - (REREAD_BARS - 1) * length)
     holes = ordered.filter(pl.col("open_time") > pl.col("expected")).group_by("symbol").agg(pl.col("expected").min())
-    wanted = dict(last.iter_rows()) | dict(holes.iter_rows())
+    low, high = pl.min_horizontal("open", "close"), pl.max_horizontal("open", "close")
+    impossible = (
+        stored.filter((pl.col("low") <= 0) | (pl.col("low") > low) | (pl.col("high") < high))
+        .group_by("symbol")
+        .agg(pl.col("open_time").min())
+    )
+    wanted = dict(last.iter_rows())
+    for symbol, time in [*holes.iter_rows(), *impossible.iter_rows()]:
+        wanted[symbol] = min(wanted[symbol], time)
     return {symbol: max(wanted.get(symbol, start), start) for symbol in symbols}
 
 

@@ -175,3 +175,12 @@ def test_a_hole_in_what_is_stored_is_asked_for_again() -> None:
     assert next_wanted(stored, ["BTC/USDT"], START) == {"BTC/USDT": START + 4 * MINUTE}
     late_listing = bars(3, first=7, symbols=("BTC/USDT",))
     assert next_wanted(late_listing, ["BTC/USDT"], START) == {"BTC/USDT": START}
+
+
+def test_a_bar_whose_prices_cannot_be_true_is_asked_for_again() -> None:
+    broken = pl.col("open_time") == START + 3 * MINUTE
+    stored = bars(10, symbols=("BTC/USDT",))
+    negative = stored.with_columns(pl.when(broken).then(-pl.col("low")).otherwise("low").alias("low"))
+    assert next_wanted(negative, ["BTC/USDT"], START) == {"BTC/USDT": START + 3 * MINUTE}
+    swapped = stored.with_columns(pl.when(broken).then(pl.col("low") / 2).otherwise("high").alias("high"))
+    assert next_wanted(swapped, ["BTC/USDT"], START) == {"BTC/USDT": START + 3 * MINUTE}
