@@ -141,8 +141,8 @@ def next_wanted(stored: pl.DataFrame, symbols: Iterable[str], start: datetime) -
         .agg(pl.col("open_time").min())
     )
     wanted = dict(last.iter_rows())
-    for symbol, time in [*holes.iter_rows(), *impossible.iter_rows()]:
-        wanted[symbol] = min(wanted[symbol], time)
+    for symbol, first in [*holes.iter_rows(), *impossible.iter_rows()]:
+        wanted[symbol] = min(wanted[symbol], first)
     return {symbol: max(wanted.get(symbol, start), start) for symbol in symbols}
 
 

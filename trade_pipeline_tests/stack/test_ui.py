@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
 
 from trade_pipeline_tests.stack.browser import chromium_path, open_page
 from trade_pipeline_tests.stack.running import RunningStack, awaited
@@ -31,11 +30,8 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_lineage_shows_every_asset_from_bars_to_targets(stack: RunningStack, pictures: Path) -> None:
-    with open_page(1680, 700) as page:
-        page.goto(f"{stack.ui_url}/asset-groups")
-        page.get_by_text("market", exact=True).first.wait_for()
-        page.keyboard.press("Escape")
-        _expand_groups(page)
+    with open_page(2400, 860) as page:
+        page.goto(f"{stack.ui_url}/assets/approved_targets?view=lineage&lineageScope=upstream&lineageDepth=9")
         for name in ("raw_bars", "bars", "features", "regimes", "signals", "target_positions", "approved_targets"):
             page.get_by_text(name, exact=True).first.wait_for()
         page.wait_for_timeout(1500)  # the graph moves into place
@@ -74,9 +70,3 @@ def _status(stack: RunningStack) -> str | None:
     (check,) = stack.graphql(LATEST_CHECK)["assetChecksOrError"]["checks"]
     execution = check["executionForLatestMaterialization"]
     return str(execution["status"]) if execution else None
-
-
-def _expand_groups(page: Page) -> None:
-    """Groups are drawn closed; the menu of one opens them all."""
-    page.get_by_text("market", exact=True).last.click(button="right")
-    page.get_by_text("Expand all groups").click()
