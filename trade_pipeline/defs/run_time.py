@@ -23,7 +23,7 @@ EXECUTE_JOB = "execute"
 
 @dataclass(frozen=True, slots=True)
 class RunTime:
-    """`as_of` of the live day; `live_day` is its partition. `of_backfill`: history, also when it covers the live day."""
+    """`as_of` of the live day, whose partition is `live_day`. `of_backfill`: history, though it may cover that day."""
 
     as_of: datetime
     tagged: bool

@@ -120,8 +120,19 @@ def situation_now(desk: Desk, targets: Sequence[Target], stopped: str | None) ->
         tops=desk.venue.book_tops(symbols) if symbols else {},
         free_quote=reading.free(desk.settings.market.quote_asset),
         increases_stopped=stopped,
-        halts=desk.halts(),
+        halts={**_locked_since(desk, targets), **desk.halts()},
     )
+
+
+def _locked_since(desk: Desk, targets: Sequence[Target]) -> dict[str, str]:
+    """Symbol -> why: a stop may have sold after the decision read the locks, and must not be bought back by it."""
+    locked = {(lock.strategy, lock.symbol): lock.reason for lock in desk.ledger.locks(desk.account, desk.now())}
+    found: dict[str, str] = {}
+    for target in targets:
+        for strategy, quantity in target.sleeves.items():
+            if quantity > 0 and (strategy, target.symbol) in locked:
+                found[target.symbol] = f"{strategy} is locked after a {locked[strategy, target.symbol]}"
+    return found
 
 
 def _plan_now(desk: Desk, targets: Sequence[Target], stopped: str | None) -> Plan:

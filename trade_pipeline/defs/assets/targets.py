@@ -3,7 +3,7 @@
 # No postponed annotations here: Dagster reads the type of `context` itself.
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
@@ -51,11 +51,25 @@ def decide_now(stack: OpenStack, window: Window, evaluation: Evaluation) -> DayF
         stack.ledger.record_snapshot(snapshot)
     around = surroundings_now(stack, window.as_of)
     frame = targets_of(evaluation, snapshot, settings, around, decision_id=decision_id, as_of=window.as_of)
+    released = release_locks(stack, evaluation, around.locks)
     kinds: dict[str, int] = dict(frame.group_by("kind").len().iter_rows())
-    notes: dict[str, object] = {"decision_id": decision_id, "equity_quote": float(snapshot.equity_quote)}
+    notes: dict[str, object] = {
+        "decision_id": decision_id,
+        "equity_quote": float(snapshot.equity_quote),
+        "locks_released": released,
+    }
     return DayFrames(
         (window,), lambda _: frame, {window.day: notes | {str(k): kinds.get(str(k), 0) for k in TargetKind}}
     )
+
+
+def release_locks(stack: OpenStack, evaluation: Evaluation, locks: Collection[tuple[str, str]]) -> int:
+    """Lift the locks of strategies whose score has come back to zero (TRADING 13); it counts from the next bar on."""
+    ended = evaluation.signals.filter(pl.col("score") <= 0).select("strategy", "symbol").rows()
+    free = sorted(set(locks) & set(ended))
+    for strategy, symbol in free:
+        stack.ledger.unlock(stack.settings.account, strategy, symbol)
+    return len(free)
 
 
 def surroundings_now(stack: OpenStack, as_of: datetime) -> Surroundings:
