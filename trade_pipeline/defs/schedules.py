@@ -11,19 +11,25 @@ import dagster as dg
 from trade_pipeline.defs.jobs import decide, reports
 from trade_pipeline.defs.partitions import last_close, partition_of
 from trade_pipeline.defs.resources import HOME_VARIABLE
-from trade_pipeline.defs.run_time import AS_OF_TAG
+from trade_pipeline.defs.run_time import AS_OF_TAG, MODE_TAG
 from trade_pipeline.errors import SettingsError
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import settings_in_force
+from trade_pipeline.settings.root import Mode
+
+
+def mode_in_force() -> Mode:
+    """The mode of this process's stack, sim where none is named. Reads one small file, no more."""
+    home = os.environ.get(HOME_VARIABLE, "")
+    try:
+        return settings_in_force(Home.at(Path(home))).mode if home else "sim"
+    except SettingsError:
+        return "sim"
 
 
 def starts_running() -> bool:
-    """In mode sim everything runs at once; elsewhere a person switches it on. Reads one small file, no more."""
-    home = os.environ.get(HOME_VARIABLE, "")
-    try:
-        return not home or settings_in_force(Home.at(Path(home))).mode == "sim"
-    except SettingsError:
-        return True
+    """In mode sim everything runs at once; elsewhere a person switches it on."""
+    return mode_in_force() == "sim"
 
 
 SCHEDULE_STATUS = dg.DefaultScheduleStatus.RUNNING if starts_running() else dg.DefaultScheduleStatus.STOPPED
@@ -44,7 +50,7 @@ def bar_close(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=f"bar_close:{as_of.isoformat()}",
         partition_key=partition_of(as_of),
-        tags={AS_OF_TAG: as_of.isoformat()},
+        tags={AS_OF_TAG: as_of.isoformat(), MODE_TAG: mode_in_force()},
     )
 
 
