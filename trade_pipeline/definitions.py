@@ -10,7 +10,7 @@ from trade_pipeline.defs.assets.reports import closed_trades, equity_curve
 from trade_pipeline.defs.assets.targets import approved_targets, target_positions
 from trade_pipeline.defs.checks import ALL_CHECKS
 from trade_pipeline.defs.execute import execute
-from trade_pipeline.defs.exits import exit_watch, exits
+from trade_pipeline.defs.exits import exit_watch, exits, stand_in_for_guard
 from trade_pipeline.defs.io_manager import IO_MANAGER_KEY, LakeIOManager
 from trade_pipeline.defs.jobs import decide, reports
 from trade_pipeline.defs.resources import Stack
@@ -33,7 +33,7 @@ defs = dg.Definitions(
         exits,
     ],
     asset_checks=ALL_CHECKS,
-    jobs=[decide, execute, reports],
+    jobs=[decide, execute, reports, stand_in_for_guard],
     schedules=SCHEDULES,
     sensors=[on_approved_targets, on_approved_targets_twin, exit_watch],
     resources={"stack": stack, IO_MANAGER_KEY: LakeIOManager(stack=stack)},

@@ -9,7 +9,7 @@ import dagster as dg
 import pytest
 
 from trade_pipeline.definitions import defs
-from trade_pipeline.defs.exits import exit_watch, observe
+from trade_pipeline.defs.exits import exit_watch, must_stand_in, observe
 from trade_pipeline.defs.io_manager import read_window
 from trade_pipeline.defs.partitions import window_of
 from trade_pipeline.defs.resources import Stack
@@ -46,11 +46,23 @@ def test_the_exit_watch_shows_a_change_once(stack: TestStack) -> None:
     first = exit_watch(context)
     assert isinstance(first, dg.SensorResult)
     again = dg.build_sensor_context(instance=stack.instance, cursor=first.cursor, resources={"stack": Stack()})
-    assert isinstance(exit_watch(again), dg.SkipReason)
+    silent = exit_watch(again)
+    assert isinstance(silent, dg.SensorResult)
+    assert not silent.asset_events and not silent.run_requests
     stack.open.ledger.record_event(Event(now, "stop_triggered", "warning", "main", "BTC/USDT"))
     changed = exit_watch(again)
     assert isinstance(changed, dg.SensorResult)
     assert changed.asset_events
+
+
+def test_a_silent_guard_is_stood_in_for_while_positions_are_open(stack: TestStack) -> None:
+    assert must_stand_in({"guard_age_s": 16.0, "positions": 1})
+    assert not must_stand_in({"guard_age_s": 3.0, "positions": 1})
+    assert not must_stand_in({"guard_age_s": 60.0, "positions": 0})
+    assert not must_stand_in({"guard_age_s": -1.0, "positions": 1})
+    assert defs.resolve_job_def("stand_in_for_guard").execute_in_process(instance=stack.instance).success
+    age = observe(stack.open, datetime.now(UTC))["guard_age_s"]
+    assert isinstance(age, float) and 0 <= age < 30
 
 
 def test_an_input_loads_its_window_its_day_or_days_before(stack: TestStack) -> None:
