@@ -30,6 +30,12 @@ EXCHANGE_POLL_S = 5.0
 """Reading the account costs weight, and the exchange bans the address, stack included, that asks too often."""
 REPOSITORY = Path(__file__).resolve().parents[2]
 
+_CHECKS = """query Checks($asset: AssetKeyInput!) { assetNodeOrError(assetKey: $asset) { ... on AssetNode {
+    assetChecksOrError { ... on AssetChecks { checks { name executionForLatestMaterialization {
+        status runId evaluation { success metadataEntries { label ... on IntMetadataEntry { intValue } } }
+    } } } }
+} } }"""
+
 
 def clean_environment() -> dict[str, str]:
     """The shell's environment without what names another stack."""
@@ -119,6 +125,13 @@ class RunningStack:
         assert "errors" not in found, found
         data: dict[str, Any] = found["data"]
         return data
+
+    def check(self, asset: str, name: str) -> dict[str, Any] | None:
+        """The latest execution of an asset check as the UI sees it: status, evaluation with its metadata."""
+        data = self.graphql(_CHECKS, {"asset": {"path": [asset]}})
+        found = {item["name"]: item for item in data["assetNodeOrError"]["assetChecksOrError"]["checks"]}
+        execution: dict[str, Any] | None = found[name]["executionForLatestMaterialization"]
+        return execution
 
     def processes(self, name: str) -> list[psutil.Process]:
         """The live processes of one program of the stack: the supervised one and its children."""

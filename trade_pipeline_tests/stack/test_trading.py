@@ -56,13 +56,9 @@ def test_a_recomputed_day_has_the_targets_that_were_decided_live(stack: RunningS
     today = datetime.now(UTC).date().isoformat()
     answer = stack.command("backfill", "--from", today, "--to", today)
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    query = """query { assetChecksOrError(
-        assetKey: {path: ["target_positions"]}, checkName: "recomputed_equals_live"
-    ) { ... on AssetChecks { checks { executionForLatestMaterialization {
-        status evaluation { success metadataEntries { label ... on IntMetadataEntry { intValue } } }
-    } } } } }"""
-    (check,) = stack.graphql(query)["assetChecksOrError"]["checks"]
-    evaluation = check["executionForLatestMaterialization"]["evaluation"]
+    check = stack.check("target_positions", "recomputed_equals_live")
+    assert check is not None
+    evaluation = check["evaluation"]
     numbers = {entry["label"]: entry.get("intValue") for entry in evaluation["metadataEntries"]}
     assert evaluation["success"], numbers
     assert numbers["decisions_recomputed"] >= 1
