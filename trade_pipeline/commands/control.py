@@ -5,17 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from trade_pipeline.commands.context import home_named
+from trade_pipeline.commands.context import home_named, open_context
 from trade_pipeline.commands.output import say
 from trade_pipeline.errors import ConfigurationError
 from trade_pipeline.execution.control import pause, resume
+from trade_pipeline.runtime.health import Surroundings
+from trade_pipeline.runtime.home_lock import HomeLock
 from trade_pipeline.runtime.orphans import stop_orphans
-from trade_pipeline.runtime.stop import request_stop
+from trade_pipeline.runtime.processes import stack_processes
+from trade_pipeline.runtime.stack import Stack
+from trade_pipeline.runtime.stop import Stopper, remove_sockets, request_stop
 from trade_pipeline.runtime.supervise import Supervisor
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.trading import StopPolicy
-
-_SHUTDOWN_S = 60.0
 
 
 def run_down(home: Path | None, policy: StopPolicy | None) -> None:
@@ -27,27 +29,21 @@ def run_down(home: Path | None, policy: StopPolicy | None) -> None:
     supervisor = Supervisor(found)
     if not supervisor.answers():
         left = stop_orphans(found)
+        remove_sockets(found)
         say(f"stopped what was left behind: {', '.join(left)}" if left else "no stack runs in this home")
         return
-    # Its `up` was killed: there is nobody to carry out a policy but us.
-    _policy_without_up(found, policy)
-    supervisor.shutdown(_SHUTDOWN_S)
-    stop_orphans(found)
+    _stop_without_up(found, policy)
     say("stopped")
 
 
-def _policy_without_up(home: Home, policy: StopPolicy | None) -> None:
-    from trade_pipeline.errors import TradePipelineError
-    from trade_pipeline.runtime.remaining import apply_policy, what_remains
-    from trade_pipeline.settings.load import settings_in_force
-
-    try:
-        settings = settings_in_force(home)
-        apply_policy(policy or settings.runtime.stop_policy, home, settings, say)
-        for line in what_remains(home, settings):
-            say(line)
-    except TradePipelineError as error:
-        say(f"the stop policy could not be carried out: {error}")
+def _stop_without_up(home: Home, policy: StopPolicy | None) -> None:
+    """The `up` of this stack was killed: there is nobody but us to carry out a policy."""
+    context = open_context(home.root)
+    environment = context.environment
+    surroundings = Surroundings(home, context.settings, environment)
+    stack = Stack(surroundings, stack_processes(home, context.settings, environment), say)
+    with HomeLock(home):
+        Stopper(stack, home, context.settings, say).run(policy or context.settings.runtime.stop_policy)
 
 
 def run_pause(home: Path | None, reason: str) -> None:

@@ -95,8 +95,12 @@ def _wait(ui_url: str, backfill_id: str) -> None:
         runs = answer["runsOrError"].get("results", [])
         if state["__typename"] != "PartitionBackfill":
             raise ConfigurationError(str(state.get("message")), thing=f"backfill {backfill_id}")
-        if state["status"] in ("COMPLETED_SUCCESS", "COMPLETED"):
+        # Dagster's backfill daemon looks every 30 s; the backfill is one run, whose end is known at once.
+        ended = bool(runs) and all(run["status"] == "SUCCESS" for run in runs)
+        if ended or state["status"] in ("COMPLETED_SUCCESS", "COMPLETED"):
             return _tell(runs)
+        if runs and all(run["status"] in ("FAILURE", "CANCELED") for run in runs):
+            state["status"] = "FAILED"
         if state["status"] in ("COMPLETED_FAILED", "FAILED", "CANCELED", "CANCELING", "FAILING"):
             reason = (state.get("error") or {}).get("message") or "a run of it failed"
             raise ConfigurationError(

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from trade_pipeline.commands.replay_source import check_replay
 from trade_pipeline.errors import ModeRefused, TradePipelineError
+from trade_pipeline.ledger.database import Database
 from trade_pipeline.observe.live import View
 from trade_pipeline.observe.status import StatusReader
 from trade_pipeline.runtime.environment import make_secrets, prepare_home, stack_environment
@@ -25,8 +26,9 @@ from trade_pipeline.runtime.processes import stack_processes
 from trade_pipeline.runtime.stack import Stack
 from trade_pipeline.runtime.stack_file import StackFile, write_stack_file
 from trade_pipeline.runtime.stop import Stopper, take_stop_request
+from trade_pipeline.runtime.watchdog import Watchdog, newest_tick_at
 from trade_pipeline.settings.home import Home
-from trade_pipeline.settings.load import load_settings, write_settings_in_force
+from trade_pipeline.settings.load import load_settings, secrets_from, write_settings_in_force
 from trade_pipeline.settings.root import Settings
 
 _REFRESH_S = 1.0
@@ -121,6 +123,8 @@ def _start(stack: Stack, view: View, stopping: threading.Event) -> None:
 
 def _watch(stack: Stack, home: Home, settings: Settings, view: View, stopping: threading.Event) -> None:
     reader = StatusReader(home, settings, os.environ)
+    database = Database(secrets_from(os.environ, home).ledger_url)
+    watchdog = Watchdog(datetime.now(UTC), lambda: newest_tick_at(database))
     heals = 0
     try:
         while not stopping.is_set():
@@ -130,11 +134,15 @@ def _watch(stack: Stack, home: Home, settings: Settings, view: View, stopping: t
                 with suppress(TradePipelineError):
                     stack.start(stop=stopping)
                 continue
-            began = time.monotonic()
-            view.show(reader.read(datetime.now(UTC)))
+            began, now = time.monotonic(), datetime.now(UTC)
+            view.show(reader.read(now))
+            if watchdog.stuck(now):
+                view.note(f"{now:%H:%M:%S} no schedule has ticked for minutes: restarting the daemon")
+                stack.restart("daemon")
             stopping.wait(max(0.0, _REFRESH_S - (time.monotonic() - began)))
     finally:
         reader.close()
+        database.close()
 
 
 def _take_down(stack: Stack, home: Home, settings: Settings, view: View) -> None:

@@ -8,7 +8,9 @@ from contextlib import closing
 from decimal import Decimal
 
 from trade_pipeline.errors import LedgerError
+from trade_pipeline.execution.control import read_positions
 from trade_pipeline.execution.flatten import FlattenReport, flatten
+from trade_pipeline.execution.rounding import is_dust
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.schemas.trading import OrderType, Side, VenueOrder
 from trade_pipeline.settings.home import Home
@@ -17,6 +19,9 @@ from trade_pipeline.settings.root import Settings
 from trade_pipeline.settings.trading import StopPolicy
 from trade_pipeline.venues.factory import trading_venue
 from trade_pipeline.venues.protocols import TradingVenue
+
+STOP_COVERS_RATIO = Decimal("0.98")
+"""A stop is rounded down to the exchange's step, and a fee in the coin itself cannot be sold."""
 
 _STOPS = (OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT)
 
@@ -57,13 +62,20 @@ def our_orders(venue: TradingVenue, settings: Settings) -> list[VenueOrder]:
 
 def what_remains(home: Home, settings: Settings) -> list[str]:
     """One sentence for each managed position (does its stop rest?) and each open order."""
+    managed = _managed(home, settings)
     with closing(venue_of(home, settings)) as venue:
         orders = our_orders(venue, settings)
+        rules = venue.markets()
+        tops = venue.book_tops([symbol for symbol, _ in managed]) if managed else {}
     stops: dict[str, Decimal] = {}
     for order in orders:
         if order.side is Side.SELL and order.type in _STOPS:
             stops[order.symbol] = stops.get(order.symbol, Decimal(0)) + order.amount - order.filled
-    lines = [_position_line(symbol, amount, stops) for symbol, amount in _managed(home, settings)]
+    lines = []
+    for symbol, amount in managed:
+        known = symbol in rules and symbol in tops
+        residue = known and is_dust(amount, tops[symbol].bid, rules[symbol])
+        lines.append(_position_line(symbol, amount, stops.get(symbol, Decimal(0)), residue))
     lines += [
         f"open order: {order.side} {order.amount - order.filled} {order.symbol} {order.type} {order.client_order_id}"
         for order in orders
@@ -72,17 +84,23 @@ def what_remains(home: Home, settings: Settings) -> list[str]:
     return lines or ["nothing remains open on the exchange"]
 
 
-def _position_line(symbol: str, amount: Decimal, stops: dict[str, Decimal]) -> str:
-    rests = stops.get(symbol, Decimal(0))
-    covered = "its stop rests" if rests >= amount * Decimal("0.98") else f"its stop covers {rests}"
-    return f"open position: {amount.normalize():f} {symbol}, {covered if rests else 'NO STOP RESTS'}"
+def _position_line(symbol: str, amount: Decimal, resting: Decimal, residue: bool) -> str:
+    held = f"{amount.normalize():f} {symbol}"
+    if residue:
+        return f"residue: {held}, below what the exchange lets us sell"
+    if not resting:
+        return f"open position: {held}, NO STOP RESTS"
+    covered = resting >= amount * STOP_COVERS_RATIO
+    return f"open position: {held}, {'its stop rests' if covered else f'its stop covers only {resting}'}"
 
 
 def _managed(home: Home, settings: Settings) -> list[tuple[str, Decimal]]:
+    """From the ledger; from the guard's record while the database is away."""
     ledger = Ledger(secrets_from(os.environ, home).ledger_url)
     try:
         return [(position.symbol, position.amount) for position in ledger.positions(settings.account)]
     except LedgerError:
-        return []
+        recorded = read_positions(home)
+        return [(item.symbol, item.amount) for item in recorded.positions.values() if item.amount] if recorded else []
     finally:
         ledger.close()

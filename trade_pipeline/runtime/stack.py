@@ -91,6 +91,12 @@ class Stack:
                 return
             time.sleep(_LOOK_S)
 
+    def restart(self, name: str) -> None:
+        """Stops one process and starts it again at once."""
+        self.stop([name])
+        with contextlib.suppress(OSError):
+            self.supervisor.start_process(name)
+
     def stop_all(self) -> None:
         """Reverse order of the start, what does not depend on each other at the same time; then the supervisor."""
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -48,10 +49,16 @@ class Stopper:
             self._report(f"the stop policy could not be carried out: {error}")
         finally:
             self._stack.stop_all()
+            remove_sockets(self._home)
 
     def _trades(self) -> bool:
         state = self._stack.states().get("exchange")
         return state is not None and state.alive
+
+
+def remove_sockets(home: Home) -> None:
+    """The sockets live in the temporary directory, outside the home: nothing else would ever remove them."""
+    shutil.rmtree(home.sockets, ignore_errors=True)
 
 
 def request_stop(home: Home, policy: StopPolicy | None) -> bool:
