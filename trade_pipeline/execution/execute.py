@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
@@ -45,6 +46,8 @@ class Execution:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     orders: tuple[Order, ...] = ()
     latency_s: float | None = None
+    slippage: dict[str, Decimal] = field(default_factory=dict)
+    """Client order id -> how much worse than the decision's price it was filled, as a share of that price."""
 
     def detail(self) -> dict[str, object]:
         """As the ledger and the UI keep it."""
@@ -53,6 +56,7 @@ class Execution:
             "orders": [
                 {"client_order_id": o.client_order_id, "symbol": o.symbol, "state": str(o.state)} for o in self.orders
             ],
+            "slippage": {named: f"{ratio:.6f}" for named, ratio in self.slippage.items()},
             "latency_s": self.latency_s,
         }
 
@@ -66,7 +70,13 @@ def execute_decision(desk: Desk, decision_id: str, *, run_id: str, gate: Gate) -
         desk.ledger.claim(decision_id, JOB, run_id)
     except AlreadyClaimed:
         return Execution(decision_id, "already claimed by another run: nothing to do here")
-    result = _execute(desk, decision, run_id, gate)
+    try:
+        result = _execute(desk, decision, run_id, gate)
+    except TradePipelineError as error:
+        # Why nothing more was done belongs to the decision, not only to a run's log.
+        with suppress(TradePipelineError):
+            desk.ledger.record_outcome(decision_id, JOB, f"failed: {error}")
+        raise
     desk.ledger.record_outcome(decision_id, JOB, result.outcome, result.detail())
     return result
 
@@ -90,7 +100,8 @@ def _execute(desk: Desk, decision: Decision, run_id: str, gate: Gate) -> Executi
         desk.ledger.release_lease(lease)
     confirmed = _confirm(desk, orders)
     sentence, latency_s = _sentence(plan, confirmed, stopped), _latency(decision, confirmed)
-    return Execution(decision.decision_id, sentence, dict(plan.verdicts), confirmed, latency_s)
+    slippage = _slippage(plan, confirmed)
+    return Execution(decision.decision_id, sentence, dict(plan.verdicts), confirmed, latency_s, slippage)
 
 
 def _why_no_increase(desk: Desk, decision: Decision, gate: Gate) -> str | None:
@@ -119,6 +130,7 @@ def situation_now(desk: Desk, targets: Sequence[Target], stopped: str | None) ->
         rules=listed,
         tops=desk.venue.book_tops(symbols) if symbols else {},
         free_quote=reading.free(desk.settings.market.quote_asset),
+        free_base={asset: balance.free for asset, balance in reading.balances.items()},
         increases_stopped=stopped,
         halts={**_locked_since(desk, targets), **desk.halts()},
     )
@@ -189,6 +201,12 @@ def _sentence(plan: Plan, orders: Sequence[Order], stopped: str | None) -> str:
         return f"nothing sent: {stopped}"
     reasons = {verdict.reason.split(":")[0] for verdict in plan.verdicts.values()}
     return "nothing to send: " + (", ".join(sorted(reasons)[:3]) if reasons else "no targets")
+
+
+def _slippage(plan: Plan, orders: Sequence[Order]) -> dict[str, Decimal]:
+    planned = {item.request.client_order_id: item for item in plan.orders}
+    ratios = {order.client_order_id: slippage_ratio(planned[order.client_order_id], order) for order in orders}
+    return {named: ratio for named, ratio in ratios.items() if ratio is not None}
 
 
 def slippage_ratio(planned: PlannedOrder, order: Order) -> Decimal | None:

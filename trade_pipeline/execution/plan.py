@@ -62,6 +62,8 @@ class Situation:
     rules: Mapping[str, MarketRules]
     tops: Mapping[str, BookTop]
     free_quote: Decimal
+    free_base: Mapping[str, Decimal] | None = None
+    """Asset -> what no order locks; None where nobody has read it, and then it limits nothing."""
     increases_stopped: str | None = None
     halts: Mapping[str, str] = field(default_factory=dict)
 
@@ -104,13 +106,13 @@ class _Planner:
 
     def _towards(self, target: Target, mine: Sequence[Order]) -> Verdict:
         symbol = target.symbol
-        if target.kind == TargetKind.HOLD or target.quantity is None:
+        wanted = Decimal(0) if target.kind == TargetKind.FLAT else target.quantity
+        if target.kind == TargetKind.HOLD or wanted is None:
             return Verdict("none", f"hold: {target.reason}")
         rules, top = self.at.rules.get(symbol), self.at.tops.get(symbol)
         if rules is None or not rules.active or top is None or top.bid <= 0:
             return Verdict("none", "the exchange does not trade or quote the symbol now")
         held = self.at.positions.get(symbol, Decimal(0))
-        wanted = target.quantity if target.kind == TargetKind.SET else Decimal(0)
         if wanted == held:
             return Verdict("none", "already there" if held else f"flat and to stay flat: {target.reason}")
         if target.kind == TargetKind.SET:
@@ -166,6 +168,11 @@ class _Planner:
             # A resting stop locks its coins: cancel, confirm, recompute from fills, sell (TRADING 14).
             self.cancels.extend(resting)
             return Verdict("cancel", "its stop is cancelled so that the coins can be sold")
+        if self.at.free_base is not None:
+            # RELIABILITY 17: what is free after our own locks are released bounds every sale.
+            amount = min(amount, amount_down(self.at.free_base.get(rules.base, Decimal(0)), rules))
+            if is_dust(amount, top.bid, rules):
+                return Verdict("none", f"only {amount.normalize():f} {rules.base} is free on the exchange")
         price = limit_price(top.bid * (1 - self.execution.entry_slippage_ratio_max), Side.SELL, rules)
         self._add(target, Role.EXIT, Side.SELL, amount, price, f"target below position: {target.reason}")
         return Verdict("sell", f"{amount.normalize():f} {rules.base} at {price} or better: {target.reason}")

@@ -14,8 +14,9 @@ from trade_pipeline.errors import OrderNotFound, VenueError
 from trade_pipeline.execution.desk import EVERY, Desk
 from trade_pipeline.execution.ids import is_ours
 from trade_pipeline.execution.journal import unbooked_files
+from trade_pipeline.execution.locks import lock_after_exit, lock_if_stopped
 from trade_pipeline.execution.submit import apply, book_new_trades, halt
-from trade_pipeline.ledger.records import Event, Lock, Order
+from trade_pipeline.ledger.records import Event, Order
 from trade_pipeline.schemas.trading import AccountReading, OrderState, Role, VenueOrder
 
 LOOK_UPS_BEFORE_ABSENT = 3
@@ -23,7 +24,9 @@ LOOK_UP_LAG_S = 5.0
 """How long after its acceptance bound an order may still be missing from look-ups."""
 PLANNED_S_MAX = 60.0
 """A PLANNED order older than this belongs to a sender that died before it sent."""
-NOT_FOUND = "look-up found nothing"
+MISSING_COINS = "coins are missing"
+NOT_FOUND = "look_up_empty"
+"""Kind of the event that counts an empty look-up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Reconciliation:
     new_fills: int
     changed: tuple[str, ...]
     residuals: dict[str, Decimal] = field(default_factory=dict)
+    shortfalls: dict[str, Decimal] = field(default_factory=dict)
+    """Symbol -> managed base amount that is not in the account: somebody sold it by hand."""
 
 
 def reconcile(desk: Desk, *, at_start: bool = False, full: bool = False) -> Reconciliation:
@@ -53,7 +58,13 @@ def reconcile(desk: Desk, *, at_start: bool = False, full: bool = False) -> Reco
         reading = desk.venue.account()
         fills += _book(desk, _symbols_to_read(desk, reading, set(), True))
         residuals = residuals_of(desk, reading)
-    return Reconciliation(reading, tuple(open_orders), fills, tuple(sorted(changed)), residuals)
+    for order in live:
+        if order.role == Role.PROTECT:
+            # A stop may have been filled by trades that were read for another reason than its look-up.
+            lock_if_stopped(desk, order, desk.ledger.order(order.client_order_id) or order)
+    return Reconciliation(
+        reading, tuple(open_orders), fills, tuple(sorted(changed)), residuals, shortfalls_of(desk, reading)
+    )
 
 
 def residuals_of(desk: Desk, reading: AccountReading) -> dict[str, Decimal]:
@@ -62,6 +73,13 @@ def residuals_of(desk: Desk, reading: AccountReading) -> dict[str, Decimal]:
     assets = set(expected) | set(reading.balances)
     gaps = {asset: reading.total(asset) - expected.get(asset, Decimal(0)) for asset in assets}
     return {asset: gap for asset, gap in sorted(gaps.items()) if gap != 0}
+
+
+def shortfalls_of(desk: Desk, reading: AccountReading) -> dict[str, Decimal]:
+    """Symbol -> by how much its managed position exceeds what the account holds (RELIABILITY statement 27)."""
+    held = desk.ledger.positions(desk.account)
+    gaps = {p.symbol: p.amount - reading.total(p.symbol.split("/")[0]) for p in held if p.updated_at < reading.at}
+    return {symbol: gap for symbol, gap in gaps.items() if gap > 0}
 
 
 def _apply_open(desk: Desk, open_orders: Iterable[VenueOrder], live: Iterable[Order]) -> set[str]:
@@ -120,13 +138,16 @@ def _not_found(desk: Desk, order: Order) -> bool:
     """ABSENT only beyond the acceptance bound and lag, after three empty look-ups and without unexplained balances."""
     if order.state != OrderState.UNKNOWN:
         return False
-    empty = sum(NOT_FOUND in event.evidence for event in desk.ledger.order_events(order.client_order_id))
-    if empty < LOOK_UPS_BEFORE_ABSENT:
-        desk.ledger.mark_unknown(order.client_order_id, f"{NOT_FOUND} ({empty + 1})")
-    if empty + 1 < LOOK_UPS_BEFORE_ABSENT or not _is_overdue(desk, order):
+    events = desk.ledger.events(desk.account, order.sent_at, limit=1000)
+    named = order.client_order_id
+    empty = 1 + sum(event.kind == NOT_FOUND and event.client_order_id == named for event in events)
+    if empty <= LOOK_UPS_BEFORE_ABSENT:
+        severity = "warning" if empty == 1 else "info"
+        desk.ledger.record_event(Event(desk.now(), NOT_FOUND, severity, desk.account, order.symbol, None, named))
+    if empty < LOOK_UPS_BEFORE_ABSENT or not _is_overdue(desk, order):
         return False
     book_new_trades(desk, order.symbol)
-    if residuals_of(desk, desk.venue.account()):
+    if residuals_of(desk, desk.venue.account()).keys() & set(order.symbol.split("/")):
         return False
     desk.ledger.mark_absent(order.client_order_id, "never reached the exchange: bound passed, balances unchanged")
     return True
@@ -137,18 +158,6 @@ def _lock_after_protective_exit(desk: Desk, order: Order, found: VenueOrder) -> 
     if order.role != Role.PROTECT or found.filled <= 0:
         return
     lock_after_exit(desk, order)
-
-
-def lock_after_exit(desk: Desk, order: Order) -> None:
-    """Lock the strategies that held the symbol until the cool-down ends or their score passes through zero."""
-    intent = desk.ledger.intent(order.intent_id)
-    until = desk.now() + timedelta(seconds=desk.settings.exits.lock_cooldown_s)
-    held = desk.ledger.sleeves(desk.account, order.symbol)
-    names = [name for name, amount in held.items() if amount > 0] or list(intent.sleeves if intent else {})
-    locked = {(lock.strategy, lock.symbol) for lock in desk.ledger.locks(desk.account, desk.now())}
-    for name in names:
-        if (name, order.symbol) not in locked:
-            desk.ledger.lock(Lock(desk.account, name, order.symbol, "protective exit", desk.now(), until))
 
 
 def _symbols_to_read(desk: Desk, reading: AccountReading, changed: set[str], full: bool) -> set[str]:
@@ -166,6 +175,16 @@ def _symbols_to_read(desk: Desk, reading: AccountReading, changed: set[str], ful
 def _book(desk: Desk, symbols: Iterable[str]) -> int:
     listed = desk.venue.markets()
     return sum(book_new_trades(desk, symbol) for symbol in sorted(symbols) if symbol in listed)
+
+
+def judge_shortfalls(desk: Desk, shortfalls: dict[str, Decimal], before: dict[str, Decimal]) -> None:
+    """Coins that are missing twice in a row halt the symbol's entries until they are there again."""
+    halts = desk.halts()
+    for symbol in shortfalls.keys() & before.keys():
+        halt(desk, symbol, f"{MISSING_COINS}: {shortfalls[symbol]:f} of the position were sold or moved by hand")
+    for symbol, reason in halts.items():
+        if symbol not in shortfalls and reason.startswith(MISSING_COINS):
+            desk.ledger.unlock(desk.account, EVERY, symbol)
 
 
 def judge_residuals(desk: Desk, residuals: dict[str, Decimal], before: dict[str, Decimal]) -> None:

@@ -9,9 +9,10 @@ import time
 
 from trade_pipeline.errors import (
     ClockSkew,
-    IllegalTransition,
+    DuplicateClientOrderId,
     LeaseHeld,
     LedgerError,
+    LedgerUnavailable,
     OrderNotFound,
     OrderRefused,
     RateLimited,
@@ -20,6 +21,7 @@ from trade_pipeline.errors import (
     WouldTriggerImmediately,
 )
 from trade_pipeline.execution.desk import EVERY, Desk
+from trade_pipeline.execution.locks import lock_if_stopped
 from trade_pipeline.ledger.records import Event, Intent, Lease, Lock, Order
 from trade_pipeline.schemas.order_states import is_live
 from trade_pipeline.schemas.trading import OrderRequest, OrderState, VenueOrder
@@ -68,6 +70,8 @@ def _send_once(desk: Desk, request: OrderRequest) -> Order:
             time.sleep(min(getattr(error, "retry_after_s", 0.1), 1.0))
         except VenueUnavailable as error:
             return ledger.mark_rejected(named, f"not executed: {error}")
+        except DuplicateClientOrderId as error:
+            return _adopt(desk, request, error)
         except WouldTriggerImmediately as error:
             return ledger.mark_rejected(named, f"{WOULD_TRIGGER}: {error}")
         except OrderRefused as error:
@@ -79,12 +83,24 @@ def _send_once(desk: Desk, request: OrderRequest) -> Order:
     raise AssertionError("the loop returns on its last attempt")
 
 
+def _adopt(desk: Desk, request: OrderRequest, error: DuplicateClientOrderId) -> Order:
+    """The exchange has an order of this id, so an earlier request arrived after all (RELIABILITY statement 6)."""
+    try:
+        found = desk.venue.order(request.symbol, request.client_order_id)
+    except TradePipelineError:
+        return desk.ledger.mark_unknown(request.client_order_id, f"there already, and not found yet: {error}")
+    return apply(desk, found, "there already, adopted")
+
+
 def apply(desk: Desk, answer: VenueOrder, evidence: str) -> Order:
     """Write what the exchange says of an order, its trades included. A contradiction halts the symbol's entries."""
     ledger = desk.ledger
     try:
         ledger.apply_venue_order(desk.account, answer, evidence)
-    except IllegalTransition as error:
+    except LedgerUnavailable:
+        raise
+    except LedgerError as error:
+        # One order that contradicts itself must not keep the others from being read.
         halt(desk, answer.symbol, str(error), answer.client_order_id)
     if answer.trades:
         ledger.book_trades(desk.account, answer.trades, prefix=desk.prefix)
@@ -138,6 +154,7 @@ def _after_fills(desk: Desk, order: Order) -> Order:
     if now.request.amount != now.filled and not is_live(now.state):
         book_new_trades(desk, order.symbol)
         now = desk.ledger.order(order.client_order_id) or now
+    lock_if_stopped(desk, order, now)
     return now
 
 

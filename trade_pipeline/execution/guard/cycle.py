@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trade_pipeline.errors import LeaseHeld, TradePipelineError
+from trade_pipeline.errors import LeaseHeld, LeaseLost, LedgerUnavailable, TradePipelineError
 from trade_pipeline.execution.control import record_positions
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.guard.protect import (
@@ -18,10 +18,17 @@ from trade_pipeline.execution.guard.protect import (
     exit_request,
     stop_price,
     stop_request,
+    unprotected,
 )
 from trade_pipeline.execution.ids import client_order_id, intent_id
 from trade_pipeline.execution.journal import import_journal
-from trade_pipeline.execution.reconcile import Reconciliation, judge_residuals, lock_after_exit, reconcile
+from trade_pipeline.execution.locks import lock_after_exit
+from trade_pipeline.execution.reconcile import (
+    Reconciliation,
+    judge_residuals,
+    judge_shortfalls,
+    reconcile,
+)
 from trade_pipeline.execution.snapshot import equity_point
 from trade_pipeline.execution.submit import WOULD_TRIGGER, acquire_lease, cancel, send
 from trade_pipeline.ledger.records import Event, Intent, Lease, Order
@@ -29,6 +36,10 @@ from trade_pipeline.schemas.order_states import is_live
 from trade_pipeline.schemas.trading import BookTop, OrderState, Position, Role, Side
 
 EQUITY_INTERVAL_S = 60.0
+ENTRY_BEFORE = timedelta(minutes=5)
+"""An entry is planned before its first fill; clocks of exchange and ledger may differ."""
+REFUSALS_COUNTED_MAX = 6
+"""Refusals double the pause before the next try, up to 2 to the power of 5 seconds."""
 FALLBACK_DISTANCE_RATIO = Decimal("0.02")
 """Stop distance of a position that no entry of ours explains, as a share of its average price."""
 
@@ -45,15 +56,19 @@ class Guard:
     last: Reconciliation | None = None
     written_view: object = None
     unprotected_since: dict[str, datetime] = field(default_factory=dict)
+    distances: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
+    """Symbol -> (amount, stop distance): worked out again when the position's amount changes."""
+    refused: dict[str, tuple[int, datetime]] = field(default_factory=dict)
+    """Symbol -> (refusals in a row, when to try again): what the exchange refuses is not repeated every second."""
 
     def cycle(self) -> list[str]:
         """Run once; returns one line for each thing done. Raises TradePipelineError when a part is down."""
         said = self._read_account()
         watch = self._watch()
-        pending = [] if self.desk.flatten_is_under_way() else actions(watch, self.desk.settings.exits)
+        pending = [] if self.desk.flatten_is_under_way() else self._due(watch)
         if pending:
             said += self._act(pending)
-        self._note_unprotected(watch, pending)
+        self._note_unprotected(watch)
         self._write_positions(watch)
         self._record_equity(watch.tops)
         self.desk.ledger.heartbeat("guard", {"positions": len(watch.positions), "pending": len(pending)})
@@ -66,7 +81,9 @@ class Guard:
         imported = import_journal(self.desk.ledger, self.desk.home)
         full = imported > 0 or self.swept_at is None or now - self.swept_at > timedelta(seconds=exits.sweep_interval_s)
         found = reconcile(self.desk, at_start=self.account_read_at is None, full=full)
-        judge_residuals(self.desk, found.residuals, self.last.residuals if self.last else {})
+        before = self.last
+        judge_residuals(self.desk, found.residuals, before.residuals if before else {})
+        judge_shortfalls(self.desk, found.shortfalls, before.shortfalls if before else {})
         self.account_read_at, self.last = now, found
         self.swept_at = now if full else self.swept_at
         return [f"booked {found.new_fills} fills"] if found.new_fills else []
@@ -85,13 +102,37 @@ class Guard:
             tops=desk.venue.book_tops(symbols) if symbols else {},
             stops={p.symbol: stop_price(p, self._distance(p), rules[p.symbol]) for p in positions if p.symbol in rules},
             expired_entries=frozenset(order.client_order_id for order in live if self._has_expired(order)),
+            reading=self.last.reading if self.last else None,
         )
 
     def _distance(self, position: Position) -> Decimal:
-        entry = self.desk.ledger.newest_entry_intent(self.desk.account, position.symbol)
-        if entry is not None and entry.stop_distance:
-            return entry.stop_distance
-        return (position.average_price or Decimal(0)) * FALLBACK_DISTANCE_RATIO
+        known = self.distances.get(position.symbol)
+        if known is None or known[0] != position.amount:
+            known = (position.amount, self._distance_by_entries(position))
+            self.distances[position.symbol] = known
+        return known[1]
+
+    def _distance_by_entries(self, position: Position) -> Decimal:
+        """Stop distance of the newest entry that bought something; one that was refused changes no stop."""
+        desk = self.desk
+        for order in desk.ledger.orders(desk.account, position.opened_at and position.opened_at - ENTRY_BEFORE):
+            if order.symbol == position.symbol and order.role == Role.ENTRY and order.filled > 0:
+                intent = desk.ledger.intent(order.intent_id)
+                if intent is not None and intent.stop_distance:
+                    return intent.stop_distance
+        distance = (position.average_price or Decimal(0)) * FALLBACK_DISTANCE_RATIO
+        detail = {"distance": f"{distance:f}", "reason": "no entry of ours says how far the stop is"}
+        event = Event(desk.now(), "stop_distance_assumed", "warning", desk.account, position.symbol, detail=detail)
+        desk.ledger.record_event(event)
+        return distance
+
+    def _due(self, watch: Watch) -> list[Action]:
+        """What is to be done, without what the exchange has just refused."""
+        return [
+            action
+            for action in actions(watch, self.desk.settings.exits)
+            if action.symbol not in self.refused or self.refused[action.symbol][1] <= watch.now
+        ]
 
     def _has_expired(self, order: Order) -> bool:
         if order.role != Role.ENTRY:
@@ -108,10 +149,28 @@ class Guard:
             return []
         try:
             # The lease was waited for: what was seen before it is old.
-            fresh = actions(self._watch(), self.desk.settings.exits)
-            return [self._do(action, lease) for action in fresh]
+            return [self._try(action, lease) for action in self._due(self._watch())]
         finally:
             self.desk.ledger.release_lease(lease)
+
+    def _try(self, action: Action, lease: Lease) -> str:
+        """One symbol's failure never keeps the others without a stop (RELIABILITY 25)."""
+        try:
+            return self._do(action, lease)
+        except (LedgerUnavailable, LeaseLost):
+            raise
+        except TradePipelineError as error:
+            self._note_refusal(action, str(error))
+            return f"{action.symbol}: {action.do} failed: {error}"
+
+    def _note_refusal(self, action: Action, reason: str) -> None:
+        count = min(self.refused.get(action.symbol, (0, self.desk.now()))[0] + 1, REFUSALS_COUNTED_MAX)
+        self.refused[action.symbol] = (count, self.desk.now() + timedelta(seconds=2 ** (count - 1)))
+        if count in {1, REFUSALS_COUNTED_MAX}:
+            desk, detail = self.desk, {"action": str(action.do), "reason": reason}
+            desk.ledger.record_event(
+                Event(desk.now(), "protection_refused", "error", desk.account, action.symbol, detail=detail)
+            )
 
     def _do(self, action: Action, lease: Lease) -> str:
         if action.order is not None:
@@ -123,6 +182,10 @@ class Guard:
         if action.do == Do.CANCEL:
             return f"{action.symbol}: nothing to cancel"
         order = self._exit(action, lease) if action.do == Do.EXIT else self._place(action, lease)
+        if order.state == OrderState.REJECTED:
+            self._note_refusal(action, order.last_evidence)
+        else:
+            self.refused.pop(action.symbol, None)
         return f"{action.symbol}: {action.do} {order.client_order_id} {order.state}: {action.reason}"
 
     def _place(self, action: Action, lease: Lease) -> Order:
@@ -168,9 +231,9 @@ class Guard:
         limit = timedelta(seconds=self.desk.settings.exits.unprotected_s_max / 2)
         return any(self.desk.now() - since > limit for since in self.unprotected_since.values())
 
-    def _note_unprotected(self, watch: Watch, pending: list[Action]) -> None:
+    def _note_unprotected(self, watch: Watch) -> None:
         """Remember since when a position has no stop; say so once when it lasts too long (TRADING 17)."""
-        naked = {action.symbol for action in pending if action.do != Do.CANCEL and action.order is None}
+        naked = unprotected(watch, self.desk.settings.exits)
         limit = timedelta(seconds=self.desk.settings.exits.unprotected_s_max)
         before = self.unprotected_since
         self.unprotected_since = {symbol: before.get(symbol, watch.now) for symbol in naked}

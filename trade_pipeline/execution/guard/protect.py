@@ -4,15 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
 from trade_pipeline.execution.plan import UNRESOLVED
 from trade_pipeline.execution.rounding import amount_down, is_dust, on_step
 from trade_pipeline.ledger.records import Order
-from trade_pipeline.schemas.trading import BookTop, MarketRules, OrderRequest, OrderType, Position, Role, Side
+from trade_pipeline.schemas.trading import (
+    AccountReading,
+    BookTop,
+    MarketRules,
+    OrderRequest,
+    OrderState,
+    OrderType,
+    Position,
+    Role,
+    Side,
+)
 from trade_pipeline.settings.trading import ExitSettings
+
+CANCEL_AGAIN_AFTER = timedelta(seconds=3)
+"""A cancel that nobody confirmed for this long is sent again: cancelling twice does no harm, waiting does."""
+RESTING = frozenset({OrderState.OPEN, OrderState.PARTIALLY_FILLED, OrderState.PENDING_CANCEL})
 
 
 class Do(StrEnum):
@@ -45,6 +59,8 @@ class Watch:
     stops: Mapping[str, Decimal]
     expired_entries: frozenset[str] = frozenset()
     """Client order ids of live entries whose intent has expired."""
+    reading: AccountReading | None = None
+    """The last reading of the account; it bounds the positions that have not changed since."""
 
 
 def actions(watch: Watch, exits: ExitSettings) -> list[Action]:
@@ -55,6 +71,8 @@ def actions(watch: Watch, exits: ExitSettings) -> list[Action]:
         if (action := _for_position(watch, position, exits)) is not None:
             found.append(action)
     for order in watch.live_orders:
+        if order.state == OrderState.PENDING_CANCEL and watch.now - order.updated_at > CANCEL_AGAIN_AFTER:
+            found.append(Action(Do.CANCEL, order.symbol, "its cancel was never confirmed", order))
         if order.state in UNRESOLVED:
             continue
         if order.client_order_id in watch.expired_entries:
@@ -72,7 +90,7 @@ def _for_position(watch: Watch, position: Position, exits: ExitSettings) -> Acti
     if rules is None or stop is None or any(o.role == Role.EXIT or o.state in UNRESOLVED for o in mine):
         return None
     resting = mine[0] if mine else None
-    amount = amount_down(min(position.amount, rules.amount_max), rules)
+    amount = amount_down(min(position.amount, _there(watch, position, rules), rules.amount_max), rules)
     if is_dust(amount, stop * (1 - exits.stop_limit_offset_ratio), rules):
         # Below the minimum it is residue: no stop (RELIABILITY 16); one that rests has become wrong.
         return Action(Do.CANCEL, symbol, "the rest is below the exchange's minimum", resting) if resting else None
@@ -87,6 +105,27 @@ def _for_position(watch: Watch, position: Position, exits: ExitSettings) -> Acti
     if resting.remaining != amount or resting.request.stop_price != stop:
         return Action(Do.PLACE, symbol, f"the stop covers {resting.remaining} of {amount}", resting, amount, stop)
     return None
+
+
+def unprotected(watch: Watch, exits: ExitSettings) -> set[str]:
+    """Symbols with a position worth a stop and none on the exchange, whatever the reason."""
+    resting = {o.symbol for o in watch.live_orders if o.role == Role.PROTECT and o.state in RESTING}
+    naked: set[str] = set()
+    for position in watch.positions:
+        rules, stop = watch.rules.get(position.symbol), watch.stops.get(position.symbol)
+        if rules is None or stop is None or position.symbol in resting:
+            continue
+        amount = min(position.amount, _there(watch, position, rules))
+        if not is_dust(amount, stop * (1 - exits.stop_limit_offset_ratio), rules):
+            naked.add(position.symbol)
+    return naked
+
+
+def _there(watch: Watch, position: Position, rules: MarketRules) -> Decimal:
+    """At most how much is in the account: coins that somebody sold by hand cannot be stopped (RELIABILITY 27)."""
+    if watch.reading is None or watch.reading.at <= position.updated_at:
+        return position.amount
+    return watch.reading.total(rules.base)
 
 
 def stop_price(position: Position, distance: Decimal, rules: MarketRules) -> Decimal:
