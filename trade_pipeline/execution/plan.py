@@ -133,7 +133,7 @@ class _Planner:
         price = limit_price(top.ask * (1 + self.execution.entry_slippage_ratio_max), Side.BUY, rules)
         affordable = self.free_quote / (price * (1 + rules.taker_fee_rate))
         amount = amount_down(min(missing, affordable, rules.amount_max), rules)
-        stop = price - (target.stop_distance or Decimal(0))
+        stop = top.bid - (target.stop_distance or Decimal(0))  # the fill may be as good as that
         exit_price = stop * (1 - self.exits.stop_limit_offset_ratio)
         # RELIABILITY 18: an entry whose stop could not be placed must not be opened.
         if exit_price <= 0 or is_dust((held + amount) * (1 - rules.taker_fee_rate), exit_price, rules):

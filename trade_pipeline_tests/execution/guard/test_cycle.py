@@ -11,6 +11,7 @@ import pytest
 from trade_pipeline.errors import FilterViolation, VenueUnavailable, WouldTriggerImmediately
 from trade_pipeline.execution.control import flatten_mark
 from trade_pipeline.execution.guard.cycle import Guard, run_once
+from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.schemas.trading import OrderState, OrderType, Role, Side, VenueOrder
 from trade_pipeline_tests.execution.conftest import Room
 from trade_pipeline_tests.execution.fake_venue import BTC, lost, make_rules
@@ -254,3 +255,26 @@ def test_a_refused_entry_does_not_move_the_stop(room: Room, guard: Guard) -> Non
     room.want("2", stop_distance=Decimal(1))
     later(room, guard)
     assert only_stop(room).client_order_id == before.client_order_id
+
+
+def test_an_outage_of_the_database_is_survived_and_the_stop_follows(room: Room) -> None:
+    room.want("1")
+    guard = room.guard()
+    dead = Ledger("postgresql+psycopg2://nobody:x@127.0.0.1:1/none")
+    guard.desk = replace(room.desk, ledger=dead)
+    (line,) = run_once(guard)
+    assert line.startswith("LedgerUnavailable")
+    assert "x@" not in line
+    guard.desk = room.desk
+    run_once(guard)
+    assert only_stop(room).symbol == BTC
+
+
+def test_an_order_that_contradicts_the_ledger_does_not_stop_the_guard(room: Room, guard: Guard) -> None:
+    """It halts its symbol's entries, and everything else goes on."""
+    stop = only_stop(room)
+    room.venue.book[stop.client_order_id] = replace(stop, order_id="999", filled=Decimal("0.1"))
+    said = run_once(guard)
+    later(room, guard)
+    assert not any("Error" in line for line in said)
+    assert "another one than ours" in room.desk.halts()[BTC]

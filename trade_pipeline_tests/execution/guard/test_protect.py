@@ -1,0 +1,171 @@
+"""Which stops should rest, and what is done about the difference. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trade_pipeline.execution.guard.protect import (
+    CANCEL_AGAIN_AFTER,
+    Action,
+    Do,
+    Watch,
+    actions,
+    exit_request,
+    stop_price,
+    stop_request,
+    unprotected,
+)
+from trade_pipeline.ledger.records import Order
+from trade_pipeline.schemas.trading import (
+    AccountReading,
+    Balance,
+    OrderState,
+    OrderType,
+    Position,
+    Role,
+    Side,
+)
+from trade_pipeline.settings.trading import ExitSettings
+from trade_pipeline_tests.execution.fake_venue import BTC, make_rules, make_top
+from trade_pipeline_tests.fakes import START, make_request
+
+EXITS = ExitSettings()
+NOW = START + timedelta(minutes=1)
+STOP = Decimal(95)
+
+
+def position(amount: str = "1") -> Position:
+    return Position("main", BTC, Decimal(amount), Decimal(amount) * 100, Decimal(0), Decimal(0), START, START)
+
+
+def resting(amount: str = "1", state: OrderState = OrderState.OPEN, role: Role = Role.PROTECT) -> Order:
+    request = make_request(
+        side=Side.SELL,
+        type=OrderType.STOP_LOSS_LIMIT,
+        amount=Decimal(amount),
+        price=Decimal("94.52"),
+        stop_price=STOP,
+    )
+    return Order(request.client_order_id, "intent", 0, "main", BTC, role, request, state, "7", Decimal(0),
+                 Decimal(0), START, START, START, NOW, "test")  # fmt: skip
+
+
+def watch(amount: str = "1", *orders: Order, last: str = "100", **changes: object) -> Watch:
+    held = (position(amount),) if Decimal(amount) else ()
+    seen = Watch(NOW, held, orders, {BTC: make_rules()}, {BTC: make_top(BTC, NOW, last)}, {BTC: STOP})
+    return replace(seen, **changes)  # type: ignore[arg-type]  # a test names only what it is about
+
+
+def done(seen: Watch) -> list[Do]:
+    return [action.do for action in actions(seen, EXITS)]
+
+
+def test_a_position_without_a_stop_gets_one() -> None:
+    (action,) = actions(watch(), EXITS)
+    assert (action.do, action.amount, action.stop) == (Do.PLACE, Decimal(1), STOP)
+    assert unprotected(watch(), EXITS) == {BTC}
+
+
+def test_a_stop_that_covers_the_position_is_left_alone() -> None:
+    assert done(watch("1", resting())) == []
+    assert unprotected(watch("1", resting()), EXITS) == set()
+
+
+def test_a_stop_of_another_amount_is_replaced() -> None:
+    (action,) = actions(watch("2", resting("1")), EXITS)
+    assert (action.do, action.order, action.amount) == (Do.PLACE, resting("1"), Decimal(2))
+
+
+def test_a_price_at_the_stop_without_a_stop_is_an_exit() -> None:
+    assert done(watch(last="95")) == [Do.EXIT]
+
+
+def test_a_price_of_zero_is_never_used() -> None:
+    """RELIABILITY statement 25."""
+    assert done(watch(last="0")) == [Do.PLACE]
+
+
+def test_a_price_below_the_stops_limit_is_an_exit() -> None:
+    (action,) = actions(watch("1", resting(), last="94"), EXITS)
+    assert (action.do, action.order) == (Do.EXIT, resting())
+
+
+def test_a_sale_under_way_is_not_disturbed() -> None:
+    assert done(watch("1", resting(role=Role.EXIT), last="90")) == []
+
+
+def test_a_stop_of_unknown_fate_is_not_replaced_and_counts_as_missing() -> None:
+    seen = watch("1", resting(state=OrderState.UNKNOWN))
+    assert done(seen) == []
+    assert unprotected(seen, EXITS) == {BTC}
+
+
+def test_a_cancel_that_nobody_confirmed_is_sent_again_after_a_while() -> None:
+    pending = resting(state=OrderState.PENDING_CANCEL)
+    assert done(watch("1", pending)) == []
+    assert done(watch("1", replace(pending, updated_at=NOW - CANCEL_AGAIN_AFTER * 2))) == [Do.CANCEL]
+
+
+def test_a_stop_without_a_position_is_cancelled() -> None:
+    assert done(watch("0", resting())) == [Do.CANCEL]
+
+
+def test_residue_has_no_stop_and_is_not_unprotected() -> None:
+    assert done(watch("0.01")) == []
+    assert unprotected(watch("0.01"), EXITS) == set()
+    assert done(watch("0.01", resting())) == [Do.CANCEL]
+
+
+def test_an_entry_that_has_expired_is_cancelled() -> None:
+    entry = resting(role=Role.ENTRY)
+    assert done(watch("0", entry, expired_entries=frozenset({entry.client_order_id}))) == [Do.CANCEL]
+
+
+def test_what_the_account_does_not_hold_is_not_stopped() -> None:
+    def reading(total: str, at_s: float) -> AccountReading:
+        return AccountReading({"BTC": Balance("BTC", Decimal(total), Decimal(0))}, START + timedelta(seconds=at_s))
+
+    (action,) = actions(watch(reading=reading("0.4", 5)), EXITS)
+    assert action.amount == Decimal("0.4")
+    assert done(watch(reading=reading("0", 5))) == []
+    # A reading from before the last fill knows nothing of what was bought.
+    assert done(watch(reading=reading("0", -5))) == [Do.PLACE]
+
+
+def test_the_type_of_a_stop_is_what_the_symbol_offers() -> None:
+    action = Action(Do.PLACE, BTC, "no stop rests", None, Decimal(1), STOP)
+    limited = stop_request(action, "c" * 32, make_rules(), EXITS)
+    assert (limited.type, limited.price) == (OrderType.STOP_LOSS_LIMIT, Decimal("94.52"))
+    plain = stop_request(action, "c" * 32, make_rules(order_types=frozenset({"STOP_LOSS"})), EXITS)
+    assert (plain.type, plain.price) == (OrderType.STOP_LOSS, None)
+
+
+def test_an_exit_has_no_price_and_keeps_to_the_market_orders_limit() -> None:
+    action = Action(Do.EXIT, BTC, "breached", None, Decimal("3.0005"), STOP)
+    request = exit_request(action, "c" * 32, make_rules(market_amount_max=Decimal(2)))
+    assert (request.type, request.price, request.amount) == (OrderType.MARKET, None, Decimal(2))
+
+
+@given(
+    amount=st.decimals("0.00001", "50", places=5, allow_nan=False),
+    distance=st.decimals("0", "150", places=6, allow_nan=False),
+    last=st.decimals("0", "200", places=2, allow_nan=False),
+)
+def test_no_stop_is_off_the_grid_or_above_the_position(amount: Decimal, distance: Decimal, last: Decimal) -> None:
+    rules = make_rules()
+    held = position(str(amount))
+    stop = stop_price(held, distance, rules)
+    assert stop % rules.price_tick == 0
+    assert 0 < stop <= 100
+    for action in actions(watch(str(amount), last=str(last), stops={BTC: stop}), EXITS):
+        assert action.amount <= amount
+        assert action.amount % rules.amount_step == 0
+        if action.do == Do.PLACE:
+            request = stop_request(action, "c" * 32, rules, EXITS)
+            assert request.price is not None
+            assert request.price * request.amount >= rules.notional_min

@@ -1,0 +1,122 @@
+"""Decisions executed on the simulated exchange over real HTTP, with its faults, and a real ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from trade_pipeline.execution.desk import Desk
+from trade_pipeline.execution.execute import Execution, execute_decision
+from trade_pipeline.execution.guard.cycle import Guard
+from trade_pipeline.execution.reconcile import reconcile, residuals_of
+from trade_pipeline.execution.rounding import amount_down, is_dust
+from trade_pipeline.execution.snapshot import take_snapshot
+from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.schemas.trading import OrderState, TargetKind
+from trade_pipeline_tests.exchange_process import RunningExchange, running_exchange
+from trade_pipeline_tests.execution.conftest import open_gate
+from trade_pipeline_tests.fakes import make_decision, make_target
+
+BTC = "BTC/USDT"
+NOTIONAL = Decimal(400)
+LOOKS_MAX = 10
+
+
+@pytest.fixture
+def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchange]:
+    with running_exchange(tmp_path_factory.mktemp("home")) as running:
+        yield running
+
+
+@pytest.fixture
+def desk(exchange: RunningExchange, ledger: Ledger) -> Iterator[Desk]:
+    venue = exchange.trading()
+    desk = Desk(ledger, venue, exchange.settings, exchange.home, lambda: datetime.now(UTC))
+    reconcile(desk)
+    yield desk
+    venue.close()
+
+
+def decide(desk: Desk, named: str, *, flat: bool = False) -> str:
+    """SET about 400 USDT of BTC, or FLAT."""
+    now, snapshot = desk.now(), take_snapshot(desk)
+    top, rules = desk.venue.book_tops([BTC])[BTC], desk.venue.markets()[BTC]
+    quantity = Decimal(0) if flat else amount_down(NOTIONAL / top.ask, rules)
+    expires_at = now + timedelta(seconds=60)
+    target = make_target(
+        named,
+        kind=TargetKind.FLAT if flat else TargetKind.SET,
+        quantity=quantity,
+        price=top.last,
+        stop_distance=top.last / 10,
+        sleeves={} if flat else {"trend": quantity},
+        expires_at=expires_at,
+    )
+    decision = make_decision(named, as_of=now, decided_at=now, expires_at=expires_at, snapshot_id=snapshot.snapshot_id)
+    assert desk.ledger.record_decision(decision, snapshot, [target])
+    return named
+
+
+def execute(desk: Desk, named: str) -> Execution:
+    return execute_decision(desk, named, run_id=named, gate=open_gate)
+
+
+def held(desk: Desk) -> Decimal:
+    position = desk.ledger.position("main", BTC)
+    return position.amount if position else Decimal(0)
+
+
+def test_a_round_trip_leaves_ledger_and_exchange_equal(desk: Desk) -> None:
+    report = execute(desk, decide(desk, "a" * 32))
+    assert report.orders[0].state == OrderState.FILLED
+    assert report.latency_s is not None
+    assert report.latency_s < 5
+    guard = Guard(desk, "guard:test")
+    guard.cycle()
+    assert [order.symbol for order in desk.venue.open_orders() if order.stop_price] == [BTC]
+    execute(desk, decide(desk, "b" * 32, flat=True))
+    assert desk.venue.open_orders() == []
+    bid, rules = desk.venue.book_tops([BTC])[BTC].bid, desk.venue.markets()[BTC]
+    assert is_dust(held(desk), bid, rules)
+    reconcile(desk, full=True)
+    assert residuals_of(desk, desk.venue.account()) == {}
+    assert desk.ledger.live_orders("main") == []
+
+
+def test_an_answer_lost_after_its_effect_leaves_one_order(exchange: RunningExchange, desk: Desk) -> None:
+    """RELIABILITY statement 1."""
+    named = decide(desk, "a" * 32)
+    exchange.fault("timeout", path="/api/v3/order", method="POST", count=1, delay_s=4)
+    report = execute(desk, named)
+    exchange.heal()
+    for _ in range(LOOKS_MAX):
+        if desk.ledger.live_orders("main") == []:
+            break
+        reconcile(desk)
+    (order,) = desk.ledger.orders("main")
+    assert order.state == OrderState.FILLED, report
+    assert len(desk.venue.orders(BTC, datetime.now(UTC) - timedelta(minutes=5))) == 1
+    assert residuals_of(desk, desk.venue.account()) == {}
+
+
+def test_a_request_lost_before_its_effect_is_not_sent_again(exchange: RunningExchange, desk: Desk) -> None:
+    named = decide(desk, "a" * 32)
+    exchange.fault("lost_before_effect", path="/api/v3/order", method="POST", count=1)
+    execute(desk, named)
+    exchange.heal()
+    (order,) = desk.ledger.orders("main")
+    assert order.state == OrderState.UNKNOWN
+    execute(desk, decide(desk, "b" * 32))
+    assert desk.venue.orders(BTC, datetime.now(UTC) - timedelta(minutes=5)) == []
+    late = replace(desk, now=lambda: datetime.now(UTC) + timedelta(minutes=2))
+    for _ in range(3):
+        reconcile(late)
+    ended = desk.ledger.order(order.client_order_id)
+    assert ended is not None
+    assert ended.state == OrderState.ABSENT
+    execute(desk, decide(desk, "c" * 32))
+    assert held(desk) > 0
