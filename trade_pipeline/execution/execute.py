@@ -15,16 +15,20 @@ from typing import Protocol
 
 from trade_pipeline.errors import AlreadyClaimed, LeaseHeld, LedgerError, TradePipelineError
 from trade_pipeline.execution.desk import Desk
+from trade_pipeline.execution.ids import client_order_id
 from trade_pipeline.execution.plan import Plan, PlannedOrder, Situation, Verdict, plan_orders
 from trade_pipeline.execution.reconcile import reconcile
+from trade_pipeline.execution.rounding import amount_down, is_dust
 from trade_pipeline.execution.submit import acquire_lease, cancel, send
 from trade_pipeline.ledger.records import Decision, Lease, Order, Target
 from trade_pipeline.schemas.order_states import is_live
-from trade_pipeline.schemas.trading import OrderState, Side
+from trade_pipeline.schemas.trading import OrderRequest, OrderState, OrderType, Side
 
 JOB = "execute"
 LEASE_WAIT_S = 3.0
 CONFIRM_POLL_S = 0.2
+UNFILLED_ENDS = frozenset({OrderState.EXPIRED, OrderState.CANCELED})
+"""How an order that was to be filled at once ends when it was not filled whole."""
 
 
 class GateVerdict(Protocol):
@@ -167,10 +171,26 @@ def _plan_and_send(
             refused[planned.intent.symbol] = Verdict("none", "an exit waits for the account: entries stand back")
             continue
         try:
-            sent.append(send(desk, lease, planned.intent, planned.request))
+            order = send(desk, lease, planned.intent, planned.request)
+            sent.append(order)
+            sent.extend(_sell_the_rest(desk, lease, planned, order))
         except LedgerError as error:
             refused[planned.intent.symbol] = Verdict("none", f"not sent: {error}")
     return replace(plan, verdicts={**plan.verdicts, **refused}), tuple(sent)
+
+
+def _sell_the_rest(desk: Desk, lease: Lease, planned: PlannedOrder, order: Order) -> list[Order]:
+    """What a limit sale has left goes to the market: an exit is not put off for a better price (TRADING 14)."""
+    request = planned.request
+    if request.side != Side.SELL or order.state not in UNFILLED_ENDS:
+        return []
+    rules, top = desk.venue.markets()[order.symbol], desk.venue.book_tops([order.symbol]).get(order.symbol)
+    rest = amount_down(min(order.remaining, rules.market_amount_max), rules)
+    if top is None or is_dust(rest, top.bid, rules):
+        return []
+    named = client_order_id(desk.prefix, desk.account, planned.intent.intent_id, 1)
+    market = OrderRequest(named, order.symbol, Side.SELL, OrderType.MARKET, rest)
+    return [send(desk, lease, planned.intent, market, attempt=1)]
 
 
 def _confirm(desk: Desk, orders: Sequence[Order]) -> tuple[Order, ...]:
@@ -189,7 +209,9 @@ def _confirm(desk: Desk, orders: Sequence[Order]) -> tuple[Order, ...]:
 
 
 def _latency(decision: Decision, orders: Sequence[Order]) -> float | None:
-    acknowledged = [order.acknowledged_at for order in orders if order.acknowledged_at is not None]
+    # The first submission of each intent counts (TRADING 20).
+    first = [order.acknowledged_at for order in orders if order.attempt == 0]
+    acknowledged = [at for at in first if at is not None]
     return (max(acknowledged) - decision.as_of).total_seconds() if acknowledged else None
 
 
@@ -204,8 +226,8 @@ def _sentence(plan: Plan, orders: Sequence[Order], stopped: str | None) -> str:
 
 
 def _slippage(plan: Plan, orders: Sequence[Order]) -> dict[str, Decimal]:
-    planned = {item.request.client_order_id: item for item in plan.orders}
-    ratios = {order.client_order_id: slippage_ratio(planned[order.client_order_id], order) for order in orders}
+    planned = {item.intent.intent_id: item for item in plan.orders}
+    ratios = {order.client_order_id: slippage_ratio(planned[order.intent_id], order) for order in orders}
     return {named: ratio for named, ratio in ratios.items() if ratio is not None}
 
 

@@ -21,8 +21,8 @@ def take_snapshot(desk: Desk) -> AccountSnapshot:
     desk.ledger.record_opening(desk.account, reading)
     positions = desk.ledger.positions(desk.account)
     tops = desk.venue.book_tops([position.symbol for position in positions]) if positions else {}
-    equity = equity_quote(reading, positions, tops, desk.settings.market.quote_asset)
     quote = desk.settings.market.quote_asset
+    equity = _cash(desk, reading) + positions_quote(positions, tops)
     known_peak = desk.ledger.peak(desk.account)
     content = f"{desk.account}|{reading.at.isoformat()}|{equity}|{[(p.symbol, str(p.amount)) for p in positions]}"
     return AccountSnapshot(
@@ -51,14 +51,18 @@ def _open_entries(desk: Desk) -> dict[str, Decimal]:
     return amounts
 
 
-def equity_quote(
-    reading: AccountReading, positions: list[Position], tops: Mapping[str, BookTop], quote: str
-) -> Decimal:
-    """Cash + positions at best bid; a position without a bid counts at its average cost, never at 0."""
-    return reading.total(quote) + positions_quote(positions, tops)
+def _cash(desk: Desk, reading: AccountReading) -> Decimal:
+    """Cash as the ledger has booked it, like the positions: a fill that it does not know yet counts on neither side.
+
+    The exchange's own balance beside the ledger's positions would count a sale twice until it is booked, and the
+    peak that drawdowns are measured from would keep the mistake.
+    """
+    quote = desk.settings.market.quote_asset
+    return desk.ledger.expected_balances(desk.account).get(quote, reading.total(quote))
 
 
 def positions_quote(positions: list[Position], tops: Mapping[str, BookTop]) -> Decimal:
+    """Positions at best bid; one without a bid counts at its average cost, never at 0."""
     total = Decimal(0)
     for position in positions:
         top = tops.get(position.symbol)
@@ -70,7 +74,7 @@ def positions_quote(positions: list[Position], tops: Mapping[str, BookTop]) -> D
 def equity_point(desk: Desk, reading: AccountReading, tops: Mapping[str, BookTop]) -> EquityPoint:
     """One point of the equity curve, in quote."""
     positions = desk.ledger.positions(desk.account)
-    cash = reading.total(desk.settings.market.quote_asset)
+    cash = _cash(desk, reading)
     held = positions_quote(positions, tops)
     cost = sum((position.cost_quote for position in positions), Decimal(0))
     known_peak = desk.ledger.peak(desk.account)

@@ -112,7 +112,8 @@ class FakeVenue:
         self._check_funds(request)
         order = self._new(request)
         if request.type == OrderType.MARKET or request.time_in_force == TimeInForce.IOC:
-            order = self.fill(order.client_order_id, request.amount * self.share_filled)
+            share = Decimal(1) if request.type == OrderType.MARKET else self.share_filled
+            order = self.fill(order.client_order_id, request.amount * share)
             if order.filled < order.amount:
                 order = self._set(order, state=OrderState.EXPIRED)
         self._fail("create_after")

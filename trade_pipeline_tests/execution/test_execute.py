@@ -10,6 +10,8 @@ import pytest
 from trade_pipeline.errors import LedgerError, VenueUnavailable
 from trade_pipeline.execution.control import pause
 from trade_pipeline.execution.execute import plan_dry_run
+from trade_pipeline.execution.reconcile import reconcile
+from trade_pipeline.execution.snapshot import take_snapshot
 from trade_pipeline.ledger.records import Lock
 from trade_pipeline.schemas.trading import OrderState, OrderType, Role, Side, TargetKind
 from trade_pipeline_tests.execution.conftest import Room
@@ -217,3 +219,34 @@ def test_a_dry_run_says_what_would_be_sent_and_sends_nothing(room: Room) -> None
     assert planned.request.amount == 1
     assert room.venue.created == []
     assert room.ledger.orders("main") == []
+
+
+def test_what_a_limit_sale_leaves_goes_to_the_market(room: Room) -> None:
+    room.want("1")
+    room.venue.share_filled = Decimal("0.25")
+    report = room.want(None)
+    assert [order.request.type for order in report.orders] == [OrderType.LIMIT, OrderType.MARKET]
+    assert [order.attempt for order in report.orders] == [0, 1]
+    assert room.held() < Decimal("0.001")
+
+
+def test_what_a_limit_purchase_leaves_is_left(room: Room) -> None:
+    room.venue.share_filled = Decimal("0.25")
+    report = room.want("1")
+    assert len(report.orders) == 1
+    assert room.held() == Decimal("0.24975")
+
+
+def test_a_sale_that_is_not_booked_yet_is_not_counted_twice_in_equity(room: Room) -> None:
+    room.want("1")
+    before = take_snapshot(room.desk).equity_quote
+    room.guard().cycle()
+    (stop,) = room.venue.open_orders()
+    room.venue.fill(stop.client_order_id)
+    assert take_snapshot(room.desk).equity_quote == before
+    reconcile(room.desk)
+    assert before - 1 < take_snapshot(room.desk).equity_quote < before
+
+
+def test_equity_of_the_opening_is_the_cash_that_was_there(room: Room) -> None:
+    assert take_snapshot(room.desk).equity_quote == 10_000

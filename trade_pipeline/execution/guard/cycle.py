@@ -56,6 +56,8 @@ class Guard:
     last: Reconciliation | None = None
     written_view: object = None
     unprotected_since: dict[str, datetime] = field(default_factory=dict)
+    alarmed: set[str] = field(default_factory=set)
+    """Unprotected symbols of which an event has told."""
     distances: dict[str, tuple[Decimal, Decimal]] = field(default_factory=dict)
     """Symbol -> (amount, stop distance): worked out again when the position's amount changes."""
     refused: dict[str, tuple[int, datetime]] = field(default_factory=dict)
@@ -237,9 +239,11 @@ class Guard:
         limit = timedelta(seconds=self.desk.settings.exits.unprotected_s_max)
         before = self.unprotected_since
         self.unprotected_since = {symbol: before.get(symbol, watch.now) for symbol in naked}
+        self.alarmed &= naked
         for symbol, since in self.unprotected_since.items():
             age = watch.now - since
-            if limit < age <= limit + timedelta(seconds=self.desk.settings.exits.guard_interval_s * 1.5):
+            if age > limit and symbol not in self.alarmed:
+                self.alarmed.add(symbol)
                 detail = {"since": since.isoformat()}
                 event = Event(watch.now, "position_unprotected", "critical", self.desk.account, symbol, detail=detail)
                 self.desk.ledger.record_event(event)
