@@ -37,7 +37,6 @@ test: $(STAMP)
 	@rm -f .coverage .coverage.*
 	$(MAKE) --no-print-directory test-parallel
 	$(MAKE) --no-print-directory test-alone
-	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --skip-covered --skip-empty --fail-under=85
 
 test-parallel: $(STAMP)
