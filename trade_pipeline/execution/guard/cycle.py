@@ -122,6 +122,10 @@ class Guard:
                 intent = desk.ledger.intent(order.intent_id)
                 if intent is not None and intent.stop_distance:
                     return intent.stop_distance
+        # The list of orders is bounded; a position held for very long may have its entry beyond it.
+        newest = desk.ledger.newest_entry_intent(desk.account, position.symbol)
+        if newest is not None and newest.stop_distance:
+            return newest.stop_distance
         distance = (position.average_price or Decimal(0)) * FALLBACK_DISTANCE_RATIO
         detail = {"distance": f"{distance:f}", "reason": "no entry of ours says how far the stop is"}
         event = Event(desk.now(), "stop_distance_assumed", "warning", desk.account, position.symbol, detail=detail)

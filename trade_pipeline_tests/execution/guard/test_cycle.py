@@ -12,7 +12,8 @@ from trade_pipeline.errors import FilterViolation, VenueUnavailable, WouldTrigge
 from trade_pipeline.execution.control import flatten_mark
 from trade_pipeline.execution.guard.cycle import Guard, run_once
 from trade_pipeline.ledger.ledger import Ledger
-from trade_pipeline.schemas.trading import OrderState, OrderType, Role, Side, VenueOrder
+from trade_pipeline.ledger.records import Flow
+from trade_pipeline.schemas.trading import FlowKind, OrderState, OrderType, Role, Side, VenueOrder
 from trade_pipeline_tests.execution.conftest import Room
 from trade_pipeline_tests.execution.fake_venue import BTC, lost, make_rules
 
@@ -278,3 +279,15 @@ def test_an_order_that_contradicts_the_ledger_does_not_stop_the_guard(room: Room
     later(room, guard)
     assert not any("Error" in line for line in said)
     assert "another one than ours" in room.desk.halts()[BTC]
+
+
+def test_a_position_that_no_entry_explains_is_stopped_two_percent_below_and_said_so_once(room: Room) -> None:
+    room.venue.totals["BTC"] = Decimal(1)
+    room.ledger.book_flow(Flow("main", "BTC", FlowKind.DEPOSIT, Decimal(1), room.clock(), "from a wallet"))
+    room.ledger.adopt("main", BTC, Decimal(1), Decimal(100), room.clock(), "adopted")
+    guard = room.guard()
+    guard.cycle()
+    later(room, guard)
+    assert (only_stop(room).amount, only_stop(room).stop_price) == (Decimal(1), Decimal(98))
+    kinds = [event.kind for event in room.ledger.events("main")]
+    assert kinds.count("stop_distance_assumed") == 1
