@@ -49,7 +49,8 @@ def _head(status: Status) -> Text:
     text = Text.assemble(("UI ", "bold"), (status.ui_url or "not running", "underline cyan"))
     text.append(f"    next bar {status.next_bar_at:%H:%M} in {seconds:.0f} s")
     if not status.running:
-        text.append("    STOPPED", style="bold red")
+        alive = any(item.process_id for item in status.processes)
+        text.append("    ITS up WAS KILLED, processes go on" if alive else "    STOPPED", style="bold red")
     if status.paused is not None:
         text.append(f"    PAUSED: {status.paused}", style="bold yellow")
     return text

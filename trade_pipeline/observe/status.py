@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from trade_pipeline.errors import TradePipelineError
-from trade_pipeline.execution.control import paused
+from trade_pipeline.errors import GateClosed, TradePipelineError
+from trade_pipeline.execution.control import paused, read_positions
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.observe import book
 from trade_pipeline.observe.checks import failed_checks
@@ -125,18 +125,11 @@ class _Unified(dict[str, Decimal]):
 def _positions_by_guard(home: Home) -> list[HeldPosition]:
     """The guard's last view, for when the database is away."""
     try:
-        stored = json.loads(home.positions.read_text())
-    except (OSError, ValueError):
+        recorded = read_positions(home)
+    except GateClosed:
         return []
-    rows = stored.get("positions", stored) if isinstance(stored, dict) else {}
-    if not isinstance(rows, dict):
-        return []
-    held = []
-    for symbol, row in rows.items():
-        amount = row.get("amount") if isinstance(row, dict) else row
-        if "/" in symbol and amount is not None:
-            held.append(HeldPosition(symbol, Decimal(str(amount)), None, None, None, None, ""))
-    return held
+    rows = recorded.positions.values() if recorded else ()
+    return [HeldPosition(row.symbol, row.amount, None, None, None, None, "") for row in rows if row.amount]
 
 
 def as_json(status: Status) -> str:

@@ -107,7 +107,7 @@ def test_json_keeps_decimals_exact_and_times_zoned() -> None:
 def test_a_status_is_read_with_every_part_down(tmp_path: Path) -> None:
     home = Home.at(tmp_path)
     home.control.mkdir()
-    home.positions.write_text('{"account": "main", "positions": {"BTC/USDT": {"amount": "0.5"}}}')
+    home.positions.write_text('{"account": "main", "positions": [{"symbol": "BTC/USDT", "amount": "0.5"}]}')
     home.pause.write_text('{"reason": "a look"}')
     environ = {"TRADE_PIPELINE_LEDGER_URL": f"postgresql+psycopg2://a:b@/x?host={tmp_path}"}
     with closing(StatusReader(home, Settings(), environ)) as reader:
