@@ -16,10 +16,10 @@ def test_both_ends_belong_to_it_across_a_leap_day() -> None:
     assert days_between("2024-02-28", "2024-03-01", TODAY) == ["2024-02-28", "2024-02-29", "2024-03-01"]
 
 
-def test_the_present_day_is_left_to_the_live_loop() -> None:
-    assert days_between("2024-03-01", "2024-03-05", TODAY) == ["2024-03-01"]
-    with pytest.raises(SettingsError, match="decided live"):
-        days_between("2024-03-02", "2024-03-02", TODAY)
+def test_the_present_day_is_the_last_one() -> None:
+    assert days_between("2024-03-01", "2024-03-05", TODAY) == ["2024-03-01", "2024-03-02"]
+    with pytest.raises(SettingsError, match="has not begun"):
+        days_between("2024-03-03", "2024-03-03", TODAY)
 
 
 def test_history_never_reaches_what_trades() -> None:
