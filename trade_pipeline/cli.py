@@ -104,6 +104,18 @@ def resume(home: HomeOption = None) -> None:
 
 
 @app.command()
+def unlock(
+    symbol: Annotated[str, typer.Argument(help='A symbol as BTC/USDT, or "*" for a halt of the whole account.')],
+    strategy: Annotated[str, typer.Option(help='Whose lock; "*" is a halt of everybody.')] = "*",
+    home: HomeOption = None,
+) -> None:
+    """Lift a halt or a lock that `status` shows, once its cause is understood."""
+    from trade_pipeline.commands.trading import run_unlock
+
+    run_unlock(home, symbol, strategy)
+
+
+@app.command()
 def flatten(home: HomeOption = None) -> None:
     """Pause, cancel our orders and sell our positions, even with Dagster, broker and database down."""
     from trade_pipeline.commands.trading import run_flatten

@@ -13,6 +13,7 @@ from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.execute import plan_dry_run
 from trade_pipeline.execution.plan import Plan
 from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.ledger.records import Event
 from trade_pipeline.runtime.remaining import flatten_home, venue_of
 
 
@@ -54,3 +55,22 @@ def run_flatten(home: Path | None) -> None:
         raise ConfigurationError(
             "something of ours is still open on the exchange", thing="flatten", repair="Run it again; it is safe."
         )
+
+
+def run_unlock(home: Path | None, symbol: str, strategy: str) -> None:
+    """Lifts a halt or a strategy's lock; the ledger keeps both. Raises ConfigurationError when there is none."""
+    context = open_context(home)
+    now, account = datetime.now(UTC), context.settings.account
+    with closing(Ledger(context.secrets.ledger_url)) as ledger:
+        found = [lock for lock in ledger.locks(account, now) if (lock.symbol, lock.strategy) == (symbol, strategy)]
+        if not found:
+            raise ConfigurationError(
+                "no such lock",
+                thing=f"{symbol} by {strategy}",
+                repair="`trade-pipeline status` lists symbol and strategy.",
+            )
+        ledger.unlock(account, strategy, symbol)
+        detail = {"strategy": strategy, "reason": found[0].reason}
+        known = None if symbol == "*" else symbol
+        ledger.record_event(Event(now, "unlocked_by_hand", "warning", account, known, detail=detail))
+    say(f"unlocked {symbol}: it was locked because of: {found[0].reason}")
