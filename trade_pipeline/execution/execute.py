@@ -6,6 +6,7 @@ TRADING rules 2 to 5 and 11; delivery of runs is at least once, so the claim com
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -27,6 +28,7 @@ from trade_pipeline.schemas.trading import OrderRequest, OrderState, OrderType, 
 JOB = "execute"
 LEASE_WAIT_S = 3.0
 CONFIRM_POLL_S = 0.2
+REASONS_TOLD_MAX = 3
 UNFILLED_ENDS = frozenset({OrderState.EXPIRED, OrderState.CANCELED})
 """How an order that was to be filled at once ends when it was not filled whole."""
 
@@ -221,8 +223,10 @@ def _sentence(plan: Plan, orders: Sequence[Order], stopped: str | None) -> str:
         return f"{len(orders)} orders sent, {filled} with fills"
     if stopped:
         return f"nothing sent: {stopped}"
-    reasons = {verdict.reason.split(":")[0] for verdict in plan.verdicts.values()}
-    return "nothing to send: " + (", ".join(sorted(reasons)[:3]) if reasons else "no targets")
+    # What stands before the colon is the kind of reason; the rest differs from symbol to symbol.
+    reasons = Counter(verdict.reason.split(":")[0] for verdict in plan.verdicts.values())
+    told = [f"{count} {reason}" for reason, count in reasons.most_common(REASONS_TOLD_MAX)]
+    return "nothing to send: " + (", ".join(told) or "no targets")
 
 
 def _slippage(plan: Plan, orders: Sequence[Order]) -> dict[str, Decimal]:

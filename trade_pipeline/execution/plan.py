@@ -118,7 +118,7 @@ class _Planner:
         if target.kind == TargetKind.SET:
             band = max(self.execution.band_ratio * wanted * top.bid, self._smallest_notional(rules))
             if abs(wanted - held) * top.bid <= band:
-                return Verdict("none", f"difference below the no-trade band of {band:.2f} {rules.quote}")
+                return Verdict("none", f"within the no-trade band: {band:.2f} {rules.quote}")
         if wanted > held:
             return self._increase(target, held, wanted - held, rules, top)
         return self._reduce(target, held, held - wanted, rules, top, mine)
@@ -163,7 +163,7 @@ class _Planner:
     ) -> Verdict:
         amount = amount_down(min(surplus, held, rules.amount_max), rules)
         if is_dust(amount, top.bid, rules):
-            return Verdict("none", f"{surplus.normalize():f} {rules.base} is residue below the exchange's minimum")
+            return Verdict("none", f"residue below the exchange's minimum: {surplus.normalize():f} {rules.base}")
         if resting := [order for order in mine if order.role in {Role.PROTECT, Role.EXIT}]:
             # A resting stop locks its coins: cancel, confirm, recompute from fills, sell (TRADING 14).
             self.cancels.extend(resting)
