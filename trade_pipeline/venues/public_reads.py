@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -46,15 +47,15 @@ def backoff(total_s: float) -> Any:
     return decide
 
 
-class PublicReads:
+class PublicReads(ABC):
     """server_time, markets and book_tops on top of `_ask`."""
 
     def __init__(self) -> None:
         self._listing: tuple[float, Listing] | None = None
 
+    @abstractmethod
     def _ask(self, method: str, params: Mapping[str, Any], asked: Asked, weight: float) -> Any:
         """The raw answer of ccxt's implicit `method`. Raises VenueError."""
-        raise NotImplementedError
 
     def server_time(self) -> datetime:
         """The exchange's clock, to the millisecond. Raises VenueError."""
