@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,6 +26,9 @@ class Desk:
     settings: Settings
     home: Home
     now: Callable[[], datetime]
+    sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    """Seconds that only grow: what waits for something measures by it. In virtual time all three are injected."""
 
     @property
     def account(self) -> str:

@@ -5,7 +5,6 @@ TRADING rules 2 to 5 and 11; delivery of runs is at least once, so the claim com
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -197,13 +196,13 @@ def _sell_the_rest(desk: Desk, lease: Lease, planned: PlannedOrder, order: Order
 
 def _confirm(desk: Desk, orders: Sequence[Order]) -> tuple[Order, ...]:
     """Wait for what is still open, at most `fill_wait_s_max`; the rest is the guard's."""
-    deadline = time.monotonic() + desk.settings.execution.fill_wait_s_max
+    deadline = desk.monotonic() + desk.settings.execution.fill_wait_s_max
     while True:
         now = tuple(desk.ledger.order(order.client_order_id) or order for order in orders)
         waiting = [o for o in now if is_live(o.state) or (o.state == OrderState.FILLED and o.remaining)]
-        if not waiting or time.monotonic() >= deadline:
+        if not waiting or desk.monotonic() >= deadline:
             return now
-        time.sleep(CONFIRM_POLL_S)
+        desk.sleep(CONFIRM_POLL_S)
         try:
             reconcile(desk)
         except TradePipelineError:

@@ -5,8 +5,6 @@ A timeout, a 5xx, a cut connection is UNKNOWN and is never sent again; `reconcil
 
 from __future__ import annotations
 
-import time
-
 from trade_pipeline.errors import (
     ClockSkew,
     DuplicateClientOrderId,
@@ -36,14 +34,14 @@ LEASE_POLL_S = 0.05
 
 def acquire_lease(desk: Desk, holder: str, *, for_exit: bool, wait_s: float) -> Lease:
     """The account's lease, waited for at most `wait_s`; LeaseHeld after that."""
-    deadline = time.monotonic() + wait_s
+    deadline = desk.monotonic() + wait_s
     while True:
         try:
             return desk.ledger.acquire_lease(desk.account, holder, desk.settings.execution.lease_ttl_s, for_exit)
         except LeaseHeld:
-            if time.monotonic() >= deadline:
+            if desk.monotonic() >= deadline:
                 raise
-            time.sleep(LEASE_POLL_S)
+            desk.sleep(LEASE_POLL_S)
 
 
 def send(desk: Desk, lease: Lease, intent: Intent, request: OrderRequest, attempt: int = 0) -> Order:
@@ -67,7 +65,7 @@ def _send_once(desk: Desk, request: OrderRequest) -> Order:
             # Certainly not executed: the same id again, within bounds.
             if attempt + 1 == SEND_ATTEMPTS_MAX:
                 return ledger.mark_rejected(named, f"not executed: {error}")
-            time.sleep(min(getattr(error, "retry_after_s", 0.1), 1.0))
+            desk.sleep(min(getattr(error, "retry_after_s", 0.1), 1.0))
         except VenueUnavailable as error:
             return ledger.mark_rejected(named, f"not executed: {error}")
         except DuplicateClientOrderId as error:
