@@ -1,0 +1,112 @@
+"""What must be true once the faults are over, and what has a time limit: invariants 12, 13, 22 and 23."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from trade_pipeline.exchange.engine.orders import Order
+from trade_pipeline.faults.oracle.breakers import WHOLE_ACCOUNT, breaker_spans
+from trade_pipeline.faults.oracle.case import Case
+from trade_pipeline.faults.oracle.money import managed_positions
+from trade_pipeline.faults.oracle.transitions import LIVE
+from trade_pipeline.faults.oracle.truth import PROTECTIVE_TYPES
+from trade_pipeline.faults.oracle.violations import Violation
+from trade_pipeline.schemas.trading import Side
+
+ZERO = Decimal(0)
+WORTH_PROTECTING = Decimal("1.2")
+"""Multiple of the minimum notional: a stop's limit lies below its trigger, the trigger below the price."""
+ALARMS = frozenset({"warning", "error", "critical"})
+
+
+def invariant_12_reconciling_twice_sends_nothing(case: Case) -> Iterator[Violation]:
+    """Another cycle on a still market, after everything had settled, sent neither order nor cancel."""
+    if case.quiet and case.sends_after_quiet:
+        detail = f"{case.sends_after_quiet} requests crossed the wire"
+        yield Violation("invariant_12", "reconciling twice sends nothing", case.account, detail)
+
+
+def invariant_13_after_quiet_the_ledger_is_the_exchange(case: Case) -> Iterator[Violation]:
+    """Open orders, their fills, every fill and every managed position agree, or a breaker is open and says so."""
+    if not case.quiet or any(span.closed_at is None for span in breaker_spans(case.book.events)):
+        return
+    booked = {(fill.symbol, fill.trade_id) for fill in case.book.fills}
+    for key, trade in case.truth.trades.items():
+        if case.truth.is_our_trade(trade) and key not in booked:
+            yield _differs(" ".join(key), f"a fill of {trade.amount} at {trade.price} is not booked")
+    live = {order.client_order_id: order for order in case.book.orders if order.state in LIVE}
+    there = {order.client_order_id: order for order in case.truth.our_open}
+    for client_order_id in sorted(live.keys() | there.keys()):
+        row, real = live.get(client_order_id), there.get(client_order_id)
+        if row is None or real is None:
+            states = f"{row.state if row else 'ended'} in the ledger, {real.status if real else 'not open'} there"
+            yield _differs(client_order_id, states)
+        elif row.filled != real.filled:
+            yield _differs(client_order_id, f"filled {row.filled} in the ledger, {real.filled} there")
+    yield from _coins(case)
+
+
+def invariant_22_unknown_resolves_or_alerts(case: Case) -> Iterator[Violation]:
+    """An UNKNOWN that outlives its bound has been said aloud; one that outlives the longest bound is too old."""
+    for order in case.book.orders:
+        if order.state != "UNKNOWN":
+            continue
+        since = max(event.at for event in case.book.history[order.client_order_id] if event.state == "UNKNOWN")
+        age_s = case.undisturbed_since(since)
+        told = any(
+            event.client_order_id == order.client_order_id and event.severity in ALARMS for event in case.book.events
+        )
+        if age_s > (case.limits.unknown_s_max if told else case.limits.unknown_alert_s_max):
+            detail = f"UNKNOWN for {age_s:.0f} s after the faults, {'alerted' if told else 'no alert'}"
+            yield Violation("invariant_22", "UNKNOWN resolves or alerts", order.client_order_id, detail)
+
+
+def invariant_23_no_position_stays_unprotected(case: Case) -> Iterator[Violation]:
+    """No managed position above the minimum without a resting stop or an exit for longer than its limit.
+
+    The time counts from the last disturbance's end: while the exchange is away nobody can protect anything. Coins
+    that somebody else has sold need no stop, nor does a symbol that the exchange no longer trades.
+    """
+    since = case.memory.unprotected_since
+    naked = {symbol for symbol, amount in managed_positions(case).items() if _is_naked(case, symbol, amount)}
+    for symbol in [*since]:
+        if symbol not in naked:
+            del since[symbol]
+    for symbol in sorted(naked):
+        age_s = case.undisturbed_since(since.setdefault(symbol, case.now))
+        if age_s > case.limits.unprotected_s_max:
+            detail = f"{managed_positions(case)[symbol]} without a stop for {age_s:.1f} s"
+            yield Violation("invariant_23", "no position stays unprotected", symbol, detail)
+
+
+def _is_naked(case: Case, symbol: str, booked: Decimal) -> bool:
+    """By the smaller of what the ledger manages, what our fills bought and what is still there."""
+    truth = case.truth
+    spec, mark = truth.engine.specs.get(symbol), truth.mark(symbol)
+    if spec is None or mark is None or symbol in case.untradable:
+        return False
+    amount = min(booked, truth.total(spec.base))
+    if any(order.symbol == symbol and _reduces(order) for order in truth.our_open):
+        return False
+    amount -= amount % spec.step
+    return amount * mark >= spec.notional_min * WORTH_PROTECTING
+
+
+def _reduces(order: Order) -> bool:
+    return order.side is Side.SELL and (order.type in PROTECTIVE_TYPES or order.is_working or order.list_id > 0)
+
+
+def _coins(case: Case) -> Iterator[Violation]:
+    """No managed coins that the account does not have: sold by hand, they are to be seen as drift."""
+    for symbol, amount in managed_positions(case).items():
+        there = case.truth.total(case.truth.base(symbol))
+        halted = any(
+            event.symbol in {symbol, None, WHOLE_ACCOUNT} and "halt" in event.kind for event in case.book.events
+        )
+        if amount > there and not halted:
+            yield _differs(symbol, f"{amount} are managed, the exchange has {there}, and no halt was written")
+
+
+def _differs(subject: str, detail: str) -> Violation:
+    return Violation("invariant_13", "after quiet the ledger is the exchange", subject, detail)
