@@ -25,7 +25,8 @@
     ├── DataError
     │   ├── BadBars                   skip    bars that break a rule of `schemas.bars`
     │   ├── LateBars                  skip    the bar was not final in time: HOLD
-    │   └── LakeConflict              retry   another writer committed first
+    │   ├── LakeConflict              retry   another writer committed first
+    │   └── ScenarioUnsupported       skip    a simulation was asked for what its policy does not know
     ├── LedgerError
     │   ├── LedgerUnavailable         retry
     │   ├── LeaseHeld                 skip    another holder has the account's lease
@@ -216,6 +217,12 @@ class LakeConflict(DataError):
     """Another writer committed to the same day first."""
 
     action: ClassVar[Action] = "retry"
+
+
+class ScenarioUnsupported(DataError):
+    """A simulation was asked for something that its policy does not know: no answer is better than a wrong one."""
+
+    action: ClassVar[Action] = "skip"
 
 
 class LedgerError(TradePipelineError):
