@@ -24,7 +24,8 @@ from trade_pipeline.schemas.trading import (
     TargetKind,
     TimeInForce,
 )
-from trade_pipeline.settings.trading import ExecutionSettings, ExitSettings
+from trade_pipeline.settings.exits import ExitSettings
+from trade_pipeline.settings.trading import ExecutionSettings
 
 UNRESOLVED = frozenset({OrderState.PLANNED, OrderState.SENT, OrderState.UNKNOWN, OrderState.PENDING_CANCEL})
 

@@ -10,11 +10,11 @@ from typing import Literal
 from pydantic import Field
 
 from trade_pipeline.settings.base import Section
+from trade_pipeline.settings.exits import ExitSettings
 from trade_pipeline.settings.market import MarketSettings, QualitySettings, SimulatedExchangeSettings
 from trade_pipeline.settings.runtime import RuntimeSettings, StorageSettings
 from trade_pipeline.settings.trading import (
     ExecutionSettings,
-    ExitSettings,
     FeatureSettings,
     PortfolioSettings,
     StrategySettings,

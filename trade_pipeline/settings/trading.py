@@ -1,4 +1,4 @@
-"""Settings of features, strategies, sizing, execution and exits."""
+"""Settings of features, strategies, sizing and execution."""
 
 from __future__ import annotations
 
@@ -135,17 +135,6 @@ class ExecutionSettings(Section):
     decision_age_s_max: float = Field(30.0, gt=0)
     """A decision older than this sends nothing that increases exposure."""
     order_requests_per_s_max: float = Field(5.0, gt=0)
-
-
-class ExitSettings(Section):
-    """Protection of open positions (TRADING rules 13 to 18)."""
-
-    guard_interval_s: float = Field(1.0, ge=0.1, le=10)
-    account_interval_s: float = Field(5.0, ge=1, le=60)
-    sweep_interval_s: float = Field(600.0, ge=60)
-    unprotected_s_max: float = Field(10.0, gt=0)
-    lock_cooldown_s: float = Field(1800.0, ge=0)
-    stop_limit_offset_ratio: Decimal = Field(Decimal("0.005"), gt=0, lt=1)
 
 
 StopPolicy = Literal["keep", "cancel_entries", "flatten"]

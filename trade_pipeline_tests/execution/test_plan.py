@@ -13,7 +13,8 @@ from trade_pipeline.execution.plan import Plan, Situation, plan_orders, sleeve_s
 from trade_pipeline.execution.rounding import amount_down, is_dust, limit_price, on_step
 from trade_pipeline.ledger.records import Order, Target
 from trade_pipeline.schemas.trading import MarketRules, OrderState, Role, Side, TargetKind, TimeInForce
-from trade_pipeline.settings.trading import ExecutionSettings, ExitSettings
+from trade_pipeline.settings.exits import ExitSettings
+from trade_pipeline.settings.trading import ExecutionSettings
 from trade_pipeline_tests.execution.fake_venue import BTC, make_rules, make_top
 from trade_pipeline_tests.fakes import START, make_request, make_target
 

@@ -22,7 +22,7 @@ from trade_pipeline.schemas.trading import (
     Role,
     Side,
 )
-from trade_pipeline.settings.trading import ExitSettings
+from trade_pipeline.settings.exits import ExitSettings
 
 CANCEL_AGAIN_AFTER = timedelta(seconds=3)
 """A cancel that nobody confirmed for this long is sent again: cancelling twice does no harm, waiting does."""

@@ -30,7 +30,7 @@ from trade_pipeline.schemas.trading import (
     Role,
     Side,
 )
-from trade_pipeline.settings.trading import ExitSettings
+from trade_pipeline.settings.exits import ExitSettings
 from trade_pipeline_tests.execution.fake_venue import BTC, make_rules, make_top
 from trade_pipeline_tests.fakes import START, make_request
 
