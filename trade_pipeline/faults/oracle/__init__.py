@@ -4,6 +4,11 @@ It reads the exchange's engine, the ledger's raw rows and what crossed the wire.
 nothing of the ledger's code, so that it cannot share their bugs. Every invariant is a pure function of a `Case`
 (and of what the judge remembers of the same simulation), named after its number in the design.
 
+How a simulation feeds it: for each request for a new order that reaches the exchange, `ArrivalDesk.look` before it
+takes effect, then `dataclasses.replace(arrival, accepted=..., refusal="code text", told=...)` into a list (a request
+lost on its way is noted too: not accepted, not told). At each step and at the end `judge(Case(...))` with
+`BookReader.read(account)`, the same `Memory` throughout, and `quiet=True` only after everything had time to settle.
+
 Not judged here, and why:
 
 - 10 (the data of an increase was checked and fresh) and 11 (only final candles): the simulator has no candles. Its
