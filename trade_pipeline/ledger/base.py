@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import ColumnElement, Connection, DateTime, func, insert, literal, text
 
 from trade_pipeline.ledger import rows, tables
 from trade_pipeline.ledger.database import Database
@@ -20,9 +20,23 @@ def utc_now() -> datetime:
 class LedgerPart:
     """One part of `ledger.Ledger`; the parts are mixed into that one class and share its database and clock."""
 
-    def __init__(self, url: str, *, now: Callable[[], datetime] = utc_now) -> None:
-        self._database = Database(url)
+    def __init__(
+        self,
+        url: str,
+        *,
+        now: Callable[[], datetime] = utc_now,
+        database_now: Callable[[], datetime] | None = None,
+        watch: Callable[[str], None] | None = None,
+    ) -> None:
+        self._database = Database(url, watch=watch)
         self._now = now
+        self._database_now = database_now
+
+    def _clock(self) -> ColumnElement[datetime]:
+        """The clock by which leases run: the database's own, or the injected one of virtual time."""
+        if self._database_now is None:
+            return func.clock_timestamp()
+        return literal(self._database_now(), DateTime(timezone=True))
 
     def close(self) -> None:
         """Close this process's connections; the next call opens new ones."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url
@@ -52,8 +52,11 @@ def ledger_url(url: str) -> URL:
 class Database:
     """A lazily made engine of this process. A child after fork() makes its own and leaves the parent's alone."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, watch: Callable[[str], None] | None = None) -> None:
+        """`watch` hears "before_commit" (raising there rolls back) and "after_commit" of everything that writes."""
         self._url = ledger_url(url)
+        self._watch = watch
+        self._reader: Engine | None = None
         self._engine: Engine | None = None
         self._process_id: int | None = None
 
@@ -66,7 +69,7 @@ class Database:
         if self._engine is not None and self._process_id != os.getpid():
             # The sockets belong to the parent: forget them without closing them.
             self._engine.dispose(close=False)
-            self._engine = None
+            self._engine = self._reader = None
         if self._engine is None:
             self._engine = create_engine(
                 self._url,
@@ -86,8 +89,22 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """One transaction: commits at the end, rolls back on any exception."""
-        with self.mapped_errors(), self.engine().begin() as connection:
+        """One transaction that writes: commits at the end, rolls back on any exception."""
+        with self.mapped_errors():
+            with self.engine().begin() as connection:
+                yield connection
+                if self._watch is not None:
+                    self._watch("before_commit")
+            if self._watch is not None:
+                self._watch("after_commit")
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """For one statement that only reads: autocommit, so that it costs one round trip and not three."""
+        engine = self.engine()
+        if self._reader is None:
+            self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
+        with self.mapped_errors(), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
@@ -120,7 +137,7 @@ class Database:
     def close(self) -> None:
         if self._engine is not None and self._process_id == os.getpid():
             self._engine.dispose()
-        self._engine = None
+        self._engine = self._reader = None
 
 
 def _first_line(error: Exception) -> str:

@@ -24,7 +24,7 @@ class DecisionBook(LedgerPart):
 
     def snapshot(self, snapshot_id: str) -> AccountSnapshot | None:
         query = select(account_snapshots).where(account_snapshots.c.snapshot_id == snapshot_id)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
         return rows.snapshot_from(row) if row else None
 
@@ -44,7 +44,7 @@ class DecisionBook(LedgerPart):
 
     def decision(self, decision_id: str) -> Decision | None:
         query = select(decisions).where(decisions.c.decision_id == decision_id)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
         return rows.decision_from(row) if row else None
 
@@ -56,7 +56,7 @@ class DecisionBook(LedgerPart):
             .order_by(decisions.c.as_of.desc(), decisions.c.decided_at.desc())
             .limit(1)
         )
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
         return rows.decision_from(row) if row else None
 
@@ -67,13 +67,13 @@ class DecisionBook(LedgerPart):
             .where(decisions.c.account == account, decisions.c.as_of >= since, decisions.c.as_of < until)
             .order_by(decisions.c.as_of, decisions.c.decided_at)
         )
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return [rows.decision_from(row) for row in connection.execute(query)]
 
     def targets(self, decision_id: str) -> list[Target]:
         """By symbol."""
         query = select(targets).where(targets.c.decision_id == decision_id).order_by(targets.c.symbol)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return [rows.target_from(row) for row in connection.execute(query)]
 
     def record_outcome(
@@ -87,7 +87,7 @@ class DecisionBook(LedgerPart):
     def outcomes(self, decision_id: str) -> list[Outcome]:
         """In the order in which they were recorded."""
         query = select(outcomes).where(outcomes.c.decision_id == decision_id).order_by(outcomes.c.id)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return [
                 Outcome(row.decision_id, row.stage, row.outcome, row.at, row.detail)
                 for row in connection.execute(query)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, extract, func, or_, select, update
@@ -27,7 +28,7 @@ class LeaseBook(LedgerPart):
         LeaseHeld otherwise. An exit that finds it held asks for it: the holder sees that in `exit_is_waiting`, and
         for EXIT_WAIT_S nobody but an exit gets it next.
         """
-        now = func.clock_timestamp()
+        now = self._clock()
         free = or_(leases.c.expires_at <= now, leases.c.holder == holder)
         if not for_exit:
             free &= func.coalesce(leases.c.exit_wanted_until <= now, True)
@@ -44,7 +45,7 @@ class LeaseBook(LedgerPart):
         with self._database.transaction() as connection:
             row = connection.execute(statement).one_or_none()
             if row is None and for_exit:
-                _want(connection, account)
+                _want(connection, account, now)
             if row is None:
                 held = connection.execute(select(leases).where(leases.c.account == account)).one()
         if row is None:
@@ -61,34 +62,32 @@ class LeaseBook(LedgerPart):
         statement = (
             update(leases)
             .where(leases.c.account == lease.account, leases.c.token == lease.token)
-            .values(expires_at=func.clock_timestamp())
+            .values(expires_at=self._clock())
         )
         with self._database.transaction() as connection:
             connection.execute(statement)
 
     def exit_is_waiting(self, lease: Lease) -> bool:
         """Whether an exit wants the lease now, or has already taken it: the holder should stop and release."""
-        wanted = func.coalesce(leases.c.exit_wanted_until > func.clock_timestamp(), False)
+        wanted = func.coalesce(leases.c.exit_wanted_until > self._clock(), False)
         query = select(or_(leases.c.token != lease.token, wanted)).where(leases.c.account == lease.account)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return bool(connection.execute(query).scalar_one_or_none())
 
 
-def _want(connection: Connection, account: str) -> None:
+def _want(connection: Connection, account: str, now: ColumnElement[datetime]) -> None:
     connection.execute(
-        update(leases)
-        .where(leases.c.account == account)
-        .values(exit_wanted_until=func.clock_timestamp() + _seconds(EXIT_WAIT_S))
+        update(leases).where(leases.c.account == account).values(exit_wanted_until=now + _seconds(EXIT_WAIT_S))
     )
 
 
-def check_lease(connection: Connection, lease: Lease, margin_s: float) -> None:
+def check_lease(connection: Connection, lease: Lease, margin_s: float, now: ColumnElement[datetime]) -> None:
     """LeaseLost unless the token is the newest and more than `margin_s` remains.
 
     The row stays locked until the caller's transaction ends, so nobody takes the lease between check and commit.
     """
     row = connection.execute(
-        select(leases.c.token, extract("epoch", leases.c.expires_at - func.clock_timestamp()).label("left_s"))
+        select(leases.c.token, extract("epoch", leases.c.expires_at - now).label("left_s"))
         .where(leases.c.account == lease.account)
         .with_for_update()
     ).one_or_none()

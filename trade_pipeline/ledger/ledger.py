@@ -29,7 +29,10 @@ __all__ = ["Ledger", "utc_now"]
 
 
 class Ledger(DecisionBook, LeaseBook, OrderBook, TradeBook, PositionBook, NoteBook):
-    """See the module. `Ledger(url, *, now=utc_now)`; `now` stamps rows, leases go by the database's clock."""
+    """See the module. `now` stamps rows; leases go by the database's clock.
+
+    `database_now` stands in for that clock in virtual time; `watch` is told of every commit (see `Database`).
+    """
 
     def migrate(self) -> None:
         """Create or update the ledger's schema; safe to run by several starters at once, and again."""
@@ -40,7 +43,7 @@ class Ledger(DecisionBook, LeaseBook, OrderBook, TradeBook, PositionBook, NoteBo
 
     def ping(self) -> None:
         """Return if the server answers; LedgerUnavailable otherwise."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             connection.execute(text("SELECT 1"))
 
     def explain(self, order_id: str) -> dict[str, object]:

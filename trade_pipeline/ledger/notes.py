@@ -36,7 +36,7 @@ class NoteBook(LedgerPart):
             or_(locks.c.until.is_(None), locks.c.until > at),
             or_(locks.c.unlocked_at.is_(None), locks.c.unlocked_at > at),
         )
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             found = connection.execute(query.order_by(locks.c.locked_at, locks.c.id)).all()
         return [Lock(row.account, row.strategy, row.symbol, row.reason, row.locked_at, row.until) for row in found]
 
@@ -51,13 +51,13 @@ class NoteBook(LedgerPart):
         query = select(equity).where(equity.c.account == account)
         if since is not None:
             query = query.where(equity.c.at >= since)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return [EquityPoint(**row._mapping) for row in connection.execute(query.order_by(equity.c.at))]
 
     def peak(self, account: str) -> Decimal | None:
         """The highest equity ever recorded; None before the first point."""
         query = select(func.max(func.greatest(equity.c.peak_quote, equity.c.equity_quote)))
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             found: Decimal | None = connection.execute(query.where(equity.c.account == account)).scalar_one()
         return found
 
@@ -71,7 +71,7 @@ class NoteBook(LedgerPart):
         if since is not None:
             query = query.where(events.c.at >= since)
         query = query.order_by(events.c.at.desc(), events.c.id.desc()).limit(limit)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return [rows.event_from(row) for row in connection.execute(query)]
 
     def heartbeat(self, process: str, detail: Mapping[str, object] | None = None) -> None:
@@ -83,7 +83,7 @@ class NoteBook(LedgerPart):
 
     def heartbeats(self) -> list[Heartbeat]:
         """By process name."""
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             found = connection.execute(select(heartbeats).order_by(heartbeats.c.process)).all()
         return [Heartbeat(row.process, row.at, row.detail) for row in found]
 

@@ -50,7 +50,7 @@ class OrderBook(LedgerPart):
     def mark_sent(self, client_order_id: str, lease: Lease, margin_s: float) -> Order:
         """PLANNED -> SENT, committed before the request leaves; LeaseLost unless the lease holds for `margin_s`."""
         with self._database.transaction() as connection:
-            check_lease(connection, lease, margin_s)
+            check_lease(connection, lease, margin_s, self._clock())
             order = locked_order(connection, client_order_id)
             if order.account != lease.account:
                 raise LedgerError("the lease is another account's", thing=order.account, value=lease.account)
@@ -153,28 +153,28 @@ class OrderBook(LedgerPart):
         return change_order(connection, order, state, evidence, now)
 
     def order(self, client_order_id: str) -> Order | None:
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return order_named(connection, client_order_id)
 
     def order_by_venue_id(self, account: str, symbol: str, venue_order_id: str) -> Order | None:
         query = select(orders).where(
             orders.c.account == account, orders.c.symbol == symbol, orders.c.venue_order_id == venue_order_id
         )
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
         return rows.order_from(row) if row else None
 
     def _order_by_any_venue_id(self, venue_order_id: str) -> Order | None:
         """The newest order with this id at the exchange, of whatever symbol."""
         query = select(orders).where(orders.c.venue_order_id == venue_order_id)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(query.order_by(orders.c.planned_at.desc()).limit(1)).one_or_none()
         return rows.order_from(row) if row else None
 
     def order_events(self, client_order_id: str) -> list[OrderEvent]:
         """An order's history, oldest first."""
         query = select(order_events).where(order_events.c.client_order_id == client_order_id)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return [
                 OrderEvent(row.client_order_id, row.at, OrderState(row.state), row.evidence, row.venue_order_id)
                 for row in connection.execute(query.order_by(order_events.c.id))
@@ -185,7 +185,7 @@ class OrderBook(LedgerPart):
         query = select(orders).where(orders.c.account == account, orders.c.state.in_(LIVE_STATES))
         if symbol is not None:
             query = query.where(orders.c.symbol == symbol)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             found = connection.execute(query.order_by(orders.c.planned_at, orders.c.client_order_id))
             return [rows.order_from(row) for row in found]
 
@@ -195,12 +195,12 @@ class OrderBook(LedgerPart):
         if since is not None:
             query = query.where(orders.c.planned_at >= since)
         query = query.order_by(orders.c.planned_at.desc(), orders.c.client_order_id).limit(limit)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return [rows.order_from(row) for row in connection.execute(query)]
 
     def intent(self, intent_id: str) -> Intent | None:
         query = select(intents).where(intents.c.intent_id == intent_id)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
         return rows.intent_from(row) if row else None
 
@@ -209,7 +209,7 @@ class OrderBook(LedgerPart):
         query = select(intents).where(
             intents.c.account == account, intents.c.symbol == symbol, intents.c.role == str(Role.ENTRY)
         )
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(query.order_by(intents.c.created_at.desc()).limit(1)).one_or_none()
         return rows.intent_from(row) if row else None
 

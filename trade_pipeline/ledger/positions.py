@@ -25,20 +25,20 @@ class PositionBook(LedgerPart):
     def positions(self, account: str) -> list[Position]:
         """Managed positions that are not 0, by symbol; dust included."""
         query = select(positions).where(positions.c.account == account, positions.c.amount != 0)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return [rows.position_from(row) for row in connection.execute(query.order_by(positions.c.symbol))]
 
     def position(self, account: str, symbol: str) -> Position | None:
         """None if the symbol was never traded; a position that was closed has amount 0."""
         query = select(positions).where(positions.c.account == account, positions.c.symbol == symbol)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
         return rows.position_from(row) if row else None
 
     def sleeves(self, account: str, symbol: str) -> dict[str, Decimal]:
         """strategy -> base amount; adds up to the managed position exactly."""
         query = select(sleeves).where(sleeves.c.account == account, sleeves.c.symbol == symbol)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return {row.strategy: row.amount for row in connection.execute(query.order_by(sleeves.c.strategy))}
 
     def realised(self, account: str) -> Decimal:
@@ -51,7 +51,7 @@ class PositionBook(LedgerPart):
 
     def _total(self, account: str, column: ColumnElement[Decimal]) -> Decimal:
         query = select(func.coalesce(func.sum(column), 0)).where(positions.c.account == account)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return Decimal(str(connection.execute(query).scalar_one()))
 
     def closed_trades(self, account: str, since: datetime | None = None) -> list[ClosedTrade]:
@@ -60,7 +60,7 @@ class PositionBook(LedgerPart):
         if since is not None:
             query = query.where(closed_trades.c.closed_at >= since)
         query = query.order_by(closed_trades.c.closed_at, closed_trades.c.symbol)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return [rows.closed_trade_from(row) for row in connection.execute(query)]
 
     def rebuild_positions(self, account: str) -> None:

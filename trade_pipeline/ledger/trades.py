@@ -73,7 +73,7 @@ class TradeBook(LedgerPart):
             .order_by(func.length(fills.c.trade_id).desc(), fills.c.trade_id.desc())
             .limit(1)
         )
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return connection.execute(query).scalar_one_or_none()
 
     def fills(
@@ -86,7 +86,7 @@ class TradeBook(LedgerPart):
         if client_order_id is not None:
             query = query.where(orders.c.client_order_id == client_order_id)
         query = query.order_by(fills.c.at.desc(), func.length(fills.c.trade_id).desc(), fills.c.trade_id.desc())
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return [rows.fill_from(row) for row in connection.execute(query.limit(limit))]
 
     def record_opening(self, account: str, reading: AccountReading) -> bool:
@@ -132,7 +132,7 @@ class TradeBook(LedgerPart):
     def expected_balances(self, account: str) -> dict[str, Decimal]:
         """asset -> free + locked as the exchange should report it. Assets that came to 0 are in it."""
         query = select(cash).where(cash.c.account == account, cash.c.asset != "").order_by(cash.c.asset)
-        with self._database.transaction() as connection:
+        with self._database.reading() as connection:
             return {row.asset: row.amount for row in connection.execute(query)}
 
 
