@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ ASSETS = ("raw_bars", "bars", "features", "regimes", "signals", "target_position
 _ANSWER_S = 30.0
 _POLL_S = 1.0
 _LIMIT_S = 3600.0
+
+Ask = Callable[[str, dict[str, object]], dict[str, Any]]
 
 _LAUNCH = """
 mutation Backfill($selection: [AssetKeyInput!], $days: [String!]) {
@@ -54,11 +58,13 @@ query Look($id: String!) {
 def run_backfill(home: Path | None, first: str, last: str) -> None:
     """Launches the backfill, waits for it and prints its result. Raises ConfigurationError when it fails."""
     days = days_between(first, last, today=datetime.now(UTC).date())
-    stack = read_stack_file(open_context(home).home)
+    context = open_context(home)
+    stack = read_stack_file(context.home)
     if stack is None:
         raise ConfigurationError("no stack runs here", thing="backfill", repair="Start one with `trade-pipeline up`.")
     variables = {"selection": [{"path": [name]} for name in ASSETS], "days": days}
-    answer = _ask(stack.ui_url, _LAUNCH, variables)["launchPartitionBackfill"]
+    ask = partial(_ask, stack.ui_url, context.secrets.ui_token)
+    answer = ask(_LAUNCH, variables)["launchPartitionBackfill"]
     if answer["__typename"] != "LaunchBackfillSuccess":
         raise ConfigurationError(
             f"Dagster refused it: {answer.get('message', answer['__typename'])}",
@@ -66,7 +72,7 @@ def run_backfill(home: Path | None, first: str, last: str) -> None:
             repair="Name days that the exchange has bars of.",
         )
     say(f"backfill {answer['backfillId']} of {len(days)} days, {days[0]} to {days[-1]}: {stack.ui_url}/runs")
-    _wait(stack.ui_url, str(answer["backfillId"]))
+    _wait(ask, stack.ui_url, str(answer["backfillId"]))
 
 
 def days_between(first: str, last: str, today: date) -> list[str]:
@@ -87,10 +93,10 @@ def _day(text: str, option: str) -> date:
         raise SettingsError("this is no day", thing=option, value=text, repair="Write it as YYYY-MM-DD.") from error
 
 
-def _wait(ui_url: str, backfill_id: str) -> None:
+def _wait(ask: Ask, ui_url: str, backfill_id: str) -> None:
     deadline = time.monotonic() + _LIMIT_S
     while time.monotonic() < deadline:
-        answer = _ask(ui_url, _LOOK, {"id": backfill_id})
+        answer = ask(_LOOK, {"id": backfill_id})
         state = answer["partitionBackfillOrError"]
         runs = answer["runsOrError"].get("results", [])
         if state["__typename"] != "PartitionBackfill":
@@ -119,10 +125,12 @@ def _tell(runs: list[dict[str, Any]]) -> None:
     say(f"done in {len(runs)} run{'' if len(runs) == 1 else 's'}")
 
 
-def _ask(ui_url: str, query: str, variables: dict[str, object]) -> dict[str, Any]:
+def _ask(ui_url: str, token: str, query: str, variables: dict[str, object]) -> dict[str, Any]:
     body = json.dumps({"query": query, "variables": variables}).encode()
     request = urllib.request.Request(  # noqa: S310  (our own webserver, on the loopback)
-        f"{ui_url}/graphql", data=body, headers={"Content-Type": "application/json"}
+        f"{ui_url}/graphql",
+        data=body,
+        headers={"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:

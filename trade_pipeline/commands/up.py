@@ -26,6 +26,7 @@ from trade_pipeline.runtime.processes import stack_processes
 from trade_pipeline.runtime.stack import Stack
 from trade_pipeline.runtime.stack_file import StackFile, write_stack_file
 from trade_pipeline.runtime.stop import Stopper, take_stop_request
+from trade_pipeline.runtime.ui_token import login_url, reader_token
 from trade_pipeline.runtime.watchdog import Watchdog, newest_tick_at
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import load_settings, secrets_from, write_settings_in_force
@@ -51,7 +52,8 @@ def run_up(*, settings_file: Path | None, overrides: dict[str, object], console:
         _start(stack, view, stopping)
         if not stopping.is_set():
             _record(home, settings, stack, began_at)
-            view.note(f"The UI is at {ui_url(settings)}; Ctrl-C stops.")
+            for line in ui_addresses(home, settings):
+                view.note(line)
             _watch(stack, home, settings, view, stopping)
         view.close()
         _take_down(stack, home, settings, view)
@@ -83,10 +85,14 @@ def clear_leftovers(home: Home, settings: Settings, view: View) -> None:
 def _with_ports(settings: Settings) -> Settings:
     exchange = claimed(settings.exchange.port, setting="exchange.port")
     ui = claimed(settings.runtime.ui_port, setting="runtime.ui_port", option="--port")
+    reading = settings.runtime.ui_read_only_port
+    if reading is not None:
+        reading = claimed(reading, setting="runtime.ui_read_only_port")
+    ports = {"ui_port": ui, "ui_read_only_port": reading}
     return settings.model_copy(
         update={
             "exchange": settings.exchange.model_copy(update={"port": exchange}),
-            "runtime": settings.runtime.model_copy(update={"ui_port": ui}),
+            "runtime": settings.runtime.model_copy(update=ports),
         }
     )
 
@@ -95,11 +101,26 @@ def ui_url(settings: Settings) -> str:
     return f"http://127.0.0.1:{settings.runtime.ui_port}"
 
 
+def reading_url(settings: Settings) -> str | None:
+    """The read-only twin's address; None where there is none."""
+    port = settings.runtime.ui_read_only_port
+    return None if port is None else f"http://127.0.0.1:{port}"
+
+
+def ui_addresses(home: Home, settings: Settings) -> list[str]:
+    """One sentence per UI with the address to open, its token included where one is asked for."""
+    token = secrets_from(os.environ, home).ui_token if settings.token_required else ""
+    address, reading = ui_url(settings), reading_url(settings)
+    lines = [f"The UI is at {login_url(address, token) if token else address}; Ctrl-C stops."]
+    if reading is not None:
+        lines.append(f"Its read-only twin is at {login_url(reading, reader_token(token)) if token else reading}.")
+    return lines
+
+
 def _record(home: Home, settings: Settings, stack: Stack, began_at: datetime) -> None:
     exchange = f"http://127.0.0.1:{settings.exchange.port}"
-    write_stack_file(
-        home, StackFile(os.getpid(), began_at, settings.mode, ui_url(settings), exchange, tuple(stack.names))
-    )
+    names, reading = tuple(stack.names), reading_url(settings)
+    write_stack_file(home, StackFile(os.getpid(), began_at, settings.mode, ui_url(settings), exchange, names, reading))
 
 
 def _stop_on_signals() -> threading.Event:

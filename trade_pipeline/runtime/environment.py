@@ -84,11 +84,14 @@ def make_secrets(home: Home, settings: Settings, environ: Mapping[str, str]) -> 
         variable = VARIABLES[name]
         return environ.get(variable) or stored.get(variable) or random_secrets.token_hex(bytes_count)
 
+    token = VARIABLES["ui_token"]
     made = Secrets(
         exchange_api_key=kept("exchange_api_key", 32),
         exchange_api_secret=kept("exchange_api_secret", 32),
         ledger_url=_with_driver(ledger.get_secret_value()) if ledger else embedded_postgres.url(home.sockets, password),
         broker_url=broker.get_secret_value() if broker else embedded_broker_url(home),
+        # A new one at every start: an address that was opened once, or a cookie that was seen, ends with the stack.
+        ui_token=environ.get(token) or random_secrets.token_urlsafe(32),
     )
     lines = [f"{variable}={getattr(made, name)}" for name, variable in VARIABLES.items()]
     write_private(home.secrets, _SECRETS_HEADER + "\n".join([*lines, f"{POSTGRES_PASSWORD}={password}"]) + "\n")

@@ -8,10 +8,12 @@ import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from trade_pipeline.runtime.environment import CODE_SOCKET, broker_socket
 from trade_pipeline.runtime.readiness import has_said_ready
 from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.load import VARIABLES
 from trade_pipeline.settings.root import Settings
 
 ANSWER_S = 1.0
@@ -34,7 +36,8 @@ def is_ready(kind: str, name: str, process_id: int, stack: Surroundings) -> bool
         "postgres": lambda: postgres_answers(stack.environment["TRADE_PIPELINE_LEDGER_URL"]),
         "redis": lambda: redis_answers(broker_socket(stack.home)),
         "exchange": lambda: http_answers(f"http://127.0.0.1:{stack.settings.exchange.port}/api/v3/ping"),
-        "webserver": lambda: http_answers(f"http://127.0.0.1:{stack.settings.runtime.ui_port}/server_info"),
+        "webserver": lambda: ui_answers(stack, stack.settings.runtime.ui_port),
+        "webserver_read_only": lambda: ui_answers(stack, stack.settings.runtime.ui_read_only_port),
         "code_server": lambda: code_server_answers(stack.environment[CODE_SOCKET]),
     }
     return questions[kind]()
@@ -64,10 +67,16 @@ def redis_answers(path: Path) -> bool:
         return False
 
 
-def http_answers(url: str) -> bool:
+def ui_answers(stack: Surroundings, port: int | None) -> bool:
+    token = stack.environment.get(VARIABLES["ui_token"], "")
+    return http_answers(f"http://127.0.0.1:{port}/server_info", {"Authorization": f"Bearer {token}"} if token else {})
+
+
+def http_answers(url: str, headers: Mapping[str, str] = MappingProxyType({})) -> bool:
     try:
+        request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310  (our own address, http)
         # The address is our own, on the loopback; an environment's proxy must not be asked for it.
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=ANSWER_S) as answer:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=ANSWER_S) as answer:
             return bool(answer.status == 200)
     except (OSError, ValueError):
         return False

@@ -15,6 +15,7 @@ from pathlib import Path
 from trade_pipeline.errors import ConfigurationError
 from trade_pipeline.runtime import embedded_postgres
 from trade_pipeline.runtime.environment import CODE_SOCKET, DEFINITIONS, REPOSITORY, broker_socket
+from trade_pipeline.runtime.ports import HOST
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.root import Settings
 
@@ -60,7 +61,7 @@ def stack_processes(home: Home, settings: Settings, environment: Mapping[str, st
         *(_worker(queue) for queue in QUEUES),
         _exchange(home),
         _guard(home),
-        _webserver(settings),
+        *_webservers(settings),
         _daemon(),
     ]
     present = {process.name for process in processes} | {STORAGE}
@@ -148,9 +149,21 @@ def _worker(queue: str) -> Process:
     )
 
 
-def _webserver(settings: Settings) -> Process:
-    argv = python("-m", "trade_pipeline.runtime.webserver", "--port", str(settings.runtime.ui_port))
-    return Process("webserver", argv, after=(STORAGE, "code_server"), ready="webserver", stop_wait_s=5)
+def _webservers(settings: Settings) -> list[Process]:
+    """The UI, and its read-only twin where a port is set for one."""
+    runtime = settings.runtime
+    found = [_webserver("webserver", runtime.ui_port, settings)]
+    if runtime.ui_read_only_port is not None:
+        found.append(_webserver("webserver_read_only", runtime.ui_read_only_port, settings, "--read-only"))
+    return found
+
+
+def _webserver(name: str, port: int, settings: Settings, *extra: str) -> Process:
+    runtime = settings.runtime
+    where = () if runtime.ui_address == HOST else ("--address", runtime.ui_address)
+    names = [word for host in runtime.ui_names for word in ("--name", host)]
+    argv = python("-m", "trade_pipeline.runtime.webserver", "--port", str(port), *extra, *where, *names)
+    return Process(name, argv, after=(STORAGE, "code_server"), ready=name, stop_wait_s=5)
 
 
 def _daemon() -> Process:

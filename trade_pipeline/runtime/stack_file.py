@@ -20,6 +20,7 @@ class StackFile:
     ui_url: str
     exchange_url: str
     processes: tuple[str, ...]
+    ui_read_only_url: str | None = None
 
 
 def write_stack_file(home: Home, stack: StackFile) -> None:

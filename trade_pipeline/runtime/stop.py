@@ -20,7 +20,15 @@ from trade_pipeline.settings.load import write_private
 from trade_pipeline.settings.root import Settings
 from trade_pipeline.settings.trading import StopPolicy
 
-DECIDERS = ("daemon", "webserver", "worker_decide", "worker_execute", "worker_history", "code_server")
+DECIDERS = (
+    "daemon",
+    "webserver",
+    "webserver_read_only",
+    "worker_decide",
+    "worker_execute",
+    "worker_history",
+    "code_server",
+)
 _POLICIES: tuple[StopPolicy, ...] = ("keep", "cancel_entries", "flatten")
 _DOWN_S = 120.0
 

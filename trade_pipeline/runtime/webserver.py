@@ -1,8 +1,10 @@
-"""Dagster's UI behind our guard. Run as `python -m trade_pipeline.runtime.webserver --port N`."""
+"""Dagster's UI behind our guard. Run as `python -m trade_pipeline.runtime.webserver --port N [--read-only]`."""
 
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +14,15 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_webserver.version import __version__
 from dagster_webserver.webserver import DagsterWebserver
+from graphql import ASTValidationRule, GraphQLError, OperationDefinitionNode, OperationType
 from starlette.middleware import Middleware
 
+from trade_pipeline.errors import SettingsError
 from trade_pipeline.runtime.environment import REPOSITORY
 from trade_pipeline.runtime.http_guard import Guard, allowed_hosts
+from trade_pipeline.runtime.ui_token import Doorkeeper, reader_token
+from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.load import secrets_from, settings_in_force
 
 _POLL_MS = 2000
 _STATEMENT_TIMEOUT_MS = 15_000
@@ -23,36 +30,73 @@ _POOL_RECYCLE_S = 3600
 _POOL_OVERFLOW = 20
 
 
-class GuardedWebserver(DagsterWebserver[Any, Any]):
-    """Dagster's webserver, of which only the outermost layer is ours."""
+class QueriesOnly(ASTValidationRule):
+    """Refuses every mutation, before it is executed: Dagster's own permissions do not cover all of them."""
 
-    def __init__(self, context: WorkspaceProcessContext, hosts: frozenset[str]) -> None:
+    def enter_operation_definition(self, node: OperationDefinitionNode, *_: object) -> None:
+        if node.operation is OperationType.MUTATION:
+            self.report_error(GraphQLError("This UI is read-only.", node))
+
+
+class GuardedWebserver(DagsterWebserver[Any, Any]):
+    """Dagster's webserver, of which only the outermost layer is ours. A read-only context gives a read-only twin."""
+
+    def __init__(self, context: WorkspaceProcessContext, hosts: frozenset[str], door: Doorkeeper | None = None) -> None:
         self._hosts = hosts
+        self._door = door
+        self._read_only = context.read_only
         super().__init__(context, "", _POLL_MS)
 
     def build_middleware(self) -> list[Middleware]:
-        return [Middleware(Guard, hosts=self._hosts), *super().build_middleware()]
+        return [Middleware(Guard, hosts=self._hosts, door=self._door), *super().build_middleware()]
+
+    def build_graphql_validation_rules(self) -> Collection[type[ASTValidationRule]]:
+        rules = super().build_graphql_validation_rules()
+        return [*rules, QueriesOnly] if self._read_only else rules
 
 
-def serve(port: int, address: str, names: list[str], workspace: Path) -> None:
+def door_of(home: Home, port: int, *, read_only: bool) -> Doorkeeper | None:
+    """The door of the stack in `home`; None where no token is asked for. Raises SettingsError when there is none."""
+    settings = settings_in_force(home)
+    if not settings.token_required:
+        return None
+    token = secrets_from(os.environ, home).ui_token
+    if not token:
+        raise SettingsError(
+            "the UI's token is missing",
+            thing="TRADE_PIPELINE_UI_TOKEN",
+            repair="Start the stack with `trade-pipeline up`, which makes one.",
+        )
+    return Doorkeeper((token, reader_token(token)) if read_only else (token,), port)
+
+
+def serve(
+    port: int, address: str, names: list[str], workspace: Path, *, door: Doorkeeper | None, read_only: bool
+) -> None:
     """Serves until told to stop. `names` are host names under which the UI may be addressed."""
     with DagsterInstance.get() as instance:
         instance.optimize_for_webserver(_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _POOL_OVERFLOW)
         target = WorkspaceFileTarget(paths=[str(workspace)])
-        with WorkspaceProcessContext(instance, target, version=__version__) as context:
-            app = GuardedWebserver(context, allowed_hosts(names, port)).create_asgi_app()
-            # An open page holds a websocket: a stop must not wait for the browser.
-            uvicorn.run(app, host=address, port=port, log_level="warning", timeout_graceful_shutdown=1)
+        with WorkspaceProcessContext(instance, target, version=__version__, read_only=read_only) as context:
+            app = GuardedWebserver(context, allowed_hosts(names, port), door).create_asgi_app()
+            # An open page holds a websocket: a stop must not wait for the browser. No access log: the first
+            # address that is opened holds the token.
+            uvicorn.run(
+                app, host=address, port=port, log_level="warning", access_log=False, timeout_graceful_shutdown=1
+            )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Dagster's UI behind a guard against other sites' pages.")
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--read-only", action="store_true", help="show everything, change nothing")
     parser.add_argument("--address", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--name", action="append", default=[], help="a further host name of the UI")
     arguments = parser.parse_args()
     names = ["127.0.0.1", "localhost", *arguments.name]
-    serve(arguments.port, arguments.address, names, REPOSITORY / "workspace.yaml")
+    door = door_of(Home.at(os.environ["TRADE_PIPELINE_HOME"]), arguments.port, read_only=arguments.read_only)
+    workspace = REPOSITORY / "workspace.yaml"
+    serve(arguments.port, arguments.address, names, workspace, door=door, read_only=arguments.read_only)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ class Secrets:
     exchange_api_secret: str = ""
     ledger_url: str = ""
     broker_url: str = ""
+    ui_token: str = ""
 
     def __repr__(self) -> str:
         held = ", ".join(f"{field.name}={'***' if getattr(self, field.name) else 'unset'}" for field in fields(self))
@@ -45,6 +46,7 @@ VARIABLES = {
     "exchange_api_secret": "TRADE_PIPELINE_EXCHANGE_API_SECRET",
     "ledger_url": "TRADE_PIPELINE_LEDGER_URL",
     "broker_url": "TRADE_PIPELINE_BROKER_URL",
+    "ui_token": "TRADE_PIPELINE_UI_TOKEN",
 }
 
 

@@ -41,6 +41,11 @@ class Settings(Section):
     runtime: RuntimeSettings = RuntimeSettings()
 
     @property
+    def token_required(self) -> bool:
+        """Whether the UI asks for its token: always where real money or a real exchange is."""
+        return self.mode != "sim" or self.runtime.ui_token_in_sim
+
+    @property
     def decision_hash(self) -> str:
         """32 hex characters over every setting that can change a decision (not where things are stored)."""
         relevant = self.model_dump(mode="json", exclude={"home", "storage", "runtime", "exchange"})

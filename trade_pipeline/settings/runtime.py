@@ -20,6 +20,14 @@ class StorageSettings(Section):
 class RuntimeSettings(Section):
     ui_port: int = Field(3000, ge=0, le=65535)
     """TCP port of the UI on 127.0.0.1; 0 takes any free one."""
+    ui_address: str = "127.0.0.1"
+    """Address that the UI listens on; another than the loopback belongs behind a proxy with TLS."""
+    ui_names: tuple[str, ...] = ()
+    """Further host names under which the UI may be opened; every other name is refused."""
+    ui_read_only_port: int | None = Field(None, ge=0, le=65535)
+    """TCP port of a second UI that shows everything and changes nothing; null: none."""
+    ui_token_in_sim: bool = False
+    """Ask for the UI's token in sim mode too; elsewhere it is always asked for."""
     broker_url: SecretStr | None = None
     """redis:// URL; default: the embedded server in the home."""
     worker_tasks_max: int = Field(500, ge=1)

@@ -27,7 +27,8 @@ def services() -> dict[str, Any]:
 
 def _local() -> list[Process]:
     environment = {CODE_SOCKET: "/var/lib/trade-pipeline/run/code.sock", DEFINITIONS: "trade_pipeline.definitions"}
-    return stack_processes(HOME, Settings(), environment)
+    settings = Settings.model_validate({"runtime": {"ui_read_only_port": 3001}})
+    return stack_processes(HOME, settings, environment)
 
 
 def _portable(argv: tuple[str, ...]) -> list[str]:
@@ -46,7 +47,7 @@ def test_a_service_runs_the_same_command_and_stops_by_the_same_signal(
     services: dict[str, Any], process: Process
 ) -> None:
     service = services[process.name]
-    extra = ["--address", "0.0.0.0"] if process.name == "webserver" else []
+    extra = ["--address", "0.0.0.0"] if process.name.startswith("webserver") else []
     assert service["command"] == _portable(process.argv) + extra
     assert service.get("stop_signal", "SIGTERM") == f"SIG{process.stop_signal}"
     for name, value in process.environment.items():
@@ -64,7 +65,13 @@ def test_the_step_that_makes_tables_is_the_same(services: dict[str, Any]) -> Non
 
 def test_only_the_ui_is_published_and_only_to_this_host(services: dict[str, Any]) -> None:
     published = [port for service in services.values() for port in service.get("ports", [])]
-    assert published == ["127.0.0.1:3000:3000"]
+    assert published == ["127.0.0.1:3000:3000", "127.0.0.1:3001:3001"]
+
+
+def test_the_read_only_twin_runs_only_where_it_is_asked_for(services: dict[str, Any]) -> None:
+    assert services["webserver_read_only"]["profiles"] == ["read-only"]
+    environment = {CODE_SOCKET: "/s", DEFINITIONS: "m"}
+    assert "webserver_read_only" not in {item.name for item in stack_processes(HOME, Settings(), environment)}
 
 
 def test_processes_start_after_what_they_need() -> None:

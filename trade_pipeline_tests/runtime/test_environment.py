@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,10 +27,18 @@ def home(tmp_path: Path) -> Home:
 
 def test_the_second_start_has_the_keys_of_the_first(home: Home) -> None:
     first = make_secrets(home, Settings(), {})
-    assert make_secrets(home, Settings(), {}) == first
-    assert secrets_from({}, home) == first
+    again = make_secrets(home, Settings(), {})
+    assert again == replace(first, ui_token=again.ui_token)
+    assert secrets_from({}, home) == again
     assert len(first.exchange_api_secret) == 64
     assert stat.S_IMODE(home.secrets.stat().st_mode) == 0o600
+
+
+def test_the_ui_has_a_new_token_at_every_start(home: Home) -> None:
+    first, second = (make_secrets(home, Settings(), {}).ui_token for _ in range(2))
+    assert first != second
+    assert len(second) >= 43
+    assert make_secrets(home, Settings(), {"TRADE_PIPELINE_UI_TOKEN": "given"}).ui_token == "given"
 
 
 def test_a_key_from_the_environment_wins(home: Home) -> None:
