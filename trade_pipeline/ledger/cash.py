@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from trade_pipeline.ledger.entries import base_and_quote
+from trade_pipeline.ledger.entries import UNMOVING, base_and_quote
 from trade_pipeline.ledger.fold import EXACT
 from trade_pipeline.ledger.tables import cash, fills, flows
-from trade_pipeline.schemas.trading import FlowKind, Side
+from trade_pipeline.schemas.trading import Side
 
 
 def balance_changes(trades: Iterable[Row[Any]]) -> dict[str, Decimal]:
@@ -48,7 +48,7 @@ def rebuild_cash(connection: Connection, account: str) -> None:
         ).items():
             changes[asset] += change
         for row in connection.execute(select(flows).where(flows.c.account == account)):
-            if row.kind != FlowKind.ADOPTION:  # the coins were in the account already
+            if row.kind not in UNMOVING:
                 changes[row.asset] += row.amount
     connection.execute(delete(cash).where(cash.c.account == account))
     values = [{"account": account, "asset": asset, "amount": amount} for asset, amount in sorted(changes.items())]

@@ -21,6 +21,9 @@ OURS = and_(
 """A fill is managed if its order is ours. Joined when read, never stored: an order whose answer was lost may be
 recognised after its trades were booked."""
 
+UNMOVING = frozenset({FlowKind.ADOPTION, FlowKind.ADJUSTMENT})
+"""Flows that change what is managed and no balance: the coins were in the account already, or have left it."""
+
 
 def base_and_quote(symbol: str) -> tuple[str, str]:
     base, quote = symbol.split("/")
@@ -91,16 +94,17 @@ def _fees(connection: Connection, account: str, symbol: str, since: datetime | N
 
 
 def _adoptions(connection: Connection, account: str, symbol: str, since: datetime | None) -> Iterator[Entry]:
-    query = select(flows).where(
-        flows.c.account == account, flows.c.symbol == symbol, flows.c.kind == str(FlowKind.ADOPTION)
-    )
+    query = select(flows).where(flows.c.account == account, flows.c.symbol == symbol, flows.c.kind.in_(UNMOVING))
     if since is not None:
         query = query.where(flows.c.at >= since)
     for row in connection.execute(query):
+        price = row.price or Decimal(0)
         yield Entry(
-            kind="adopt",
+            kind="adopt" if row.amount > 0 else "release",
             key=(row.at, row.symbol, 0, row.reference),
             signed_amount=row.amount,
-            price=row.price or Decimal(0),
-            strategy="adopted",
+            price=price,
+            fee_quote=ZERO if row.amount > 0 else price * -row.amount,
+            shares={row.strategy: Decimal(1)} if row.strategy else {},
+            strategy=row.strategy or "adopted",
         )

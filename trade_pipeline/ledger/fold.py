@@ -36,10 +36,11 @@ class Entry:
 
     `fill`: a trade of ours; `fee_base` and `fee_quote` are what it cost beyond the price, the base fee valued in
     `fee_quote` too. `fee`: `amount` of the base asset was taken to pay for another symbol's trade, worth `fee_quote`
-    (None: nobody knows). `adopt`: coins that were there become managed at `price`.
+    (None: nobody knows). `adopt`: coins that were there become managed at `price`. `release`: managed coins are no
+    longer ours, worth `fee_quote` (0: what they cost).
     """
 
-    kind: Literal["fill", "fee", "adopt"]
+    kind: Literal["fill", "fee", "adopt", "release"]
     key: Key
     signed_amount: Decimal
     price: Decimal = ZERO
@@ -105,7 +106,7 @@ def fold(entries: Iterable[Entry], state: Running | None = None) -> tuple[Runnin
         for entry in entries:
             assert state.key is None or entry.key > state.key, "entries must be folded in the order of their keys"
             state = _step(state, entry)
-            if entry.kind == "fill" and entry.signed_amount < 0 and _is_over(state):
+            if entry.kind in {"fill", "release"} and entry.signed_amount < 0 and _is_over(state):
                 if state.trade_sold > 0:
                     finished.append(_close(state, entry))
                 state = _flat(state)
@@ -167,7 +168,7 @@ def _pay_fee(state: Running, entry: Entry) -> Running:
     taken = min(wanted, state.amount)
     if taken == 0:
         return state
-    state, cost = _take(state, taken, {})
+    state, cost = _take(state, taken, entry.shares)
     worth = (entry.fee_quote * taken / wanted).quantize(QUANTUM) if entry.fee_quote else cost
     return replace(
         state,

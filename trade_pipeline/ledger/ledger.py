@@ -2,10 +2,11 @@
 
     decisions.py  decisions, snapshots, targets, outcomes, claims
     leases.py     who may send for an account
-    orders.py     intents and orders
+    orders.py     intents and orders; adoption.py takes in those that nobody here made
     trades.py     trades, flows and expected balances
     positions.py  positions, sleeves, closed trades
     notes.py      locks, equity, events, heartbeats
+    watching.py   breakers, conflicts, exits' memory, verdicts of buy guards, recoveries
 
 Records are in `records.py`. Every method is one transaction and raises LedgerUnavailable when the server does not
 answer within seconds. An instance connects at its first call, may be shared by threads and survives a fork.
@@ -16,19 +17,20 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from trade_pipeline.errors import LedgerError
+from trade_pipeline.ledger.adoption import AdoptionBook
 from trade_pipeline.ledger.base import utc_now
 from trade_pipeline.ledger.decisions import DecisionBook
 from trade_pipeline.ledger.leases import LeaseBook
 from trade_pipeline.ledger.notes import NoteBook
-from trade_pipeline.ledger.orders import OrderBook
 from trade_pipeline.ledger.positions import PositionBook
 from trade_pipeline.ledger.rows import plain
 from trade_pipeline.ledger.trades import TradeBook
+from trade_pipeline.ledger.watching import WatchBook
 
 __all__ = ["Ledger", "utc_now"]
 
 
-class Ledger(DecisionBook, LeaseBook, OrderBook, TradeBook, PositionBook, NoteBook):
+class Ledger(DecisionBook, LeaseBook, AdoptionBook, TradeBook, PositionBook, NoteBook, WatchBook):
     """See the module. `now` stamps rows; leases go by the database's clock.
 
     `database_now` stands in for that clock in virtual time; `watch` is told of every commit (see `Database`).

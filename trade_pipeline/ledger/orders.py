@@ -38,7 +38,7 @@ class OrderBook(LedgerPart):
                 if request.side == Side.SELL:
                     _check_sell_is_covered(connection, intent.account, request)
                 connection.execute(upsert(intents).values(rows.intent_values(intent)).on_conflict_do_nothing())
-                return _insert_order(connection, intent, request, attempt, self._now())
+                return insert_order(connection, intent, request, attempt, self._now())
         except IntegrityError as error:
             raise LedgerError(
                 "an order of this role, this attempt or this client order id is there already",
@@ -252,7 +252,7 @@ def _check_sell_is_covered(connection: Connection, account: str, request: OrderR
         )
 
 
-def _insert_order(connection: Connection, intent: Intent, request: OrderRequest, attempt: int, now: datetime) -> Order:
+def insert_order(connection: Connection, intent: Intent, request: OrderRequest, attempt: int, now: datetime) -> Order:
     values = rows.request_values(request) | {
         "intent_id": intent.intent_id,
         "attempt": attempt,

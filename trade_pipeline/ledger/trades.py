@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from trade_pipeline.ledger import rows
 from trade_pipeline.ledger.base import LedgerPart, lock_account, write_event
 from trade_pipeline.ledger.cash import add_to_cash, balance_changes
-from trade_pipeline.ledger.entries import OURS, base_and_quote
+from trade_pipeline.ledger.entries import OURS, UNMOVING, base_and_quote
 from trade_pipeline.ledger.fold import EXACT
 from trade_pipeline.ledger.positions import book_into_positions, needs_start, refresh_filled
 from trade_pipeline.ledger.records import Event, Fill, Flow
@@ -107,9 +107,9 @@ class TradeBook(LedgerPart):
     def book_flow(self, flow: Flow) -> bool:
         """A deposit, withdrawal, reward... False if (account, kind, asset, reference) was booked already.
 
-        Adoptions need a symbol and a price: `adopt`.
+        Adoptions and adjustments need a symbol: `adopt`, `adjust_position`.
         """
-        assert flow.kind != FlowKind.ADOPTION, "use adopt(): it needs a symbol and a price"
+        assert flow.kind not in UNMOVING, "use adopt() or adjust_position(): they need a symbol"
         with self._database.transaction() as connection:
             lock_account(connection, flow.account)
             return _add_flow(connection, flow)
@@ -125,6 +125,33 @@ class TradeBook(LedgerPart):
             lock_account(connection, account)
             late = needs_start(connection, account, symbol, at)
             written = _add_flow(connection, flow, symbol=symbol, price=price)
+            if written:
+                book_into_positions(connection, account, {symbol}, self._now(), from_start=late)
+            return written
+
+    def adjust_position(
+        self,
+        account: str,
+        symbol: str,
+        amount: Decimal,
+        price: Decimal | None,
+        at: datetime,
+        reference: str,
+        strategy: str | None = None,
+    ) -> bool:
+        """Change a managed position by `amount` (signed, base) without a trade; balances do not change.
+
+        What is released leaves at `price` (quote), or at its cost where nobody knows one; what is added needs one.
+        `strategy` names the sleeve, else the sleeves share. False if the reference was booked already.
+        """
+        assert amount != 0, "an adjustment changes something"
+        assert price is not None or amount < 0, "what is added needs a price"
+        base, _ = base_and_quote(symbol)
+        flow = Flow(account, base, FlowKind.ADJUSTMENT, amount, at, reference)
+        with self._database.transaction() as connection:
+            lock_account(connection, account)
+            late = needs_start(connection, account, symbol, at)
+            written = _add_flow(connection, flow, symbol=symbol, price=price, strategy=strategy)
             if written:
                 book_into_positions(connection, account, {symbol}, self._now(), from_start=late)
             return written
@@ -169,7 +196,14 @@ def _fee_in_quote(trade: VenueTrade, prices: Mapping[str, Decimal]) -> Decimal |
         return None if price is None else trade.fee * price
 
 
-def _add_flow(connection: Connection, flow: Flow, *, symbol: str | None = None, price: Decimal | None = None) -> bool:
+def _add_flow(
+    connection: Connection,
+    flow: Flow,
+    *,
+    symbol: str | None = None,
+    price: Decimal | None = None,
+    strategy: str | None = None,
+) -> bool:
     values = {
         "account": flow.account,
         "kind": str(flow.kind),
@@ -179,11 +213,12 @@ def _add_flow(connection: Connection, flow: Flow, *, symbol: str | None = None, 
         "reference": flow.reference,
         "symbol": symbol,
         "price": price,
+        "strategy": strategy,
     }
     written = connection.execute(upsert(flows).values(values).on_conflict_do_nothing().returning(flows.c.id))
     if written.one_or_none() is None:
         return False
-    if flow.kind != FlowKind.ADOPTION:
+    if flow.kind not in UNMOVING:
         add_to_cash(connection, flow.account, {flow.asset: flow.amount})
     return True
 

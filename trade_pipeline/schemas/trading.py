@@ -92,6 +92,8 @@ class FlowKind(StrEnum):
     REWARD = "reward"
     FUNDING = "funding"
     ADOPTION = "adoption"
+    ADJUSTMENT = "adjustment"
+    """A managed position became another one without a trade; like an adoption it moves no balance."""
     RESIDUAL = "residual"
 
 
