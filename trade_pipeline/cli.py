@@ -75,6 +75,17 @@ def status(as_json: JsonOption = False, home: HomeOption = None) -> None:
 
 
 @app.command()
+def ui(
+    read_only: Annotated[bool, typer.Option("--read-only", help="The twin that changes nothing.")] = False,
+    home: HomeOption = None,
+) -> None:
+    """Print the address to open in a browser. Outside sim mode it holds a token: keep it to yourself."""
+    from trade_pipeline.commands.ui import print_address
+
+    print_address(home, read_only=read_only)
+
+
+@app.command()
 def plan(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Required: planning never sends.")] = False,
     home: HomeOption = None,

@@ -26,7 +26,7 @@ from trade_pipeline.runtime.processes import stack_processes
 from trade_pipeline.runtime.stack import Stack
 from trade_pipeline.runtime.stack_file import StackFile, write_stack_file
 from trade_pipeline.runtime.stop import Stopper, take_stop_request
-from trade_pipeline.runtime.ui_token import login_url, reader_token
+from trade_pipeline.runtime.ui_address import reading_url, to_open, ui_url
 from trade_pipeline.runtime.watchdog import Watchdog, newest_tick_at
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import load_settings, secrets_from, write_settings_in_force
@@ -97,24 +97,11 @@ def _with_ports(settings: Settings) -> Settings:
     )
 
 
-def ui_url(settings: Settings) -> str:
-    return f"http://127.0.0.1:{settings.runtime.ui_port}"
-
-
-def reading_url(settings: Settings) -> str | None:
-    """The read-only twin's address; None where there is none."""
-    port = settings.runtime.ui_read_only_port
-    return None if port is None else f"http://127.0.0.1:{port}"
-
-
 def ui_addresses(home: Home, settings: Settings) -> list[str]:
     """One sentence per UI with the address to open, its token included where one is asked for."""
-    token = secrets_from(os.environ, home).ui_token if settings.token_required else ""
-    address, reading = ui_url(settings), reading_url(settings)
-    lines = [f"The UI is at {login_url(address, token) if token else address}; Ctrl-C stops."]
-    if reading is not None:
-        lines.append(f"Its read-only twin is at {login_url(reading, reader_token(token)) if token else reading}.")
-    return lines
+    full, reading = to_open(settings, secrets_from(os.environ, home).ui_token)
+    lines = [f"The UI is at {full}; Ctrl-C stops."]
+    return [*lines, f"Its read-only twin is at {reading}."] if reading else lines
 
 
 def _record(home: Home, settings: Settings, stack: Stack, began_at: datetime) -> None:

@@ -112,3 +112,21 @@ def test_two_hosts_or_two_content_types_are_no_way_around() -> None:
     assert refusal({**base, "headers": [host, (b"host", b"evil"), json]}, hosts)
     assert refusal({**base, "headers": [host, json, (b"content-type", b"text/plain")]}, hosts)
     assert refusal({**base, "path": "/graphql/", "headers": [host]}, hosts)
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+def test_another_page_may_lead_here_but_load_and_show_nothing(address: str, site: str) -> None:
+    link = {"sec-fetch-site": site, "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    assert httpx.get(f"http://{address}/runs", headers=link).status_code == 200
+    for dest in ("iframe", "image", "script", "empty"):
+        shown = {**link, "sec-fetch-dest": dest}
+        assert httpx.get(f"http://{address}/runs", headers=shown).status_code == 403
+    assert httpx.post(f"http://{address}/runs", headers=link).status_code == 403
+
+
+def test_every_answer_keeps_the_ui_out_of_frames(address: str) -> None:
+    for path, status in (("/", 200), ("/graphql", 403), ("/login", 303)):
+        answer = httpx.get(f"http://{address}{path}")
+        assert answer.status_code == status
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["cross-origin-resource-policy"] == "same-origin"
