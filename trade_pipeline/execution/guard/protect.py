@@ -1,4 +1,4 @@
-"""Which stops should rest, and what is to be done about the difference. Pure."""
+"""What should rest or be sold under each position, and what is to be done about the difference. Pure."""
 
 from __future__ import annotations
 
@@ -7,25 +7,28 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Literal
 
+from trade_pipeline.execution.guard.run import WORDS, ExitRun, is_held_back
+from trade_pipeline.execution.guard.switching import protection_kind
+from trade_pipeline.execution.guard.views import View
 from trade_pipeline.execution.plan import UNRESOLVED
-from trade_pipeline.execution.rounding import amount_down, is_dust, on_step
+from trade_pipeline.execution.rounding import amount_down, is_dust
 from trade_pipeline.ledger.records import Order
 from trade_pipeline.schemas.trading import (
     AccountReading,
     BookTop,
     MarketRules,
-    OrderRequest,
     OrderState,
-    OrderType,
     Position,
     Role,
-    Side,
 )
 from trade_pipeline.settings.exits import ExitSettings
 
 CANCEL_AGAIN_AFTER = timedelta(seconds=3)
 """A cancel that nobody confirmed for this long is sent again: cancelling twice does no harm, waiting does."""
+MOVED_EVERY = timedelta(seconds=5)
+"""A resting stop follows the price no more often: the guard itself watches what lies in between."""
 RESTING = frozenset({OrderState.OPEN, OrderState.PARTIALLY_FILLED, OrderState.PENDING_CANCEL})
 
 
@@ -37,30 +40,38 @@ class Do(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do. PLACE and EXIT first cancel `order` when there is one; `amount` in base, `stop` in quote."""
+    """One thing to do. PLACE and EXIT first cancel `orders`; `amount` in base, `level` (stop or target) in quote."""
 
     do: Do
     symbol: str
     reason: str
-    order: Order | None = None
+    orders: tuple[Order, ...] = ()
     amount: Decimal = Decimal(0)
-    stop: Decimal = Decimal(0)
+    level: Decimal = Decimal(0)
+    kind: Literal["stop", "profit"] = "stop"
+    """Which protection a PLACE places."""
+    run: ExitRun | None = None
+    """The exit that an EXIT is a step of."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """What the guard sees at one moment. `stops`: symbol -> price at which its position is to be sold."""
+    """What the guard sees at one moment. `views`: symbol -> what the rules want of its position."""
 
     now: datetime
     positions: Sequence[Position]
     live_orders: Sequence[Order]
     rules: Mapping[str, MarketRules]
     tops: Mapping[str, BookTop]
-    stops: Mapping[str, Decimal]
+    views: Mapping[str, View]
     expired_entries: frozenset[str] = frozenset()
     """Client order ids of live entries whose intent has expired."""
     reading: AccountReading | None = None
     """The last reading of the account; it bounds the positions that have not changed since."""
+
+    def own(self, symbol: str) -> list[Order]:
+        """Live orders that sell the symbol's position."""
+        return [o for o in self.live_orders if o.symbol == symbol and o.role in {Role.PROTECT, Role.EXIT}]
 
 
 def actions(watch: Watch, exits: ExitSettings) -> list[Action]:
@@ -72,39 +83,87 @@ def actions(watch: Watch, exits: ExitSettings) -> list[Action]:
             found.append(action)
     for order in watch.live_orders:
         if order.state == OrderState.PENDING_CANCEL and watch.now - order.updated_at > CANCEL_AGAIN_AFTER:
-            found.append(Action(Do.CANCEL, order.symbol, "its cancel was never confirmed", order))
+            found.append(Action(Do.CANCEL, order.symbol, "its cancel was never confirmed", (order,)))
         if order.state in UNRESOLVED:
             continue
         if order.client_order_id in watch.expired_entries:
-            found.append(Action(Do.CANCEL, order.symbol, "the entry has expired", order))
+            found.append(Action(Do.CANCEL, order.symbol, "the entry has expired", (order,)))
         elif order.role == Role.PROTECT and order.symbol not in held:
-            found.append(Action(Do.CANCEL, order.symbol, "a stop without a position", order))
+            found.append(Action(Do.CANCEL, order.symbol, "a stop without a position", (order,)))
     rank = {Do.EXIT: 0, Do.PLACE: 1, Do.CANCEL: 2}
     return sorted(found, key=lambda action: (rank[action.do], action.symbol))
 
 
 def _for_position(watch: Watch, position: Position, exits: ExitSettings) -> Action | None:
     symbol = position.symbol
-    rules, top, stop = watch.rules.get(symbol), watch.tops.get(symbol), watch.stops.get(symbol)
-    mine = [o for o in watch.live_orders if o.symbol == symbol and o.role in {Role.PROTECT, Role.EXIT}]
-    if rules is None or stop is None or any(o.role == Role.EXIT or o.state in UNRESOLVED for o in mine):
+    rules, view, mine = watch.rules.get(symbol), watch.views.get(symbol), watch.own(symbol)
+    if rules is None or view is None or any(order.state in UNRESOLVED for order in mine):
         return None
-    resting = mine[0] if mine else None
-    amount = amount_down(min(position.amount, _there(watch, position, rules), rules.amount_max), rules)
-    if is_dust(amount, stop * (1 - exits.stop_limit_offset_ratio), rules):
+    total = amount_down(min(position.amount, _there(watch, position, rules)), rules)
+    selling = [order for order in mine if order.role == Role.EXIT]
+    resting = [order for order in mine if order.role == Role.PROTECT]
+    if view.run is not None and (sale := _sale(watch, symbol, view.run, total, mine, exits)) is not None:
+        return sale
+    if selling and view.run is None:
+        return None  # Somebody else sells; its remainder is protected once it is done.
+    free = total - sum((order.remaining for order in selling), Decimal(0))
+    if view.run is not None and not selling:
+        return None  # The sale is about to be sent; a stop would only lock its coins.
+    return _protection(watch, symbol, free, resting[0] if resting else None, exits)
+
+
+def _sale(
+    watch: Watch, symbol: str, run: ExitRun, total: Decimal, mine: Sequence[Order], exits: ExitSettings
+) -> Action | None:
+    """The next order of an exit, if the present one has had its time."""
+    rules, top = watch.rules[symbol], watch.tops.get(symbol)
+    last = top.last if top is not None and top.last > 0 else run.reference
+    amount = amount_down(max(total - run.keep, Decimal(0)), rules)
+    waiting = any(order.role == Role.EXIT for order in mine) and run.sent_in_step > 0
+    if waiting or is_dust(amount, last, rules):
+        return None
+    if top is not None and is_held_back(run, exits, top.bid, watch.now):
+        return None
+    # Only what locks coins that are to be sold has to go; a stop under what is kept may stay.
+    locked = sum((order.remaining for order in mine if order.role == Role.PROTECT), Decimal(0))
+    in_the_way = tuple(o for o in mine if o.role == Role.EXIT or locked + amount > total)
+    return Action(Do.EXIT, symbol, f"{WORDS[run.reason]} at {last:f}", in_the_way, amount, last, run=run)
+
+
+def _protection(
+    watch: Watch, symbol: str, amount: Decimal, resting: Order | None, exits: ExitSettings
+) -> Action | None:
+    rules, view = watch.rules[symbol], watch.views[symbol]
+    amount = amount_down(min(amount, rules.amount_max), rules)
+    orders = () if resting is None else (resting,)
+    if is_dust(amount, view.stop * (1 - exits.stop_limit_offset_ratio), rules):
         # Below the minimum it is residue: no stop (RELIABILITY 16); one that rests has become wrong.
-        return Action(Do.CANCEL, symbol, "the rest is below the exchange's minimum", resting) if resting else None
-    last = top.last if top is not None else None
+        return Action(Do.CANCEL, symbol, "the rest is below the exchange's minimum", orders) if orders else None
+    level = view.target if view.rest == "profit" and view.target is not None else view.stop
+    reason = _why_place(watch, view, amount, level, resting, exits)
+    return None if reason is None else Action(Do.PLACE, symbol, reason, orders, amount, level, view.rest)
+
+
+def _why_place(
+    watch: Watch, view: View, amount: Decimal, level: Decimal, resting: Order | None, exits: ExitSettings
+) -> str | None:
+    """Why what rests is not what should rest; None: it is."""
     if resting is None:
-        if last is not None and 0 < last <= stop:
-            return Action(Do.EXIT, symbol, f"last trade {last} at or below the stop {stop}", None, amount, stop)
-        return Action(Do.PLACE, symbol, "no stop rests", None, amount, stop)
-    limit = resting.request.price
-    if limit is not None and last is not None and 0 < last < limit:
-        return Action(Do.EXIT, symbol, f"the stop's limit {limit} was gapped by {last}", resting, amount, stop)
-    if resting.remaining != amount or resting.request.stop_price != stop:
-        return Action(Do.PLACE, symbol, f"the stop covers {resting.remaining} of {amount}", resting, amount, stop)
-    return None
+        return "no stop rests"
+    if (kind := protection_kind(resting)) != view.rest:
+        return f"protection switches from {kind} to {view.rest}"
+    if resting.remaining != amount:
+        return f"the stop covers {resting.remaining} of {amount}"
+    now = resting.request.stop_price
+    if now is None or now == level:
+        return None if now == level else "it has no trigger"
+    if view.rest == "stop" and not view.trailing:
+        return f"the stop belongs at {level:f}"
+    if watch.now - resting.planned_at < MOVED_EVERY:
+        return None
+    far_enough = abs(level - now) > exits.trailing.move_ratio_min * now
+    # A trailing stop is moved up only; a target also comes nearer with time.
+    return f"it follows to {level:f}" if far_enough and (level > now or view.rest == "profit") else None
 
 
 def unprotected(watch: Watch, exits: ExitSettings) -> set[str]:
@@ -112,11 +171,11 @@ def unprotected(watch: Watch, exits: ExitSettings) -> set[str]:
     resting = {o.symbol for o in watch.live_orders if o.role == Role.PROTECT and o.state in RESTING}
     naked: set[str] = set()
     for position in watch.positions:
-        rules, stop = watch.rules.get(position.symbol), watch.stops.get(position.symbol)
-        if rules is None or stop is None or position.symbol in resting:
+        rules, view = watch.rules.get(position.symbol), watch.views.get(position.symbol)
+        if rules is None or view is None or position.symbol in resting:
             continue
         amount = min(position.amount, _there(watch, position, rules))
-        if not is_dust(amount, stop * (1 - exits.stop_limit_offset_ratio), rules):
+        if not is_dust(amount, view.stop * (1 - exits.stop_limit_offset_ratio), rules):
             naked.add(position.symbol)
     return naked
 
@@ -126,30 +185,3 @@ def _there(watch: Watch, position: Position, rules: MarketRules) -> Decimal:
     if watch.reading is None or watch.reading.at <= position.updated_at:
         return position.amount
     return watch.reading.total(rules.base)
-
-
-def stop_price(position: Position, distance: Decimal, rules: MarketRules) -> Decimal:
-    """Average entry price less the distance that sizing used, on the price grid and never below one tick."""
-    average = position.average_price or Decimal(0)
-    return max(on_step(average - distance, rules.price_tick), rules.price_tick)
-
-
-def stop_request(action: Action, client_id: str, rules: MarketRules, exits: ExitSettings) -> OrderRequest:
-    """The stop order of a PLACE. TRADING 15: STOP_LOSS where offered, else STOP_LOSS_LIMIT with an offset."""
-    plain = OrderType.STOP_LOSS in rules.order_types
-    limit = on_step(action.stop * (1 - exits.stop_limit_offset_ratio), rules.price_tick)
-    return OrderRequest(
-        client_order_id=client_id,
-        symbol=action.symbol,
-        side=Side.SELL,
-        type=OrderType.STOP_LOSS if plain else OrderType.STOP_LOSS_LIMIT,
-        amount=action.amount,
-        price=None if plain else limit,
-        stop_price=action.stop,
-    )
-
-
-def exit_request(action: Action, client_id: str, rules: MarketRules) -> OrderRequest:
-    """The market order of an EXIT; never with a price."""
-    amount = amount_down(min(action.amount, rules.market_amount_max), rules)
-    return OrderRequest(client_id, action.symbol, Side.SELL, OrderType.MARKET, amount)

@@ -9,21 +9,23 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trade_pipeline.execution.guard.memory import fresh
 from trade_pipeline.execution.guard.protect import (
     CANCEL_AGAIN_AFTER,
-    Action,
+    MOVED_EVERY,
     Do,
     Watch,
     actions,
-    exit_request,
-    stop_price,
-    stop_request,
     unprotected,
 )
+from trade_pipeline.execution.guard.requests import stop_request
+from trade_pipeline.execution.guard.views import Sight, View, look
 from trade_pipeline.ledger.records import Order
 from trade_pipeline.schemas.trading import (
     AccountReading,
     Balance,
+    MarketRules,
+    OrderRequest,
     OrderState,
     OrderType,
     Position,
@@ -57,8 +59,16 @@ def resting(amount: str = "1", state: OrderState = OrderState.OPEN, role: Role =
 
 def watch(amount: str = "1", *orders: Order, last: str = "100", **changes: object) -> Watch:
     held = (position(amount),) if Decimal(amount) else ()
-    seen = Watch(NOW, held, orders, {BTC: make_rules()}, {BTC: make_top(BTC, NOW, last)}, {BTC: STOP})
+    seen = Watch(NOW, held, orders, {BTC: make_rules()}, {BTC: make_top(BTC, NOW, last)}, {BTC: View(STOP)})
     return replace(seen, **changes)  # type: ignore[arg-type]  # a test names only what it is about
+
+
+def decided(*orders: Order, last: str = "100", amount: str = "1") -> Watch:
+    """A watch with the view that the rules give."""
+    held = position(amount)
+    sight = Sight(held, Decimal(5), Decimal(2), make_rules(), make_top(BTC, NOW, last), orders, NOW)
+    view, _ = look(sight, fresh("main", BTC, START, NOW), EXITS)
+    return watch(amount, *orders, last=last, views={BTC: view})
 
 
 def done(seen: Watch) -> list[Do]:
@@ -67,7 +77,7 @@ def done(seen: Watch) -> list[Do]:
 
 def test_a_position_without_a_stop_gets_one() -> None:
     (action,) = actions(watch(), EXITS)
-    assert (action.do, action.amount, action.stop) == (Do.PLACE, Decimal(1), STOP)
+    assert (action.do, action.amount, action.level) == (Do.PLACE, Decimal(1), STOP)
     assert unprotected(watch(), EXITS) == {BTC}
 
 
@@ -78,25 +88,29 @@ def test_a_stop_that_covers_the_position_is_left_alone() -> None:
 
 def test_a_stop_of_another_amount_is_replaced() -> None:
     (action,) = actions(watch("2", resting("1")), EXITS)
-    assert (action.do, action.order, action.amount) == (Do.PLACE, resting("1"), Decimal(2))
+    assert (action.do, action.orders, action.amount) == (Do.PLACE, (resting("1"),), Decimal(2))
 
 
 def test_a_price_at_the_stop_without_a_stop_is_an_exit() -> None:
-    assert done(watch(last="95")) == [Do.EXIT]
+    assert done(decided(last="95")) == [Do.EXIT]
 
 
 def test_a_price_of_zero_is_never_used() -> None:
     """RELIABILITY statement 25."""
-    assert done(watch(last="0")) == [Do.PLACE]
+    assert done(decided(last="0")) == [Do.PLACE]
 
 
 def test_a_price_below_the_stops_limit_is_an_exit() -> None:
-    (action,) = actions(watch("1", resting(), last="94"), EXITS)
-    assert (action.do, action.order) == (Do.EXIT, resting())
+    (action,) = actions(decided(resting(), last="94"), EXITS)
+    assert (action.do, action.orders) == (Do.EXIT, (resting(),))
+
+
+def test_a_stop_that_rests_above_the_price_is_left_to_the_exchange() -> None:
+    assert done(decided(resting(), last="94.9")) == []
 
 
 def test_a_sale_under_way_is_not_disturbed() -> None:
-    assert done(watch("1", resting(role=Role.EXIT), last="90")) == []
+    assert done(decided(resting(role=Role.EXIT), last="90")) == []
 
 
 def test_a_stop_of_unknown_fate_is_not_replaced_and_counts_as_missing() -> None:
@@ -138,17 +152,25 @@ def test_what_the_account_does_not_hold_is_not_stopped() -> None:
 
 
 def test_the_type_of_a_stop_is_what_the_symbol_offers() -> None:
-    action = Action(Do.PLACE, BTC, "no stop rests", None, Decimal(1), STOP)
-    limited = stop_request(action, "c" * 32, make_rules(), EXITS)
+    def sent(rules: MarketRules) -> OrderRequest:
+        return stop_request(BTC, Decimal(1), STOP, "c" * 32, rules, EXITS)
+
+    limited = sent(make_rules())
     assert (limited.type, limited.price) == (OrderType.STOP_LOSS_LIMIT, Decimal("94.52"))
-    plain = stop_request(action, "c" * 32, make_rules(order_types=frozenset({"STOP_LOSS"})), EXITS)
+    plain = sent(make_rules(order_types=frozenset({"STOP_LOSS"})))
     assert (plain.type, plain.price) == (OrderType.STOP_LOSS, None)
 
 
-def test_an_exit_has_no_price_and_keeps_to_the_market_orders_limit() -> None:
-    action = Action(Do.EXIT, BTC, "breached", None, Decimal("3.0005"), STOP)
-    request = exit_request(action, "c" * 32, make_rules(market_amount_max=Decimal(2)))
-    assert (request.type, request.price, request.amount) == (OrderType.MARKET, None, Decimal(2))
+def test_a_trailing_stop_is_moved_up_by_enough_and_not_too_often() -> None:
+    old = replace(resting(), planned_at=NOW - MOVED_EVERY)
+
+    def moved(order: Order, stop: str) -> list[Do]:
+        return done(watch("1", order, views={BTC: View(Decimal(stop), trailing=True)}))
+
+    assert moved(old, "95.5") == [Do.PLACE]
+    assert moved(old, "95.05") == []
+    assert moved(old, "94") == []
+    assert moved(replace(old, planned_at=NOW), "95.5") == []
 
 
 @given(
@@ -158,14 +180,16 @@ def test_an_exit_has_no_price_and_keeps_to_the_market_orders_limit() -> None:
 )
 def test_no_stop_is_off_the_grid_or_above_the_position(amount: Decimal, distance: Decimal, last: Decimal) -> None:
     rules = make_rules()
-    held = position(str(amount))
-    stop = stop_price(held, distance, rules)
-    assert stop % rules.price_tick == 0
-    assert 0 < stop <= 100
-    for action in actions(watch(str(amount), last=str(last), stops={BTC: stop}), EXITS):
+    held, top = position(str(amount)), make_top(BTC, NOW, str(last))
+    sight = Sight(held, distance, distance / 3, rules, top, (), NOW)
+    view, state = look(sight, fresh("main", BTC, START, NOW), EXITS)
+    assert view.stop % rules.price_tick == 0
+    assert 0 < view.stop <= 100
+    assert look(sight, state, EXITS)[0].run == view.run
+    for action in actions(watch(str(amount), last=str(last), views={BTC: view}), EXITS):
         assert action.amount <= amount
         assert action.amount % rules.amount_step == 0
         if action.do == Do.PLACE:
-            request = stop_request(action, "c" * 32, rules, EXITS)
+            request = stop_request(BTC, action.amount, action.level, "c" * 32, rules, EXITS)
             assert request.price is not None
             assert request.price * request.amount >= rules.notional_min

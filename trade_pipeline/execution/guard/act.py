@@ -1,0 +1,178 @@
+"""Doing one action: cancel and confirm, recompute from fills, place or sell, and arm again what failed (TRADING 14)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+
+from trade_pipeline.execution.desk import EVERY, Desk
+from trade_pipeline.execution.exits.values import ExitReason
+from trade_pipeline.execution.guard.memory import Memories
+from trade_pipeline.execution.guard.protect import Action, Do
+from trade_pipeline.execution.guard.requests import profit_request, stop_request
+from trade_pipeline.execution.guard.run import WORDS, ExitRun, sale_request
+from trade_pipeline.execution.guard.switching import protection_kind
+from trade_pipeline.execution.guard.views import begin
+from trade_pipeline.execution.ids import client_order_id, intent_id
+from trade_pipeline.execution.locks import lock_after_exit
+from trade_pipeline.execution.submit import WOULD_TRIGGER, cancel, send
+from trade_pipeline.ledger.records import Event, Intent, Lease, Lock, Order
+from trade_pipeline.schemas.order_states import is_live
+from trade_pipeline.schemas.trading import OrderState, Role, Side
+
+NOT_SENT = frozenset({OrderState.REJECTED, OrderState.ABANDONED})
+
+
+@dataclass
+class Actor:
+    """Acts for one cycle under the account's lease. `again` says what is due for a symbol as things stand now."""
+
+    desk: Desk
+    lease: Lease
+    memories: Memories
+    note_refusal: Callable[[Action, str], None]
+    note_success: Callable[[str], None]
+    again: Callable[[str], Action | None]
+
+    def do(self, action: Action) -> str:
+        """One line that says what was done."""
+        said: list[str] = []
+        if action.do == Do.PLACE and action.orders and protection_kind(action.orders[0]) != action.kind:
+            # Written down first: a restart in between finds a switch that was not finished, and arms the stop.
+            self._protection(action.symbol, "switching", switched=True)
+        for order in action.orders:
+            cancelled = cancel(self.desk, order, action.reason)
+            if is_live(cancelled.state):
+                return f"{action.symbol}: cancel of {cancelled.client_order_id} not confirmed"
+            said.append(f"cancelled {cancelled.client_order_id}")
+            if cancelled.filled > order.filled and action.do != Do.CANCEL:
+                return self._recomputed(action)
+        if action.do == Do.CANCEL:
+            return f"{action.symbol}: {', '.join(said) or 'nothing to cancel'}, {action.reason}"
+        order = self._sell(action) if action.do == Do.EXIT else self._place(action)
+        if order.state not in NOT_SENT:
+            self.note_success(action.symbol)
+        elif action.run is None or action.run.urgent:
+            self.note_refusal(action, order.last_evidence)
+        return f"{action.symbol}: {action.do} {order.client_order_id} {order.state}: {action.reason}"
+
+    def _recomputed(self, before: Action) -> str:
+        """Fills raced the cancel: what is due now follows from them (RELIABILITY 14)."""
+        action = self.again(before.symbol)
+        if action is None or action.orders:
+            return f"{before.symbol}: fills came before the cancel, {before.reason}"
+        return self.do(action)
+
+    def _place(self, action: Action) -> Order:
+        order = self._send_protection(action)
+        if order.state == OrderState.REJECTED and action.kind == "profit":
+            # Rolled back at once: a refused take-profit must not leave the position without its stop.
+            due = self.again(action.symbol)
+            if due is None or due.do != Do.PLACE or due.kind != "stop":
+                return order
+            action, order = due, self._send_protection(due)
+        if order.state == OrderState.REJECTED and order.last_evidence.startswith(WOULD_TRIGGER):
+            return self._sell_now(action)  # "Stop price would trigger immediately" means exit now (TRADING 14).
+        if order.state not in NOT_SENT:
+            self._protection(action.symbol, action.kind)
+        return order
+
+    def _send_protection(self, action: Action) -> Order:
+        desk = self.desk
+        words = WORDS[ExitReason.TARGET] if action.kind == "profit" else WORDS[ExitReason.STOP_LOSS]
+        named = intent_id(
+            desk.account,
+            f"guard|{action.kind}|{action.reason}|{desk.now().isoformat()}",
+            action.symbol,
+            Role.PROTECT,
+        )
+        intent = self._intent(action, named, Role.PROTECT, words)
+        client_id = client_order_id(desk.prefix, desk.account, named, 0)
+        build = profit_request if action.kind == "profit" else stop_request
+        rules = desk.venue.markets()[action.symbol]
+        request = build(action.symbol, action.amount, action.level, client_id, rules, desk.settings.exits)
+        return send(desk, self.lease, intent, request)
+
+    def _sell_now(self, action: Action) -> Order:
+        desk = self.desk
+        run = begin(desk.account, action.symbol, ExitReason.STOP_LOSS, action.level, desk.now(), desk.settings.exits)
+        return self._sell(
+            replace(action, do=Do.EXIT, run=run, orders=(), reason="stop loss: its stop was passed already")
+        )
+
+    def _sell(self, action: Action) -> Order:
+        """The next attempt of an exit. Its number is written down before it is sent."""
+        desk, run = self.desk, action.run
+        assert run is not None, "an exit has a run"
+        self.memories.keep_run(desk, action.symbol, run.counted())
+        intent = desk.ledger.intent(run.intent_id)
+        if intent is None:
+            intent = self._intent(action, run.intent_id, Role.EXIT, f"{action.reason}")
+        named = client_order_id(desk.prefix, desk.account, run.intent_id, run.sent)
+        rules, top = desk.venue.markets()[action.symbol], desk.venue.book_tops([action.symbol]).get(action.symbol)
+        request = sale_request(run, desk.settings.exits, named, min(action.amount, intent.amount), top, rules)
+        order = send(desk, self.lease, intent, request, attempt=run.sent)
+        if order.state not in NOT_SENT:
+            self._after_sale(run, order)
+        elif not run.urgent:
+            self.note_refusal(action, order.last_evidence)
+            self._arm_again(action)
+        return order
+
+    def _after_sale(self, run: ExitRun, order: Order) -> None:
+        if run.keep <= 0:
+            lock_after_exit(self.desk, order)
+            return
+        # The rest stays with its strategy; only buying back what was just sold is held off.
+        desk, now = self.desk, self.desk.now()
+        if order.symbol not in desk.halts():
+            until = now + timedelta(seconds=desk.settings.exits.lock_cooldown_s)
+            desk.ledger.lock(Lock(desk.account, EVERY, order.symbol, "partial exit", now, until))
+
+    def _arm_again(self, action: Action) -> None:
+        """The sale was refused: the stop goes back under the position at once, and the exit is decided anew later."""
+        self.memories.keep_run(self.desk, action.symbol, None)
+        due = self.again(action.symbol)
+        if due is not None and due.do == Do.PLACE and not due.orders:
+            self._send_protection(due)
+
+    def _protection(self, symbol: str, kind: str, *, switched: bool = False) -> None:
+        changes: dict[str, object] = {"protection": kind}
+        if switched:
+            changes["switched_at"] = self.desk.now()
+            event = Event(self.desk.now(), "protection_switches", "info", self.desk.account, symbol)
+            self.desk.ledger.record_event(event)
+        self.memories.change(self.desk, symbol, **changes)
+
+    def _intent(self, action: Action, named: str, role: Role, reason: str) -> Intent:
+        desk = self.desk
+        shares = shares_of(desk.ledger.sleeves(desk.account, action.symbol))
+        return Intent(
+            intent_id=named,
+            account=desk.account,
+            decision_id=None,
+            symbol=action.symbol,
+            role=role,
+            side=Side.SELL,
+            amount=action.amount,
+            strategy="+".join(sorted(shares)),
+            sleeves=shares,
+            reason=reason,
+            decision_price=action.level,
+            stop_distance=None,
+            created_at=desk.now(),
+        )
+
+
+def shares_of(held: dict[str, Decimal]) -> dict[str, Decimal]:
+    """Sleeves as shares that add up to 1; the last name takes what rounding leaves."""
+    positive = {name: amount for name, amount in held.items() if amount > 0}
+    total = sum(positive.values(), Decimal(0))
+    if total <= 0:
+        return {"unattributed": Decimal(1)}
+    *first, last = sorted(positive)
+    shares = {name: (positive[name] / total).quantize(Decimal("1e-12")) for name in first}
+    shares[last] = 1 - sum(shares.values(), Decimal(0))
+    return shares
