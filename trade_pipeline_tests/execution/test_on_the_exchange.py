@@ -23,7 +23,6 @@ from trade_pipeline_tests.fakes import make_decision, make_target
 
 BTC = "BTC/USDT"
 NOTIONAL = Decimal(400)
-LOOKS_MAX = 10
 
 
 @pytest.fixture
@@ -85,22 +84,6 @@ def test_a_round_trip_leaves_ledger_and_exchange_equal(desk: Desk) -> None:
     reconcile(desk, full=True)
     assert residuals_of(desk, desk.venue.account()) == {}
     assert desk.ledger.live_orders("main") == []
-
-
-def test_an_answer_lost_after_its_effect_leaves_one_order(exchange: RunningExchange, desk: Desk) -> None:
-    """RELIABILITY statement 1."""
-    named = decide(desk, "a" * 32)
-    exchange.fault("timeout", path="/api/v3/order", method="POST", count=1, delay_s=4)
-    report = execute(desk, named)
-    exchange.heal()
-    for _ in range(LOOKS_MAX):
-        if desk.ledger.live_orders("main") == []:
-            break
-        reconcile(desk)
-    (order,) = desk.ledger.orders("main")
-    assert order.state == OrderState.FILLED, report
-    assert len(desk.venue.orders(BTC, datetime.now(UTC) - timedelta(minutes=5))) == 1
-    assert residuals_of(desk, desk.venue.account()) == {}
 
 
 def test_a_request_lost_before_its_effect_is_not_sent_again(exchange: RunningExchange, desk: Desk) -> None:

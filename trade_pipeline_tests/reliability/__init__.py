@@ -1,0 +1,1 @@
+"""What really happened to others: thirty statements, each held by a test that runs the real code."""
