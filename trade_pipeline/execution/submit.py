@@ -143,7 +143,8 @@ def _look_up_after_cancel(desk: Desk, order: Order, error: TradePipelineError) -
         if error.action == "skip":
             return desk.ledger.mark_cancel_refused(order.client_order_id, f"cancel refused: {error}")
         return desk.ledger.order(order.client_order_id) or order
-    return apply(desk, found, "looked up after cancel")
+    apply(desk, found, "looked up after cancel")
+    return _after_fills(desk, order)
 
 
 def _after_fills(desk: Desk, order: Order) -> Order:

@@ -91,7 +91,8 @@ class Entry:
     liquidation_price: Decimal | None = None
 
     def minutes_held(self, now: datetime) -> int:
-        return int((now - self.opened_at).total_seconds() // 60)
+        """Whole minutes; 0 where the exchange's clock, which dates the entry, is ahead of ours."""
+        return max(int((now - self.opened_at).total_seconds() // 60), 0)
 
 
 @dataclass(frozen=True, slots=True)

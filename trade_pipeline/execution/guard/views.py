@@ -16,7 +16,7 @@ from trade_pipeline.execution.exits.rules import decide, is_trailing, stop_now, 
 from trade_pipeline.execution.exits.values import URGENT, Entry, ExitDecision, ExitMemory, ExitReason, Prices
 from trade_pipeline.execution.guard.memory import memory_of, run_of, with_run
 from trade_pipeline.execution.guard.run import WORDS, ExitRun, advanced
-from trade_pipeline.execution.guard.switching import PROFIT_TYPES, protection_kind, wanted_protection
+from trade_pipeline.execution.guard.switching import protection_kind, wanted_protection
 from trade_pipeline.execution.ids import intent_id
 from trade_pipeline.execution.plan import UNRESOLVED
 from trade_pipeline.execution.rounding import amount_down, is_dust, on_step
@@ -142,7 +142,7 @@ def _begun(
         return None
     if run is not None and (run.urgent or not decision.urgent):
         return None  # The same again, or nothing that could not wait (its time-to-live bounds the waiting).
-    if decision.urgent and any(_will_trigger(order, sight.last) for order in sight.orders):
+    if any(_will_trigger(order, decision, sight.last) for order in sight.orders):
         return None  # The exchange is at it.
     if run is None and any(order.role == Role.EXIT for order in sight.orders):
         return None  # Somebody else sells.
@@ -164,12 +164,15 @@ def begin(account: str, symbol: str, reason: ExitReason, last: Decimal, now: dat
     )
 
 
-def _will_trigger(order: Order, last: Decimal) -> bool:
-    """A resting stop at or above the price, whose limit has not been gapped: the exchange sells."""
+def _will_trigger(order: Order, decision: ExitDecision, last: Decimal) -> bool:
+    """A resting order whose trigger the price has passed and whose limit it has not gapped: the exchange sells."""
     request = order.request
-    if order.role != Role.PROTECT or request.type in PROFIT_TYPES or request.stop_price is None:
+    if order.role != Role.PROTECT or request.stop_price is None:
         return False
-    return request.stop_price >= last and (request.price is None or request.price <= last)
+    within_limit = request.price is None or request.price <= last
+    if protection_kind(order) == "profit":
+        return decision.reason == ExitReason.TARGET and request.stop_price <= last and within_limit
+    return decision.urgent and request.stop_price >= last and within_limit
 
 
 def _kept(sight: Sight, state: ExitState, decision: ExitDecision) -> Decimal:

@@ -11,6 +11,7 @@ import pytest
 from trade_pipeline.errors import FilterViolation, VenueUnavailable, WouldTriggerImmediately
 from trade_pipeline.execution.control import flatten_mark
 from trade_pipeline.execution.guard.cycle import Guard, run_once
+from trade_pipeline.execution.submit import cancel
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Flow
 from trade_pipeline.schemas.trading import FlowKind, OrderState, OrderType, Role, Side, VenueOrder
@@ -291,3 +292,11 @@ def test_a_position_that_no_entry_explains_is_stopped_two_percent_below_and_said
     assert (only_stop(room).amount, only_stop(room).stop_price) == (Decimal(1), Decimal(98))
     kinds = [event.kind for event in room.ledger.events("main")]
     assert kinds.count("stop_distance_assumed") == 1
+
+
+def test_a_stop_whose_fill_is_found_by_cancelling_it_locks_too(room: Room, guard: Guard) -> None:
+    stop = only_stop(room)
+    room.venue.fill(stop.client_order_id)
+    (order,) = [order for order in room.ledger.live_orders("main") if order.role == Role.PROTECT]
+    assert cancel(room.desk, order, "to sell").state == OrderState.FILLED
+    assert [lock.strategy for lock in room.ledger.locks("main", room.clock())] == ["trend"]
