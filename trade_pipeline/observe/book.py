@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from trade_pipeline.ledger.ledger import Ledger
-from trade_pipeline.ledger.records import Decision, EquityPoint, Order, Outcome
+from trade_pipeline.ledger.records import Decision, EquityPoint, ExitState, Order, Outcome
 from trade_pipeline.observe.values import HeldPosition, LastDecision, LockLine, Money, OpenOrder
-from trade_pipeline.schemas.trading import Role
+from trade_pipeline.schemas.trading import OrderType, Position, Role
 
 MINUTE = timedelta(minutes=1)
 _LOST_WINDOW = timedelta(hours=24)
@@ -76,26 +76,38 @@ def _net(point: EquityPoint) -> Decimal:
 
 
 def held_positions(ledger: Ledger, account: str, marks: Mapping[str, Decimal]) -> list[HeldPosition]:
-    stops = {
-        order.symbol: order.request.stop_price for order in ledger.live_orders(account) if order.role is Role.PROTECT
-    }
-    held = []
-    for position in ledger.positions(account):
-        mark, entry = marks.get(position.symbol), position.average_price
-        held.append(
-            HeldPosition(
-                symbol=position.symbol,
-                amount=position.amount,
-                entry=entry,
-                mark=mark,
-                profit_quote=None
-                if mark is None
-                else position.amount * mark - position.cost_quote - position.fees_quote,
-                stop=stops.get(position.symbol),
-                strategy=", ".join(sorted(ledger.sleeves(account, position.symbol))),
-            )
-        )
-    return held
+    resting = {order.symbol: order for order in ledger.live_orders(account) if order.role is Role.PROTECT}
+    states = ledger.exit_states(account)
+    return [
+        _held(position, resting.get(position.symbol), states.get(position.symbol), marks.get(position.symbol), strategy)
+        for position in ledger.positions(account)
+        for strategy in [", ".join(sorted(ledger.sleeves(account, position.symbol)))]
+    ]
+
+
+def _held(
+    position: Position, order: Order | None, state: ExitState | None, mark: Decimal | None, strategy: str
+) -> HeldPosition:
+    profits = order is not None and order.request.type in {OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT}
+    known = state if state is not None and state.opened_at == position.opened_at else None
+    level = None if order is None else order.request.stop_price
+    return HeldPosition(
+        symbol=position.symbol,
+        amount=position.amount,
+        entry=position.average_price,
+        mark=mark,
+        profit_quote=None if mark is None else position.amount * mark - position.cost_quote - position.fees_quote,
+        stop=_level(known, "stop") if profits else level,
+        strategy=strategy,
+        target=level if profits else _level(known, "target"),
+        high=known.highest if known is not None and known.trailing_active else None,
+        rests="none" if order is None else "profit" if profits else "stop",
+    )
+
+
+def _level(state: ExitState | None, name: str) -> Decimal | None:
+    value = None if state is None else state.detail.get(name)
+    return None if value is None else Decimal(str(value))
 
 
 def open_orders(ledger: Ledger, account: str, at: datetime) -> list[OpenOrder]:

@@ -77,7 +77,8 @@ def _money(status: Status) -> Text:
 
 
 def _positions(status: Status) -> Table:
-    table = Table("position", "amount", "entry", "mark", "profit", "stop", "strategy", expand=True, box=None)
+    names = ("position", "amount", "entry", "mark", "profit", "stop", "target", "high", "strategy")
+    table = Table(*names, expand=True, box=None)
     for held in status.positions[:_SHOWN_MAX]:
         table.add_row(*_position_row(held))
     if len(status.positions) > _SHOWN_MAX:
@@ -89,7 +90,11 @@ def _position_row(held: HeldPosition) -> tuple[RenderableType, ...]:
     profit = held.profit_quote
     shown = Text("?") if profit is None else Text(_signed(profit), style="green" if profit >= 0 else "red")
     stop = Text("none", style="bold red") if held.stop is None else Text(_number(held.stop))
-    return (held.symbol, _number(held.amount), _number(held.entry), _number(held.mark), shown, stop, held.strategy)
+    levels = [Text("" if level is None else _number(level)) for level in (held.target, held.high)]
+    if held.rests == "profit":
+        stop.append(" watched")
+    numbers = [_number(value) for value in (held.amount, held.entry, held.mark)]
+    return (held.symbol, *numbers, shown, stop, *levels, held.strategy)
 
 
 def _orders(status: Status) -> Table:

@@ -30,7 +30,13 @@ class HeldPosition:
     mark: Decimal | None
     profit_quote: Decimal | None
     stop: Decimal | None
+    """Where the stop rests or, while a take-profit rests in its place, where the guard watches it."""
     strategy: str
+    target: Decimal | None = None
+    high: Decimal | None = None
+    """The highest price since the entry, where the stop trails it."""
+    rests: str = "stop"
+    """Which protection rests on the exchange: stop, profit or none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from trade_pipeline.ledger.ledger import Ledger
-from trade_pipeline.ledger.records import EquityPoint, Event, Lock
+from trade_pipeline.ledger.records import EquityPoint, Event, ExitState, Lock
 from trade_pipeline.observe import book
-from trade_pipeline.schemas.trading import Role, Side
+from trade_pipeline.schemas.trading import OrderType, Role, Side
 from trade_pipeline_tests.fakes import make_decision, make_snapshot, make_target
 from trade_pipeline_tests.ledger.flow import buy, open_order
 
@@ -77,6 +77,23 @@ def test_a_position_shows_its_mark_profit_stop_and_strategy(ledger: Ledger) -> N
     assert held.strategy
     (unmarked,) = book.held_positions(ledger, "main", {})
     assert unmarked.profit_quote is None
+
+
+def test_a_position_shows_its_target_and_how_high_its_stop_has_trailed(ledger: Ledger) -> None:
+    buy(ledger, 1, "2", "100")
+    (position,) = ledger.positions("main")
+    assert position.opened_at is not None
+    detail = {"stop": "98.5", "target": "120"}
+    state = ExitState(
+        "main", "BTC/USDT", position.opened_at, Decimal(115), True, "stop", None, 0, detail, position.updated_at
+    )
+    ledger.save_exit_state(state)
+    (held,) = book.held_positions(ledger, "main", {})
+    assert (held.target, held.high, held.rests) == (Decimal(120), Decimal(115), "none")
+    profit: dict[str, object] = {"type": OrderType.TAKE_PROFIT, "price": None, "stop_price": Decimal(120)}
+    open_order(ledger, 2, amount=Decimal(2), side=Side.SELL, role=Role.PROTECT, **profit)
+    (held,) = book.held_positions(ledger, "main", {})
+    assert (held.stop, held.target, held.rests) == (Decimal("98.5"), Decimal(120), "profit")
 
 
 def test_open_orders_have_an_age(ledger: Ledger) -> None:

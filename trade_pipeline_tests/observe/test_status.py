@@ -45,7 +45,11 @@ FULL = Status(
     decision=LastDecision("d" * 32, CLOSE, 1.25, 2.5, 1, "execute: 1 orders sent"),
     money=Money(Decimal(10_000), Decimal("-3.5"), Decimal("12.25"), Decimal(6), Decimal("0.015"), AT),
     positions=(
-        HeldPosition("BTC/USDT", Decimal("0.5"), Decimal(100), Decimal(110), Decimal(5), Decimal(90), "trend"),
+        HeldPosition(
+            *("BTC/USDT", Decimal("0.5"), Decimal(100), Decimal(110), Decimal(5), Decimal(90), "trend"),
+            target=Decimal(125),
+            rests="profit",
+        ),
         HeldPosition("ETH/USDT", Decimal(2), Decimal(100), None, None, None, "trend"),
     ),
     open_orders=(
@@ -73,6 +77,7 @@ def test_everything_that_a_person_looks_for_is_shown() -> None:
     for part in (
         *("SIM", "http://127.0.0.1:3000", "in 43 s", "PAUSED: a look", "1.2 s after the close", "10,000.00"),
         *("-3.50", "+12.25", "1.50%", "BTC/USDT", "none", "61 s", "stopped out", "below 0", "drift"),
+        *("125", "watched"),
         *("process daemon is BACKOFF", "restarts: daemon 2", "lost ticks: 1 (12:01)", "does not answer: exchange"),
     ):
         assert part in text, part
