@@ -83,9 +83,17 @@ def test_a_position_shows_its_target_and_how_high_its_stop_has_trailed(ledger: L
     buy(ledger, 1, "2", "100")
     (position,) = ledger.positions("main")
     assert position.opened_at is not None
-    detail = {"stop": "98.5", "target": "120"}
     state = ExitState(
-        "main", "BTC/USDT", position.opened_at, Decimal(115), True, "stop", None, 0, detail, position.updated_at
+        account="main",
+        symbol="BTC/USDT",
+        opened_at=position.opened_at,
+        highest=Decimal(115),
+        trailing_active=True,
+        protection="stop",
+        switched_at=None,
+        stages_done=0,
+        updated_at=position.updated_at,
+        detail={"stop": "98.5", "target": "120"},
     )
     ledger.save_exit_state(state)
     (held,) = book.held_positions(ledger, "main", {})
