@@ -9,7 +9,7 @@ from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import EquityPoint, Event, ExitState, Lock
 from trade_pipeline.observe import book
 from trade_pipeline.schemas.trading import OrderType, Role, Side
-from trade_pipeline_tests.fakes import make_decision, make_snapshot, make_target
+from trade_pipeline_tests.fakes import make_decision, make_intent, make_request, make_snapshot, make_target
 from trade_pipeline_tests.ledger.flow import buy, open_order
 
 NOON = datetime(2024, 5, 2, 12, 0, tzinfo=UTC)
@@ -98,8 +98,9 @@ def test_a_position_shows_its_target_and_how_high_its_stop_has_trailed(ledger: L
     ledger.save_exit_state(state)
     (held,) = book.held_positions(ledger, "main", {})
     assert (held.target, held.high, held.rests) == (Decimal(120), Decimal(115), "none")
-    profit: dict[str, object] = {"type": OrderType.TAKE_PROFIT, "price": None, "stop_price": Decimal(120)}
-    open_order(ledger, 2, amount=Decimal(2), side=Side.SELL, role=Role.PROTECT, **profit)
+    sells = {"side": Side.SELL, "amount": Decimal(2)}
+    request = make_request(type=OrderType.TAKE_PROFIT, price=None, stop_price=Decimal(120), **sells)
+    ledger.plan_order(make_intent(role=Role.PROTECT, **sells), request)
     (held,) = book.held_positions(ledger, "main", {})
     assert (held.stop, held.target, held.rests) == (Decimal("98.5"), Decimal(120), "profit")
 
