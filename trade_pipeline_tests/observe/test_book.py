@@ -98,9 +98,11 @@ def test_a_position_shows_its_target_and_how_high_its_stop_has_trailed(ledger: L
     ledger.save_exit_state(state)
     (held,) = book.held_positions(ledger, "main", {})
     assert (held.target, held.high, held.rests) == (Decimal(120), Decimal(115), "none")
-    sells = {"side": Side.SELL, "amount": Decimal(2)}
-    request = make_request(type=OrderType.TAKE_PROFIT, price=None, stop_price=Decimal(120), **sells)
-    ledger.plan_order(make_intent(role=Role.PROTECT, **sells), request)
+    two, sell = Decimal(2), Side.SELL
+    request = make_request(
+        "7c01" + "9" * 28, side=sell, amount=two, type=OrderType.TAKE_PROFIT, price=None, stop_price=Decimal(120)
+    )
+    ledger.plan_order(make_intent("a take-profit", role=Role.PROTECT, side=sell, amount=two), request)
     (held,) = book.held_positions(ledger, "main", {})
     assert (held.stop, held.target, held.rests) == (Decimal("98.5"), Decimal(120), "profit")
 
