@@ -16,7 +16,9 @@ from trade_pipeline.defs.jobs import decide, reports
 from trade_pipeline.defs.resources import Stack
 from trade_pipeline.defs.schedules import SCHEDULES
 from trade_pipeline.defs.sensors import on_approved_targets, on_approved_targets_twin
+from trade_pipeline.settings.protect import protect_from_environment
 
+protect_from_environment()  # the code server runs this before it opens anything of Dagster's
 stack = Stack()
 
 defs = dg.Definitions(

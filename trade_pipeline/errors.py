@@ -42,6 +42,8 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
+from trade_pipeline.redaction import redacted
+
 Action = Literal["retry", "resolve", "skip", "halt"]
 
 
@@ -51,15 +53,16 @@ class TradePipelineError(Exception):
     action: ClassVar[Action] = "halt"
 
     def __init__(self, message: str, *, thing: str = "", value: object = None, repair: str = "") -> None:
-        self.message = message
-        self.thing = thing
-        self.value = value
-        self.repair = repair
+        # Foreign words are quoted in all of these, and end in logs, events and answers.
+        self.message = redacted(message)
+        self.thing = redacted(thing)
+        self.value = redacted(value) if isinstance(value, str) else value
+        self.repair = redacted(repair)
         parts = [f"{thing}: {message}" if thing else message]
         if value is not None:
             parts.append(f"(got {value!r})")
         text = " ".join(parts)
-        super().__init__(f"{text}. {repair}" if repair else text)
+        super().__init__(redacted(f"{text}. {repair}" if repair else text))
 
     def __reduce__(self) -> tuple[object, ...]:
         # Exceptions cross process borders (Celery, Dagster); the default would lose the keywords.

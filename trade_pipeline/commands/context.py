@@ -9,6 +9,7 @@ from pathlib import Path
 from trade_pipeline.runtime.environment import stack_environment
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import Secrets, load_settings, secrets_from, settings_in_force
+from trade_pipeline.settings.protect import protect_process
 from trade_pipeline.settings.root import Settings
 
 
@@ -35,4 +36,6 @@ def home_named(home: Path | None) -> Home:
 def open_context(home: Path | None) -> Context:
     """Raises SettingsError when no stack was ever started in that home."""
     found = home_named(home)
-    return Context(found, settings_in_force(found), secrets_from(os.environ, found))
+    settings, secrets = settings_in_force(found), secrets_from(os.environ, found)
+    protect_process(secrets, streams=False)
+    return Context(found, settings, secrets)

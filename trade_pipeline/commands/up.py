@@ -30,6 +30,7 @@ from trade_pipeline.runtime.ui_address import reading_url, to_open, ui_url
 from trade_pipeline.runtime.watchdog import Watchdog, newest_tick_at
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import load_settings, secrets_from, write_settings_in_force
+from trade_pipeline.settings.protect import protect_process
 from trade_pipeline.settings.root import Settings
 
 _REFRESH_S = 1.0
@@ -71,6 +72,7 @@ def build_stack(home: Home, settings: Settings, view: View) -> tuple[Stack, Sett
     clear_leftovers(home, settings, view)
     settings = _with_ports(settings)
     secrets = make_secrets(home, settings, os.environ)
+    protect_process(secrets, streams=False)  # what it prints of itself is the address with the token
     write_settings_in_force(home, settings)
     environment = {**os.environ, **stack_environment(home, settings, secrets, os.environ)}
     processes = stack_processes(home, settings, environment)

@@ -19,6 +19,7 @@ from trade_pipeline.exchange.server.app import make_app
 from trade_pipeline.exchange.server.auth import Credentials
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import secrets_from, settings_in_force
+from trade_pipeline.settings.protect import protect_process
 
 EXIT_CONFIGURATION = 2
 
@@ -28,6 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m trade_pipeline.exchange", description=__doc__)
     parser.add_argument("--home", required=True, help="folder of the stack, as `trade-pipeline up` made it")
     home = Home.at(parser.parse_args(arguments).home)
+    protect_process(secrets_from(os.environ, home), databases=False)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         return _serve(home)

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from trade_pipeline import redaction
 from trade_pipeline.ledger.records import (
     ClosedTrade,
     Decision,
@@ -149,7 +150,9 @@ def closed_trade_from(row: AnyRow) -> ClosedTrade:
 
 
 def event_values(event: Event) -> dict[str, object]:
-    return {item.name: getattr(event, item.name) for item in fields(event)} | {"detail": plain(event.detail)}
+    # Redacted before anything is computed of it: what is stored must be what was sealed.
+    detail = redaction.current().value(plain(event.detail))
+    return {item.name: getattr(event, item.name) for item in fields(event)} | {"detail": detail}
 
 
 def event_from(row: AnyRow) -> Event:

@@ -19,7 +19,9 @@ from trade_pipeline.runtime.environment import DEFINITIONS
 from trade_pipeline.runtime.readiness import say_ready
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import settings_in_force
+from trade_pipeline.settings.protect import protect_from_environment
 
+protect_from_environment()
 _home = Home.at(os.environ["TRADE_PIPELINE_HOME"])
 _module = os.environ.get(DEFINITIONS, "trade_pipeline.definitions")
 _queue = os.environ.get("TRADE_PIPELINE_QUEUE", DEFAULT_QUEUE)

@@ -16,6 +16,8 @@ from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import pg_url_from_config
 from sqlalchemy import Engine, create_engine
 
+from trade_pipeline.settings.protect import protect_from_environment
+
 POOL_SIZE = 2
 """Connections that a process keeps; more are opened for a moment when threads need them."""
 POOL_OVERFLOW_MAX = 18
@@ -48,6 +50,8 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         should_autocreate_tables: bool = True,
         inst_data: ConfigurableClassData | None = None,
     ) -> None:
+        # Every process of Dagster opens its storage before it runs anything, whoever started it.
+        protect_from_environment()
         is_known = (os.getpid(), postgres_url) in _ENGINES
         super().__init__(postgres_url, should_autocreate_tables and not is_known, inst_data)
         engine = engine_of(postgres_url)

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from trade_pipeline import redaction
 from trade_pipeline.runtime.ui_token import LOGIN, Doorkeeper
 
 Scope = MutableMapping[str, Any]
@@ -143,6 +144,9 @@ def _protected(send: Send) -> Send:
         if message["type"] == "http.response.start":
             kept = [(name, value) for name, value in message.get("headers", []) if name.lower() not in ours]
             message = {**message, "headers": [*kept, *PROTECTION]}
+        elif message.get("body"):
+            # The last net: answers quote exceptions of this process too, not only what was stored.
+            message = {**message, "body": redaction.current().same_length(bytes(message["body"]))}
         await send(message)
 
     return send_protected

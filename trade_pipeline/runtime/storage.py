@@ -15,6 +15,7 @@ from trade_pipeline.runtime import embedded_postgres
 from trade_pipeline.runtime.environment import make_secrets, prepare_home
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import load_settings, write_settings_in_force
+from trade_pipeline.settings.protect import protect_from_environment
 
 WAIT_S = 60.0
 
@@ -51,6 +52,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Prepares the database of a stack.")
     parser.add_argument("--prepare", action="store_true", help="make home, keys and settings in force first")
     arguments = parser.parse_args()
+    protect_from_environment()
     try:
         if arguments.prepare:
             prepare_home_without_up(os.environ)

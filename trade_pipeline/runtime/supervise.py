@@ -111,7 +111,7 @@ class Supervisor:
         supervisor_socket(self._home).unlink(missing_ok=True)
         with (self._home.logs / "supervisord.out").open("wb") as output:
             self._child = subprocess.Popen(  # noqa: S603  (our own argv, no shell)
-                [sys.executable, "-m", "supervisor.supervisord", "-n", "-c", str(path)],
+                [sys.executable, "-m", "trade_pipeline.runtime.supervisord", "-n", "-c", str(path)],
                 env=dict(environment),
                 cwd=working_folder(self._home),
                 stdin=subprocess.DEVNULL,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from trade_pipeline.runtime.ui_token import login_url, reader_token
+from trade_pipeline.runtime.ui_token import login_url
 from trade_pipeline.settings.root import Settings
+from trade_pipeline.settings.tokens import reader_token
 
 
 def ui_url(settings: Settings) -> str:

@@ -9,23 +9,14 @@ from __future__ import annotations
 import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from http.cookies import CookieError, SimpleCookie
+
+from trade_pipeline.settings.tokens import derived
 
 LOGIN = "/login"
 """The one path on which a token may stand in the address; it answers with the cookie and leads away at once."""
 
 Headers = Mapping[str, Sequence[str]]
-
-
-def derived(token: str, purpose: str) -> str:
-    """64 hex characters from which the token cannot be found."""
-    return hmac.new(token.encode(), purpose.encode(), sha256).hexdigest()
-
-
-def reader_token(token: str) -> str:
-    """What opens the read-only twin and nothing else: it can be given to people who may only look."""
-    return derived(token, "read-only")
 
 
 def login_url(address: str, token: str) -> str:

@@ -20,9 +20,11 @@ from starlette.middleware import Middleware
 from trade_pipeline.errors import SettingsError
 from trade_pipeline.runtime.environment import REPOSITORY
 from trade_pipeline.runtime.http_guard import Guard, allowed_hosts
-from trade_pipeline.runtime.ui_token import Doorkeeper, reader_token
+from trade_pipeline.runtime.ui_token import Doorkeeper
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import secrets_from, settings_in_force
+from trade_pipeline.settings.protect import protect_from_environment
+from trade_pipeline.settings.tokens import reader_token
 
 _POLL_MS = 2000
 _STATEMENT_TIMEOUT_MS = 15_000
@@ -93,6 +95,7 @@ def main() -> None:
     parser.add_argument("--address", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--name", action="append", default=[], help="a further host name of the UI")
     arguments = parser.parse_args()
+    protect_from_environment()
     names = ["127.0.0.1", "localhost", *arguments.name]
     door = door_of(Home.at(os.environ["TRADE_PIPELINE_HOME"]), arguments.port, read_only=arguments.read_only)
     workspace = REPOSITORY / "workspace.yaml"

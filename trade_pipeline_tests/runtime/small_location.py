@@ -1,5 +1,7 @@
 """A code location of a few lines, for tests of the runtime: runs that say where they ran, one that sleeps."""
 
+import base64
+import logging
 import os
 import time
 
@@ -26,6 +28,27 @@ def slow() -> None:
     rest()
 
 
+@dg.op
+def leak(context: dg.OpExecutionContext) -> None:
+    """A step with a bug: it shows the exchange's secret in every way in which a step can say something."""
+    secret = os.environ["TRADE_PIPELINE_EXCHANGE_API_SECRET"]
+    encoded = base64.b64encode(f"key:{secret}".encode()).decode()
+    print(f"leaked by print {secret}", flush=True)
+    os.write(2, f"leaked by a library of C {secret}\n".encode())
+    context.log.warning(f"leaked by a log {secret}")
+    logging.getLogger("somebody").error("leaked by another logger %s", secret)
+    context.add_output_metadata({"leaked": f"by metadata {secret}"})
+    try:
+        raise KeyError(f"leaked by a cause https://host/order?signature={secret}")
+    except KeyError as error:
+        raise RuntimeError(f"leaked by an error {secret}, Basic {encoded}") from error
+
+
+@dg.job(tags={"dagster-celery/queue": "decide"})
+def leaky() -> None:
+    leak()
+
+
 @dg.asset(partitions_def=dg.DailyPartitionsDefinition("2024-01-01"), backfill_policy=dg.BackfillPolicy.single_run())
 def history() -> int:
     return 1
@@ -39,4 +62,4 @@ def once(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     return dg.RunRequest(run_key="once")
 
 
-defs = dg.Definitions(jobs=[quick, slow], assets=[history], sensors=[once], executor=dg.in_process_executor)
+defs = dg.Definitions(jobs=[quick, slow, leaky], assets=[history], sensors=[once], executor=dg.in_process_executor)

@@ -12,7 +12,8 @@ from dagster._core.test_utils import instance_for_test
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import ModuleTarget
 
-from trade_pipeline.runtime.ui_token import login_url, reader_token
+from trade_pipeline.runtime.ui_token import login_url
+from trade_pipeline.settings.tokens import reader_token
 from trade_pipeline_tests.runtime.hostile_page import ATTACKS, hostile_page
 from trade_pipeline_tests.runtime.stacks import SMALL
 from trade_pipeline_tests.runtime.ui_servers import guarded_ui, somebody_elses_page, stock_ui

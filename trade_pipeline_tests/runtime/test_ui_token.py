@@ -10,7 +10,8 @@ from dagster._core.test_utils import instance_for_test
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 
-from trade_pipeline.runtime.ui_token import Doorkeeper, login_url, reader_token
+from trade_pipeline.runtime.ui_token import Doorkeeper, login_url
+from trade_pipeline.settings.tokens import reader_token
 from trade_pipeline_tests.runtime.ui_servers import guarded_ui
 
 TOKEN = "t0ken-of-a-test"

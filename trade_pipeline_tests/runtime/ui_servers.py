@@ -15,8 +15,9 @@ from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster_webserver.webserver import DagsterWebserver
 
 from trade_pipeline.runtime.http_guard import allowed_hosts
-from trade_pipeline.runtime.ui_token import Doorkeeper, reader_token
+from trade_pipeline.runtime.ui_token import Doorkeeper
 from trade_pipeline.runtime.webserver import GuardedWebserver
+from trade_pipeline.settings.tokens import reader_token
 
 Server = DagsterWebserver[Any, Any]
 

@@ -15,6 +15,7 @@ from trade_pipeline.execution.guard.cycle import Guard, run_once
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import secrets_from, settings_in_force
+from trade_pipeline.settings.protect import protect_process
 from trade_pipeline.venues.factory import trading_venue
 
 INSTANCE_TTL_S = 30.0
@@ -39,6 +40,7 @@ def main() -> int:
 def _desk(home: Home) -> Desk:
     settings = settings_in_force(home)
     secrets = secrets_from(os.environ, home)
+    protect_process(secrets)
     venue = trading_venue(settings, secrets, os.environ.get("TRADE_PIPELINE_EXCHANGE_URL"))
     return Desk(Ledger(secrets.ledger_url), venue, settings, home, lambda: datetime.now(UTC))
 
