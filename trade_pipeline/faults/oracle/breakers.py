@@ -37,7 +37,7 @@ def breaker_spans(events: Iterable[EventRow]) -> list[BreakerSpan]:
     spans: list[BreakerSpan] = []
     for event in events:
         scope = str(event.detail.get("scope") or event.symbol or WHOLE_ACCOUNT)
-        if event.kind == "breaker_opened":
+        if event.kind in {"breaker_open", "breaker_opened"}:
             opened.setdefault(scope, event.at)
         elif event.kind in {"breaker_half_open", "breaker_closed"} and scope in opened:
             spans.append(BreakerSpan(scope, opened.pop(scope), event.at))
