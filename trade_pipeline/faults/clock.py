@@ -23,7 +23,7 @@ class Clock:
         return (self._now - EPOCH) // timedelta(milliseconds=1)
 
     def monotonic(self) -> float:
-        return (self._now - self._start).total_seconds()
+        return round((self._now - self._start).total_seconds(), 3)
 
     def sleep(self, seconds: float) -> None:
         """A process waits: time passes, and whatever is due happens."""

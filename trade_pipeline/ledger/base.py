@@ -27,8 +27,10 @@ class LedgerPart:
         now: Callable[[], datetime] = utc_now,
         database_now: Callable[[], datetime] | None = None,
         watch: Callable[[str], None] | None = None,
+        connections: LedgerPart | None = None,
     ) -> None:
-        self._database = Database(url, watch=watch)
+        lender = None if connections is None else connections._database
+        self._database = Database(url, watch=watch, connections=lender)
         self._now = now
         self._database_now = database_now
 

@@ -52,8 +52,14 @@ def ledger_url(url: str) -> URL:
 class Database:
     """A lazily made engine of this process. A child after fork() makes its own and leaves the parent's alone."""
 
-    def __init__(self, url: str, *, watch: Callable[[str], None] | None = None) -> None:
-        """`watch` hears "before_commit" (raising there rolls back) and "after_commit" of everything that writes."""
+    def __init__(
+        self, url: str, *, watch: Callable[[str], None] | None = None, connections: Database | None = None
+    ) -> None:
+        """`watch` hears "before_commit" (raising there rolls back) and "after_commit" of everything that writes.
+
+        `connections` is another one whose connections serve this one too.
+        """
+        self._lender = connections
         self._url = ledger_url(url)
         self._watch = watch
         self._reader: Engine | None = None
@@ -66,6 +72,8 @@ class Database:
         return f"{self._url.query.get('host') or self._url.host or 'local'}/{self._url.database}"
 
     def engine(self) -> Engine:
+        if self._lender is not None:
+            return self._lender.engine()
         if self._engine is not None and self._process_id != os.getpid():
             # The sockets belong to the parent: forget them without closing them.
             self._engine.dispose(close=False)
@@ -101,11 +109,16 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """For one statement that only reads: autocommit, so that it costs one round trip and not three."""
+        with self.mapped_errors(), self.reader().connect() as connection:
+            yield connection
+
+    def reader(self) -> Engine:
+        if self._lender is not None:
+            return self._lender.reader()
         engine = self.engine()
         if self._reader is None:
             self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
-        with self.mapped_errors(), self._reader.connect() as connection:
-            yield connection
+        return self._reader
 
     @contextmanager
     def mapped_errors(self) -> Iterator[None]:

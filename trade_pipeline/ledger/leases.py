@@ -57,6 +57,13 @@ class LeaseBook(LedgerPart):
             )
         return Lease(account, holder, row.token, row.expires_at)
 
+    def lease_holder(self, account: str) -> str | None:
+        """Who holds the account's lease now; None when nobody does. Reads only."""
+        query = select(leases.c.holder).where(leases.c.account == account, leases.c.expires_at > self._clock())
+        with self._database.reading() as connection:
+            found: str | None = connection.execute(query).scalar_one_or_none()
+        return found
+
     def release_lease(self, lease: Lease) -> None:
         """Give it back. A lease that somebody else has meanwhile is left alone."""
         statement = (

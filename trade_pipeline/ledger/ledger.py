@@ -33,7 +33,8 @@ __all__ = ["Ledger", "utc_now"]
 class Ledger(DecisionBook, LeaseBook, AdoptionBook, TradeBook, PositionBook, NoteBook, WatchBook):
     """See the module. `now` stamps rows; leases go by the database's clock.
 
-    `database_now` stands in for that clock in virtual time; `watch` is told of every commit (see `Database`).
+    `database_now` stands in for that clock in virtual time; `watch` is told of every commit, and
+    `connections` is another ledger whose connections serve this one (see `Database`).
     """
 
     def migrate(self) -> None:

@@ -1,0 +1,328 @@
+"""The play of one seed: decisions, runs that execute them, the guard's turns, then quiet, and the judge throughout."""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+from trade_pipeline.errors import TradePipelineError
+from trade_pipeline.execution.execute import execute_decision
+from trade_pipeline.execution.guard.cycle import Guard
+from trade_pipeline.execution.ids import intent_id
+from trade_pipeline.execution.snapshot import take_snapshot
+from trade_pipeline.faults.kinds import Fault
+from trade_pipeline.faults.oracle import BookReader, Case, Limits, Memory, Truth, Violation, judge
+from trade_pipeline.faults.scenario import BAR_S, GUARD_EVERY_S, Scenario, Wish
+from trade_pipeline.faults.simulation import START, Process, Simulation
+from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.ledger.records import Decision, Target
+from trade_pipeline.schemas.trading import AccountSnapshot, Role, TargetKind
+
+QUIET_CYCLES = 14
+QUIET_EVERY_S = 6.0
+RESTART_S = 2.0
+DECIDE_AFTER_S = 1.0
+LATE_RUN_S = 25.0
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What came of one seed."""
+
+    seed: int
+    violations: tuple[Violation, ...]
+    trace_hash: str
+    hits: Mapping[str, int]
+    points: Mapping[str, int]
+    trace: tuple[str, ...]
+    orders: int
+    fills: int
+
+
+@dataclass(frozen=True, slots=True)
+class GateAnswer:
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass
+class Stage:
+    """Where seeds are played: a database, a reader of the judge's own, a folder."""
+
+    ledger_url: str
+    connections: Ledger
+    reader: BookReader
+    folder: Path
+    played: int = 0
+    token: str = field(default_factory=lambda: secrets.token_hex(4))
+    """Accounts of earlier invocations may be in the database still."""
+
+    @classmethod
+    def at(cls, ledger_url: str, folder: Path | None = None) -> Stage:
+        room = Path("/dev/shm") if Path("/dev/shm").is_dir() else None  # noqa: S108  a home in memory: nothing of it lasts
+        return cls(
+            ledger_url,
+            Ledger(ledger_url),
+            BookReader(ledger_url),
+            folder or Path(tempfile.mkdtemp(prefix="tp-faults-", dir=room)),
+        )
+
+    def close(self) -> None:
+        import shutil
+
+        self.connections.close()
+        self.reader.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def play(self, scenario: Scenario) -> Played:
+        """Play a scenario from its beginning to its end, under an account of its own."""
+        self.played += 1
+        account = f"f{self.token}-{self.played}"
+        home = self.folder / account
+        simulation = Simulation(scenario, account, self.ledger_url, self.connections, self.reader, home)
+        return Play(simulation).all()
+
+
+@dataclass
+class Play:
+    sim: Simulation
+    memory: Memory = field(default_factory=Memory)
+    violations: list[Violation] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.guard_process = self.sim.born("guard", "guard:main")
+        self.guard = Guard(self.guard_process.desk, self.guard_process.holder)
+        self.guard_due_s = 0.5
+        self.runs = 0
+        self.pending: list[tuple[str, Decision]] = []
+        self.gate = GateAnswer()
+        self.limits = Limits(
+            position_weight_max=self.sim.settings.portfolio.position_weight_max,
+            total_weight_max=self.sim.settings.portfolio.total_weight_max,
+            unprotected_s_max=self.sim.settings.exits.unprotected_s_max,
+        )
+        self.sim.turn = self.guards_turn
+
+    def all(self) -> Played:
+        sim = self.sim
+        for bar, wishes in enumerate(sim.scenario.decisions):
+            self.until((bar + 1) * BAR_S)
+            self.bar_closes(bar, wishes)
+        self.until(sim.scenario.active_s)
+        self.settle()
+        engine = sim.exchange.engine
+        return Played(
+            seed=sim.scenario.seed,
+            violations=_distinct(self.violations),
+            trace_hash=sim.trace_hash,
+            hits=dict(sim.hits),
+            points=dict(sim.points),
+            trace=tuple(sim.lines),
+            orders=len(engine.state.orders),
+            fills=sum(len(trades) for trades in engine.state.trades.values()),
+        )
+
+    # --- time
+
+    def until(self, second: float) -> None:
+        """Let everything happen that is due before `second`, in its order."""
+        world = sorted((item.nth, item.fault) for item in self.sim.scenario.injections if item.channel == "world")
+        while True:
+            now = self.sim.clock.monotonic()
+            happenings = [item for item in world if now < item[0] <= second]
+            due = min(self.guard_due_s, happenings[0][0] if happenings else second)
+            if due > second or (due == second and self.guard_due_s > second and not happenings):
+                break
+            self.sim.clock.reach(due)
+            self.sim.arrive_late()
+            if happenings and happenings[0][0] <= due:
+                self.happens(happenings[0][1])
+                self.sim.clock.pass_by(0.001)
+            elif self.guard_due_s <= due:
+                self.guards_turn()
+        self.sim.clock.reach(second)
+        self.sim.arrive_late()
+
+    def happens(self, fault: Fault) -> None:
+        """What is not of the account's world changes how the next run goes."""
+        if fault is Fault.SECOND_GUARD:
+            self.sim.hit(fault)
+            other = self.sim.born("guard", "guard:other")
+            self.sim.run(other, Guard(other.desk, other.holder).cycle)
+            self.judged()
+        elif fault in _OF_THE_RUN:
+            self.pending_fault = fault
+        else:
+            self.sim.happen(fault)
+
+    pending_fault: Fault | None = None
+
+    def guards_turn(self) -> None:
+        """One cycle of the guard, when it is due; a new guard where the last one has died."""
+        if self.sim.clock.monotonic() < self.guard_due_s:
+            return
+        self.guard_due_s = round(self.sim.clock.monotonic() + GUARD_EVERY_S, 3)
+        if self.guard_process.dead:
+            self.guard_process = self.sim.born("guard", "guard:main")
+            self.guard = Guard(self.guard_process.desk, self.guard_process.holder)
+        if not self.sim.run(self.guard_process, self.guard.cycle):
+            self.guard_due_s = round(self.sim.clock.monotonic() + RESTART_S, 3)
+        self.judged()
+
+    # --- decisions and their runs
+
+    def bar_closes(self, bar: int, wishes: Sequence[Wish]) -> None:
+        fault, self.pending_fault = self.pending_fault, None
+        if fault is Fault.LATE_CANDLE:
+            # The bar was not final in time: every symbol is HOLD (TRADING 19).
+            self.sim.hit(fault)
+            wishes = [Wish(wish.symbol, TargetKind.HOLD) for wish in wishes]
+        self.sim.clock.pass_by(DECIDE_AFTER_S)
+        decision = self.decide(bar, wishes)
+        if decision is None:
+            return
+        if fault in {Fault.GATE_CLOSED, Fault.REVISED_CANDLE}:
+            self.sim.hit(fault)
+            what = "a check failed" if fault is Fault.GATE_CLOSED else "the bars were revised since"
+            self.gate = GateAnswer((what,))
+        if fault is Fault.LATE_RUN:
+            # The run waits in a queue; by then the decision is old, or a newer one is there.
+            self.sim.hit(fault)
+            self.pending.append(("late", decision))
+            return
+        self.execute(decision)
+        if fault is Fault.RUN_TWICE:
+            self.sim.hit(fault)
+            self.execute(decision)
+        self.gate = GateAnswer()
+        for _, older in self.pending:
+            self.execute(older)
+        self.pending.clear()
+
+    def decide(self, bar: int, wishes: Sequence[Wish]) -> Decision | None:
+        """A decision as `decide` would record it, with a snapshot of the account as it is now."""
+        sim = self.sim
+        process = sim.born("decide", "decide")
+        as_of = START + timedelta(seconds=(bar + 1) * BAR_S)
+        made: list[Decision] = []
+
+        def take() -> str:
+            snapshot = take_snapshot(process.desk)
+            named = intent_id(sim.account, f"decision {bar}", "", Role.ENTRY)
+            decision = _decision(named, sim.account, as_of, sim.clock.now(), snapshot, bar)
+            targets = [self.target(named, wish, snapshot, as_of) for wish in wishes]
+            process.desk.ledger.record_decision(decision, snapshot, targets)
+            made.append(decision)
+            return f"bar {bar}: " + ", ".join(f"{t.symbol} {t.kind} {t.quantity}" for t in targets)
+
+        sim.run(process, take)
+        return made[0] if made else None
+
+    def target(self, named: str, wish: Wish, snapshot: AccountSnapshot, as_of: object) -> Target:
+        price = self.sim.exchange.engine.state.last_prices[wish.symbol]
+        quantity = None
+        if wish.kind == TargetKind.SET:
+            step = self.sim.exchange.engine.specs[wish.symbol].step
+            quantity = wish.weight * snapshot.equity_quote / price
+            quantity -= quantity % step
+        return Target(
+            decision_id=named,
+            symbol=wish.symbol,
+            kind=wish.kind,
+            quantity=Decimal(0) if wish.kind == TargetKind.FLAT else quantity,
+            price=price,
+            stop_distance=(price * wish.stop_ratio).quantize(Decimal("0.00000001")),
+            score=0.5,
+            weight=float(wish.weight),
+            strategy="trend",
+            sleeves={"trend": quantity} if quantity else {},
+            expires_at=self.sim.clock.now() + timedelta(seconds=BAR_S),
+            reason="simulated",
+        )
+
+    def execute(self, decision: Decision) -> None:
+        self.runs += 1
+        process: Process = self.sim.born("execute", f"execute:run-{self.runs}")
+        gate = self.gate
+
+        def run() -> str:
+            result = execute_decision(
+                process.desk, decision.decision_id, run_id=f"run-{self.runs}", gate=lambda _: gate
+            )
+            return result.outcome
+
+        self.sim.run(process, run)
+        self.judged()
+
+    # --- the end and the judgement
+
+    def settle(self) -> None:
+        """Faults stop, the market stands still, the guard goes on; then a fresh guard, twice, may send nothing."""
+        sim = self.sim
+        sim.faults_on = False
+        for path in sim.exchange.paths.values():
+            path.frozen = True
+            path.volume = max(path.volume, 10**7)
+        for _ in range(QUIET_CYCLES):
+            self.until(sim.clock.monotonic() + QUIET_EVERY_S)
+        self.guard_process.dead = True
+        self.guard_due_s = sim.clock.monotonic()
+        self.until(sim.clock.monotonic() + QUIET_EVERY_S)
+        before = len(sim.arrivals) + sim.cancels
+        self.until(sim.clock.monotonic() + 2 * QUIET_EVERY_S)
+        self.judged(quiet=True, sends=len(sim.arrivals) + sim.cancels - before)
+
+    def judged(self, *, quiet: bool = False, sends: int = 0) -> None:
+        sim = self.sim
+        if self.violations and not quiet:
+            return
+        case = Case(
+            account=sim.account,
+            now=sim.clock.now(),
+            truth=Truth(sim.exchange.engine, sim.prefix),
+            book=sim.reader.read(sim.account),
+            limits=self.limits,
+            arrivals=sim.arrivals,
+            disturbances=sim.disturbances,
+            quiet=quiet,
+            sends_after_quiet=sends,
+            untradable=frozenset(sim.exchange.delisted),
+            memory=self.memory,
+        )
+        for violation in judge(case):
+            self.violations.append(violation)
+            sim.trace(f"VIOLATION {violation}")
+
+
+_OF_THE_RUN = frozenset({Fault.RUN_TWICE, Fault.LATE_RUN, Fault.GATE_CLOSED, Fault.LATE_CANDLE, Fault.REVISED_CANDLE})
+
+
+def _decision(named: str, account: str, as_of: object, now: object, snapshot: AccountSnapshot, bar: int) -> Decision:
+    return Decision(
+        decision_id=named,
+        account=account,
+        mode="sim",
+        as_of=as_of,  # type: ignore[arg-type]
+        decided_at=now,  # type: ignore[arg-type]
+        run_id=f"decide-{bar}",
+        partition="2026-03-02",
+        settings_hash="0" * 32,
+        code_version="0",
+        snapshot_id=snapshot.snapshot_id,
+        inputs={},
+        expires_at=now + timedelta(seconds=BAR_S),  # type: ignore[operator]
+    )
+
+
+def _distinct(violations: Sequence[Violation]) -> tuple[Violation, ...]:
+    found: dict[tuple[str, str], Violation] = {}
+    for violation in violations:
+        found.setdefault((violation.invariant, violation.subject), violation)
+    return tuple(found.values())
+
+
+__all__ = ["Play", "Played", "Stage", "TradePipelineError"]

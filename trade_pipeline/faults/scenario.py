@@ -1,0 +1,172 @@
+"""From a seed to everything that will happen: markets, account, decisions, faults. Pure: one seed, one plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from random import Random
+
+from trade_pipeline.exchange.engine.symbols import SymbolSpec
+from trade_pipeline.faults.kinds import OF_THE_WORLD, ON_CHANGES, ON_COMMITS, ON_READS, Crash, Fault, Injection
+from trade_pipeline.schemas.trading import TargetKind
+
+BAR_S = 20
+BARS_MAX = 5
+GUARD_EVERY_S = 4.0
+NO_CRASH = 0.5
+FAULTS_MAX = 5
+READS = ("account", "open_orders", "order", "trades", "tops")
+POINTS = (
+    "execute|claim:before_commit",
+    "execute|claim:after_commit",
+    "execute|plan_order:before_commit",
+    "execute|plan_order:after_commit",
+    "execute|mark_sent:before_commit",
+    "execute|mark_sent:after_commit",
+    "execute|venue.create:before",
+    "execute|venue.create:after_effect",
+    "execute|venue.create:after",
+    "execute|apply_venue_order:before_commit",
+    "execute|apply_venue_order:after_commit",
+    "execute|book_trades:before_commit",
+    "execute|book_trades:after_commit",
+    "execute|mark_pending_cancel:after_commit",
+    "execute|venue.cancel:before",
+    "execute|venue.cancel:after_effect",
+    "execute|release_lease:before_commit",
+    "guard|plan_order:before_commit",
+    "guard|plan_order:after_commit",
+    "guard|mark_sent:before_commit",
+    "guard|mark_sent:after_commit",
+    "guard|venue.create:before",
+    "guard|venue.create:after_effect",
+    "guard|venue.create:after",
+    "guard|apply_venue_order:before_commit",
+    "guard|apply_venue_order:after_commit",
+    "guard|book_trades:before_commit",
+    "guard|book_trades:after_commit",
+    "guard|mark_pending_cancel:before_commit",
+    "guard|mark_pending_cancel:after_commit",
+    "guard|venue.cancel:before",
+    "guard|venue.cancel:after_effect",
+    "guard|venue.cancel:after",
+    "guard|venue.account:before",
+    "guard|venue.open_orders:after",
+    "guard|heartbeat:before_commit",
+)
+"""Boundaries at which random crashes are drawn; the exhaustive run finds all there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a decision wants of a symbol: its weight in equity when SET, and how far its stop is (share of price)."""
+
+    symbol: str
+    kind: TargetKind
+    weight: Decimal = Decimal(0)
+    stop_ratio: Decimal = Decimal("0.02")
+
+
+@dataclass(frozen=True, slots=True)
+class MarketPlan:
+    spec: SymbolSpec
+    price: int
+    volatility: float
+    volume: int
+    plain_stops: bool
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """`decisions[k]` is taken at the end of bar k."""
+
+    seed: int
+    markets: Sequence[MarketPlan]
+    balances: Mapping[str, Decimal]
+    fee_asset: str | None
+    decisions: Sequence[Sequence[Wish]]
+    injections: tuple[Injection, ...]
+    crashes: tuple[Crash, ...]
+
+    @property
+    def active_s(self) -> int:
+        return BAR_S * (len(self.decisions) + 1)
+
+
+_SPECS = (
+    (SymbolSpec("BTC/USDT", 2, 5), 9_000_000, 4000),
+    (SymbolSpec("ETH/USDT", 2, 4), 300_000, 9000),
+    (SymbolSpec("DOGE/USDT", 5, 0), 30_000, 100_000),
+)
+_BNB = SymbolSpec("BNB/USDT", 2, 3)
+
+
+def make_scenario(seed: int) -> Scenario:
+    """The plan of one simulation."""
+    random = Random(f"scenario {seed}")
+    markets = [_market(random, *each) for each in random.sample(_SPECS, random.randint(1, 3))]
+    fee_asset = "BNB" if random.random() < 0.25 else None
+    balances = {"USDT": Decimal(random.choice((10_000, 50_000)))}
+    if fee_asset:
+        markets.append(_market(random, _BNB, 60_000, 5000))
+        balances["BNB"] = Decimal(random.choice(("0.05", "2")))
+    for market in markets:
+        if market.spec.base != "BNB" and random.random() < 0.3:
+            # Coins that were there before are nobody's to sell (TRADING 7).
+            balances[market.spec.base] = market.spec.amount(random.randint(1, 10**6))
+    symbols = [market.spec.symbol for market in markets if market.spec.base != "BNB"]
+    bars = random.randint(2, BARS_MAX)
+    decisions = [_wishes(random, symbols) for _ in range(bars)]
+    injections = tuple(_injection(random, bars) for _ in range(random.randint(0, FAULTS_MAX)))
+    crashes = tuple(_crash(random) for _ in range(random.choice((0, 0, 1, 1, 2))))
+    return Scenario(seed, markets, balances, fee_asset, decisions, injections, crashes)
+
+
+def _market(random: Random, spec: SymbolSpec, price: int, volume: int) -> MarketPlan:
+    return MarketPlan(
+        spec=spec,
+        price=round(price * random.uniform(0.7, 1.4)),
+        volatility=random.choice((0.0005, 0.002, 0.006)),
+        # A thin market fills orders in parts.
+        volume=round(volume * random.choice((0.02, 0.3, 10.0, 100.0))),
+        plain_stops=random.random() < 0.6,
+        seed=random.getrandbits(48),
+    )
+
+
+def _wishes(random: Random, symbols: Sequence[str]) -> list[Wish]:
+    kinds = random.choices((TargetKind.SET, TargetKind.FLAT, TargetKind.HOLD), (0.6, 0.25, 0.15), k=len(symbols))
+    return [
+        Wish(symbol, kind, Decimal(random.randint(20, 90)) / 1000, Decimal(random.choice((4, 10, 20, 40))) / 1000)
+        for symbol, kind in zip(symbols, kinds, strict=True)
+    ]
+
+
+def _injection(random: Random, bars: int) -> Injection:
+    where = random.choices(("change", "read", "commit", "world"), (0.45, 0.25, 0.12, 0.18))[0]
+    if where == "change":
+        channel = random.choices(("create", "cancel"), (0.7, 0.3))[0]
+        return Injection(random.choice(ON_CHANGES), channel, _early(random, 10 if channel == "create" else 5))
+    if where == "read":
+        fault = random.choice(ON_READS)
+        channel = {
+            Fault.STALE_READ: random.choice(("account", "open_orders")),
+            Fault.NOT_FOUND_DELAY: random.choice(("order", "open_orders")),
+            Fault.TRUNCATED_TRADES: "trades",
+            Fault.CLOSED_FOR_CANCELLED: "order",
+        }.get(fault, random.choice(READS))
+        return Injection(fault, channel, _early(random, {"order": 4, "trades": 6}.get(channel, 40)))
+    if where == "commit":
+        return Injection(random.choice(ON_COMMITS), "commit", random.randint(5, 120))
+    return Injection(random.choice(OF_THE_WORLD), "world", random.randint(BAR_S, BAR_S * (bars + 1)))
+
+
+def _crash(random: Random) -> Crash:
+    return Crash(random.choice(POINTS), _early(random, 6))
+
+
+def _early(random: Random, most: int) -> int:
+    """Small numbers more often: the first crossings happen in every simulation."""
+    return min(random.randint(1, most), random.randint(1, most))

@@ -1,0 +1,107 @@
+"""What happens to the account and its market by other hands: gaps, delistings, manual trades, deposits, strays."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from random import Random
+
+from trade_pipeline.errors import TradePipelineError
+from trade_pipeline.exchange.engine.orders import NewOrder
+from trade_pipeline.exchange.engine.rejections import Rejected
+from trade_pipeline.faults.exchange import Exchange
+from trade_pipeline.faults.kinds import Fault
+from trade_pipeline.schemas.trading import OrderType, Side, TimeInForce
+
+GAP_RATIOS = (0.90, 0.96, 1.05)
+
+
+def happen(exchange: Exchange, fault: Fault, random: Random, prefix: str) -> bool:
+    """Let it happen now, to a symbol or an asset that `random` chooses; False where there is nothing to act on."""
+    exchange.catch_up()
+    symbols = sorted(set(exchange.paths) - exchange.delisted - {"BNB/USDT"})
+    if not symbols:
+        return False
+    held = [s for s in symbols if _free(exchange, s.split("/")[0]) > 0 or exchange.engine.state.has_open_orders(s)]
+    symbol = random.choice(held or symbols)
+    acts = {
+        Fault.PRICE_GAP: lambda: _gap(exchange, symbol, random.choice(GAP_RATIOS)),
+        Fault.DELISTED: lambda: _delist(exchange, symbol),
+        Fault.MANUAL_SALE: lambda: _trade(exchange, symbol, Side.SELL, Decimal("0.5")),
+        Fault.MANUAL_PURCHASE: lambda: _trade(exchange, symbol, Side.BUY, Decimal("0.02")),
+        Fault.DEPOSIT: lambda: _deposit(exchange, random.choice((symbol.split("/")[0], "USDT", "SHIB"))),
+        Fault.WITHDRAWAL: lambda: _withdraw(exchange, random.choice((symbol.split("/")[0], "USDT"))),
+        Fault.FOREIGN_ORDER: lambda: _rest(exchange, symbol, f"web_{exchange.clock.now_ms()}"),
+        Fault.STRAY_ORDER: lambda: _rest(exchange, symbol, f"{prefix}{exchange.clock.now_ms():028x}"),
+    }
+    return acts[fault]()
+
+
+def _free(exchange: Exchange, asset: str) -> Decimal:
+    return exchange.engine.state.balances.free(asset)
+
+
+def _gap(exchange: Exchange, symbol: str, ratio: float) -> bool:
+    exchange.jump(symbol, ratio)
+    return True
+
+
+def _delist(exchange: Exchange, symbol: str) -> bool:
+    exchange.delist(symbol)
+    return True
+
+
+def _trade(exchange: Exchange, symbol: str, side: Side, share: Decimal) -> bool:
+    """Somebody trades by hand on the exchange's own site."""
+    spec = exchange.engine.specs[symbol]
+    if side is Side.SELL:
+        # By hand one cancels what locks the coins first.
+        for order in exchange.engine.state.open_orders(symbol):
+            if order.side is Side.SELL and order.is_open:
+                exchange.engine.cancel(symbol, exchange.clock.now_ms(), order_id=order.id)
+        amount = _free(exchange, spec.base) * share
+    else:
+        amount = _free(exchange, spec.quote) * share / exchange.engine.state.last_prices[symbol]
+    amount -= amount % spec.step
+    return _place(exchange, NewOrder(symbol, side, OrderType.MARKET, amount=amount, client_order_id=None))
+
+
+def _deposit(exchange: Exchange, asset: str) -> bool:
+    exchange.engine.state.balances.add(asset, Decimal("12.5"))
+    return True
+
+
+def _withdraw(exchange: Exchange, asset: str) -> bool:
+    amount = (_free(exchange, asset) * Decimal("0.1")).quantize(Decimal("0.0001"))
+    if amount <= 0:
+        return False
+    exchange.engine.state.balances.add(asset, -amount)
+    return True
+
+
+def _rest(exchange: Exchange, symbol: str, client_order_id: str) -> bool:
+    """A limit buy far below the market that no process of ours has sent."""
+    spec = exchange.engine.specs[symbol]
+    price = exchange.engine.state.last_prices[symbol] * Decimal("0.9")
+    price -= price % spec.tick
+    amount = spec.notional_min * 2 / price
+    amount += spec.step - amount % spec.step
+    return _place(
+        exchange,
+        NewOrder(
+            symbol,
+            Side.BUY,
+            OrderType.LIMIT,
+            amount=amount,
+            price=price,
+            time_in_force=TimeInForce.GTC,
+            client_order_id=client_order_id,
+        ),
+    )
+
+
+def _place(exchange: Exchange, order: NewOrder) -> bool:
+    try:
+        exchange.engine.place(order, exchange.clock.now_ms())
+    except (Rejected, TradePipelineError):
+        return False
+    return True
