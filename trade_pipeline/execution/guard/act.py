@@ -17,6 +17,7 @@ from trade_pipeline.execution.guard.switching import protection_kind
 from trade_pipeline.execution.guard.views import begin
 from trade_pipeline.execution.ids import client_order_id, intent_id
 from trade_pipeline.execution.locks import lock_after_exit
+from trade_pipeline.execution.rounding import amount_down
 from trade_pipeline.execution.submit import WOULD_TRIGGER, cancel, send
 from trade_pipeline.ledger.records import Event, Intent, Lease, Lock, Order
 from trade_pipeline.schemas.order_states import is_live
@@ -103,23 +104,38 @@ class Actor:
         )
 
     def _sell(self, action: Action) -> Order:
-        """The next attempt of an exit. Its number is written down before it is sent."""
-        desk, run = self.desk, action.run
+        """The next attempt of an exit; a stop that was refused for coins that are not there sells what is there."""
+        order, run = self._attempt(action), action.run
         assert run is not None, "an exit has a run"
-        self.memories.keep_run(desk, action.symbol, run.counted())
-        intent = desk.ledger.intent(run.intent_id)
-        if intent is None:
-            intent = self._intent(action, run.intent_id, Role.EXIT, f"{action.reason}")
-        named = client_order_id(desk.prefix, desk.account, run.intent_id, run.sent)
-        rules, top = desk.venue.markets()[action.symbol], desk.venue.book_tops([action.symbol]).get(action.symbol)
-        request = sale_request(run, desk.settings.exits, named, min(action.amount, intent.amount), top, rules)
-        order = send(desk, self.lease, intent, request, attempt=run.sent)
+        if order.state == OrderState.REJECTED and run.urgent:
+            free = self._free(action.symbol)
+            if 0 < free < order.request.amount:
+                run = run.counted()
+                order = self._attempt(replace(action, amount=free, run=run))
         if order.state not in NOT_SENT:
             self._after_sale(run, order)
         elif not run.urgent:
             self.note_refusal(action, order.last_evidence)
             self._arm_again(action)
         return order
+
+    def _attempt(self, action: Action) -> Order:
+        """Send one order of the exit. Its number is written down before it is sent."""
+        desk, run = self.desk, action.run
+        assert run is not None, "an exit has a run"
+        self.memories.keep_run(desk, action.symbol, run.counted())
+        intent = desk.ledger.intent(run.intent_id)
+        if intent is None:
+            intent = self._intent(action, run.intent_id, Role.EXIT, action.reason)
+        named = client_order_id(desk.prefix, desk.account, run.intent_id, run.sent)
+        rules, top = desk.venue.markets()[action.symbol], desk.venue.book_tops([action.symbol]).get(action.symbol)
+        request = sale_request(run, desk.settings.exits, named, min(action.amount, intent.amount), top, rules)
+        return send(desk, self.lease, intent, request, attempt=run.sent)
+
+    def _free(self, symbol: str) -> Decimal:
+        """What no order locks, on the step (RELIABILITY 17)."""
+        rules = self.desk.venue.markets()[symbol]
+        return amount_down(self.desk.venue.account().free(rules.base), rules)
 
     def _after_sale(self, run: ExitRun, order: Order) -> None:
         if run.keep <= 0:

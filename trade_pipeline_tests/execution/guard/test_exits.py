@@ -148,6 +148,15 @@ def test_a_refused_sale_puts_the_stop_back_at_once(room: Room) -> None:
     assert limit.type == OrderType.LIMIT
 
 
+def test_a_stop_that_finds_fewer_coins_than_it_thought_sells_those_at_once(room: Room) -> None:
+    """RELIABILITY 17: what is free after our own locks are released bounds a sale; waiting for a reading costs."""
+    guard = guarded(room)
+    room.venue.cancel(BTC, resting(room)[0].client_order_id)
+    room.venue.totals["BTC"] = Decimal("0.7")
+    at(room, guard, "94")
+    assert room.venue.totals["BTC"] == 0
+
+
 def test_a_stop_whose_cancel_is_not_confirmed_is_not_followed_by_a_sale(room: Room) -> None:
     guard = guarded(room, **TARGET)
     count = len(room.venue.created)

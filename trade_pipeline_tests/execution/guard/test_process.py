@@ -6,9 +6,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +23,7 @@ from trade_pipeline.execution.reconcile import reconcile
 from trade_pipeline.execution.rounding import amount_down
 from trade_pipeline.execution.submit import acquire_lease, send
 from trade_pipeline.ledger.ledger import Ledger
-from trade_pipeline.schemas.trading import OrderRequest, OrderType, Side
+from trade_pipeline.schemas.trading import OrderRequest, OrderType, Side, VenueTrade
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import write_settings_in_force
 from trade_pipeline.venues.binance_trading import BinanceTrading
@@ -30,6 +32,8 @@ from trade_pipeline_tests.fakes import make_intent
 
 BTC = "BTC/USDT"
 WAIT_S_MAX = 30.0
+READERS = 4
+EXIT_S_MAX = 2.0
 
 
 @pytest.fixture
@@ -153,3 +157,60 @@ def test_a_stop_that_was_passed_while_nobody_watched_is_sold_at_once(
 
         awaited(is_flat, "the position is sold")
         awaited(lambda: bool(ledger.locks("main", datetime.now(UTC))), "the strategy is locked")
+
+
+@contextmanager
+def reading_hard(url: str) -> Iterator[list[int]]:
+    """Clients on the same address that ask for long lists of candles; the list counts their answers."""
+    stop, answers = threading.Event(), [0] * READERS
+
+    def read(number: int) -> None:
+        # Paced so that the address keeps within its weight a minute: a ban would be another test.
+        while not stop.wait(0.04):
+            with (
+                suppress(OSError),
+                urllib.request.urlopen(
+                    f"{url}/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=1000", timeout=5
+                ) as answer,
+            ):
+                answer.read()
+                answers[number] += 1
+
+    threads = [threading.Thread(target=read, args=(number,), daemon=True) for number in range(READERS)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield answers
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(10)
+
+
+def test_from_breach_to_exit_it_takes_less_than_two_seconds_while_reads_are_loaded(
+    exchange: RunningExchange, venue: BinanceTrading, ledger: Ledger, ledger_url: str, tmp_path: Path
+) -> None:
+    """TRADING 16: neither daemon, broker nor worker is there, and others read as fast as the exchange answers."""
+    desk = Desk(ledger, venue, exchange.settings, exchange.home, lambda: datetime.now(UTC))
+    buy(desk)
+    held = ledger.position("main", BTC)
+    assert held is not None
+    with (
+        running_guard(exchange.home, exchange, ledger_url, tmp_path / "guard.log"),
+        reading_hard(exchange.url) as answers,
+    ):
+        awaited(lambda: any(order.stop_price for order in venue.open_orders(BTC)), "a stop rests")
+        before = sum(answers)
+        # The entry becomes dearer than any price: at this moment the stop is breached, and what rests is far below.
+        price = (held.average_price or Decimal(0)) * 10**9
+        ledger.adopt("main", BTC, Decimal("0.00001"), price, datetime.now(UTC), "test")
+        breached_at = datetime.now(UTC)
+
+        def sale() -> VenueTrade | None:
+            return next((trade for trade in venue.trades(BTC) if trade.side == Side.SELL), None)
+
+        awaited(lambda: sale() is not None, "the position is sold")
+        sold = sale()
+        assert sold is not None
+        assert sum(answers) > before, "nobody read meanwhile"
+    assert (sold.at - breached_at).total_seconds() < EXIT_S_MAX
