@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from trade_pipeline.errors import OrderNotFound, VenueError
 from trade_pipeline.execution.desk import EVERY, Desk
+from trade_pipeline.execution.forgotten import adopt_forgotten
 from trade_pipeline.execution.ids import is_ours
 from trade_pipeline.execution.journal import unbooked_files
 from trade_pipeline.execution.locks import lock_after_exit, lock_if_stopped
@@ -51,12 +52,12 @@ def reconcile(desk: Desk, *, at_start: bool = False, full: bool = False) -> Reco
     changed = _apply_open(desk, open_orders, live)
     seen = {order.client_order_id for order in open_orders}
     changed |= _resolve_missing(desk, [order for order in live if order.client_order_id not in seen], at_start)
-    fills = _book(desk, _symbols_to_read(desk, reading, changed, full))
+    fills = _book(desk, _symbols_to_read(desk, reading, changed, full), full)
     residuals = residuals_of(desk, reading)
     if residuals:
         # A fill between the two readings looks like a residual: read once more before believing it.
         reading = desk.venue.account()
-        fills += _book(desk, _symbols_to_read(desk, reading, set(), True))
+        fills += _book(desk, _symbols_to_read(desk, reading, set(), True), full)
         residuals = residuals_of(desk, reading)
     for order in live:
         if order.role == Role.PROTECT:
@@ -172,9 +173,11 @@ def _symbols_to_read(desk: Desk, reading: AccountReading, changed: set[str], ful
     return changed | bases
 
 
-def _book(desk: Desk, symbols: Iterable[str]) -> int:
+def _book(desk: Desk, symbols: Iterable[str], full: bool) -> int:
     listed = desk.venue.markets()
-    return sum(book_new_trades(desk, symbol) for symbol in sorted(symbols) if symbol in listed)
+    booked = {symbol: book_new_trades(desk, symbol) for symbol in sorted(symbols) if symbol in listed}
+    adopt_forgotten(desk, [symbol for symbol, count in booked.items() if count or full])
+    return sum(booked.values())
 
 
 def judge_shortfalls(desk: Desk, shortfalls: dict[str, Decimal], before: dict[str, Decimal]) -> None:
