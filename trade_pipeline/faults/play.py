@@ -21,9 +21,10 @@ from trade_pipeline.faults.scenario import BAR_S, GUARD_EVERY_S, Scenario, Wish
 from trade_pipeline.faults.simulation import START, Process, Simulation
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Decision, Target
-from trade_pipeline.schemas.trading import AccountSnapshot, Role, TargetKind
+from trade_pipeline.schemas.trading import AccountSnapshot, OrderState, Role, TargetKind
 
-QUIET_CYCLES = 14
+QUIET_CYCLES = 20
+CALM_CYCLES = 2
 QUIET_EVERY_S = 6.0
 RESTART_S = 2.0
 DECIDE_AFTER_S = 1.0
@@ -267,8 +268,13 @@ class Play:
         for path in sim.exchange.paths.values():
             path.frozen = True
             path.volume = max(path.volume, 10**7)
+        calm = 0
         for _ in range(QUIET_CYCLES):
+            before = self._moved()
             self.until(sim.clock.monotonic() + QUIET_EVERY_S)
+            calm = calm + 1 if self._moved() == before and not self._in_the_air() else 0
+            if calm == CALM_CYCLES:
+                break
         self.guard_process.dead = True
         self.guard_due_s = sim.clock.monotonic()
         self.until(sim.clock.monotonic() + QUIET_EVERY_S)
@@ -276,10 +282,35 @@ class Play:
         self.until(sim.clock.monotonic() + 2 * QUIET_EVERY_S)
         self.judged(quiet=True, sends=len(sim.arrivals) + sim.cancels - before)
 
+    def _moved(self) -> tuple[int, ...]:
+        """What grows when something happens: requests, trades, orders at the exchange."""
+        engine = self.sim.exchange.engine
+        return (
+            len(self.sim.arrivals),
+            self.sim.cancels,
+            len(engine.state.orders),
+            sum(map(len, engine.state.trades.values())),
+        )
+
+    def _in_the_air(self) -> bool:
+        """Whether some order is in a state that time will still resolve."""
+        live = self.sim.connections.live_orders(self.sim.account)
+        return any(order.state not in {OrderState.OPEN, OrderState.PARTIALLY_FILLED} for order in live)
+
+    judged_at: tuple[int, ...] = ()
+
+    def _idle_points(self) -> int:
+        """Boundaries that a cycle passes in which nothing happens."""
+        return sum(count for point, count in self.sim.points.items() if point.split("|")[1].startswith(_IDLE))
+
     def judged(self, *, quiet: bool = False, sends: int = 0) -> None:
         sim = self.sim
         if self.violations and not quiet:
             return
+        moved = (*self._moved(), len(sim.hits), sum(sim.points.values()) - self._idle_points())
+        if not quiet and moved == self.judged_at:
+            return
+        self.judged_at = moved
         case = Case(
             account=sim.account,
             now=sim.clock.now(),
@@ -298,6 +329,7 @@ class Play:
             sim.trace(f"VIOLATION {violation}")
 
 
+_IDLE = ("heartbeat", "record_equity", "venue.account", "venue.open_orders", "venue.tops", "record_opening")
 _OF_THE_RUN = frozenset({Fault.RUN_TWICE, Fault.LATE_RUN, Fault.GATE_CLOSED, Fault.LATE_CANDLE, Fault.REVISED_CANDLE})
 
 

@@ -11,9 +11,9 @@ from trade_pipeline.exchange.engine.symbols import SymbolSpec
 from trade_pipeline.faults.kinds import OF_THE_WORLD, ON_CHANGES, ON_COMMITS, ON_READS, Crash, Fault, Injection
 from trade_pipeline.schemas.trading import TargetKind
 
-BAR_S = 20
+BAR_S = 12
 BARS_MAX = 5
-GUARD_EVERY_S = 4.0
+GUARD_EVERY_S = 3.0
 NO_CRASH = 0.5
 FAULTS_MAX = 5
 READS = ("account", "open_orders", "order", "trades", "tops")

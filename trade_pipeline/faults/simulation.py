@@ -295,6 +295,8 @@ def _settings(account: str, home: Path) -> Settings:
             "account": account,
             "home": str(home),
             "execution": {"fill_wait_s_max": 0.4},
+            # The guard's turns are rarer here than in a second's beat: each of them reads the account.
+            "exits": {"account_interval_s": 2.0},
             "portfolio": {"position_weight_max": "0.10", "total_weight_max": "0.60"},
         }
     )
