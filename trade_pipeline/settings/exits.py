@@ -140,6 +140,12 @@ class ExitSettings(Section):
                 raise ValueError(f"the last step of {name} must be market: an exit that may never fill protects nobody")
             if any(step.kind == "limit_gtc" and step.wait_s <= 0 for step in steps):
                 raise ValueError(f"a limit_gtc step of {name} needs a wait_s above 0: it would be cancelled at once")
+            waits_s = sum(step.wait_s for step in steps)
+            if waits_s >= self.unprotected_s_max:
+                raise ValueError(
+                    f"the steps of {name} wait for {waits_s:g} s in all, and meanwhile no stop rests: "
+                    f"keep them below unprotected_s_max ({self.unprotected_s_max:g} s)"
+                )
         return self
 
     @model_validator(mode="after")

@@ -62,6 +62,7 @@ def test_every_exit_can_be_set_in_the_file(tmp_path: Path) -> None:
         ("  tactics: [{kind: limit_gtc, wait_s: 3}]\n", "last step of tactics must be market"),
         ("  stop_tactics: []\n", "last step of stop_tactics must be market"),
         ("  tactics: [{kind: limit_gtc}, {kind: market}]\n", "needs a wait_s above 0"),
+        ("  tactics: [{kind: limit_gtc, wait_s: 10}, {kind: market}]\n", "below unprotected_s_max"),
         ("  trailing: {only_when_activated: true}\n", "needs an activation_profit_ratio above 0"),
         ("  breakeven_profit_ratio: 0.001\n", "must be above breakeven_margin_ratio"),
         ("  account_interval_s: 30\n", "must not exceed unprotected_s_max"),

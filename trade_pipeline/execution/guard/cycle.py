@@ -91,6 +91,7 @@ class Guard:
         known = [position for position in positions if position.symbol in rules]
         live = desk.ledger.live_orders(desk.account)
         tops = desk.venue.book_tops([position.symbol for position in known]) if known else {}
+        self.memories.read(desk)
         return Watch(
             now=desk.now(),
             positions=positions,

@@ -19,19 +19,20 @@ HIGHEST_EVERY = timedelta(seconds=5)
 
 @dataclass
 class Memories:
-    """States by symbol, as the ledger has them. Losing this object loses nothing."""
+    """States by symbol, as the ledger had them at the last look. Losing this object loses nothing."""
 
     stored: dict[str, ExitState] = field(default_factory=dict)
+
+    def read(self, desk: Desk) -> None:
+        """Read all states: whoever stood in for this guard may have written others."""
+        self.stored = desk.ledger.exit_states(desk.account)
 
     def of(self, desk: Desk, position: Position, now: datetime) -> ExitState:
         """The state of this very position; a fresh one where the symbol was flat in between."""
         assert position.opened_at is not None, "a position that is flat has no state"
         known = self.stored.get(position.symbol)
-        if known is None:
-            known = desk.ledger.exit_state(desk.account, position.symbol)
         if known is None or known.opened_at != position.opened_at:
             return fresh(desk.account, position.symbol, position.opened_at, now)
-        self.stored[position.symbol] = known
         return known
 
     def keep(self, desk: Desk, state: ExitState) -> None:

@@ -119,9 +119,12 @@ def _sale(
     rules, top = watch.rules[symbol], watch.tops.get(symbol)
     last = top.last if top is not None and top.last > 0 else run.reference
     amount = amount_down(max(total - run.keep, Decimal(0)), rules)
-    waiting = any(order.role == Role.EXIT for order in mine) and run.sent_in_step > 0
-    if waiting or is_dust(amount, last, rules):
-        return None
+    selling = tuple(order for order in mine if order.role == Role.EXIT)
+    if selling and run.sent_in_step > 0:
+        return None  # Its time is not over.
+    if is_dust(amount, last, rules):
+        # Dust never blocks an exit (RELIABILITY 16): what still waits for it has to go.
+        return Action(Do.CANCEL, symbol, "what is left of it is residue", selling) if selling else None
     if top is not None and is_held_back(run, exits, top.bid, watch.now):
         return None
     # Only what locks coins that are to be sold has to go; a stop under what is kept may stay.

@@ -118,13 +118,25 @@ def test_an_exit_that_never_arrived_is_replaced_by_a_new_attempt(room: Room) -> 
 
 def test_a_target_that_is_passed_again_ends_with_its_time_to_live_and_the_stop_rests_again(room: Room) -> None:
     tactics = [{"kind": "ioc", "wait_s": 30, "slippage_ratio_max": "0.001"}, {"kind": "market"}]
-    guard = guarded(room, **TARGET, tactics=tactics, intent_ttl_s=5)
+    guard = guarded(room, **TARGET, tactics=tactics, intent_ttl_s=5, unprotected_s_max=60)
     room.venue.share_filled = Decimal(0)
     at(room, guard, "106")
     for _ in range(7):
         at(room, guard, "101")
     (stop,) = resting(room)
     assert (stop.type in STOPS, stop.amount) == (True, HELD)
+
+
+def test_a_limit_that_left_residue_is_not_left_waiting(room: Room) -> None:
+    """RELIABILITY 16: dust never blocks an exit."""
+    guard = guarded(room, **TARGET)
+    at(room, guard, "106")
+    (limit,) = resting(room)
+    room.venue.fill(limit.client_order_id, Decimal("0.98"))
+    for _ in range(3):
+        at(room, guard, "106", 5)
+    assert resting(room) == []
+    assert room.ledger.live_orders("main") == []
 
 
 def test_a_breached_stop_overtakes_an_exit_that_waits(room: Room) -> None:
