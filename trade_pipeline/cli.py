@@ -30,16 +30,21 @@ HomeOption = Annotated[
 ]
 SettingsOption = Annotated[Path | None, typer.Option("--settings", help="YAML file with settings.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ConfirmOption = Annotated[
+    list[str] | None,
+    typer.Option("--confirm", help="A risky setting that is meant, by its dotted name. Once for each."),
+]
 PolicyName = Literal["keep", "cancel_entries", "flatten"]
 
 
 @app.command()
 def up(
     replay: Annotated[Path | None, typer.Option(help="Folder or file of recorded bars to play, one a minute.")] = None,
-    mode: Annotated[str | None, typer.Option(help="sim; paper and live are not offered yet.")] = None,
+    mode: Annotated[str | None, typer.Option(help="sim, or live after a preflight; paper is not offered yet.")] = None,
     home: HomeOption = None,
     port: Annotated[int | None, typer.Option(help="Port of the UI; 0 takes any free one.")] = None,
     settings: SettingsOption = None,
+    confirm: ConfirmOption = None,
 ) -> None:
     """Start everything and show a live status. Ctrl-C stops it all."""
     from trade_pipeline.commands.up import run_up
@@ -50,7 +55,17 @@ def up(
         "runtime.ui_port": port,
         "exchange.replay": str(replay) if replay else None,
     }
-    run_up(settings_file=settings, overrides=dict(overrides))
+    run_up(settings_file=settings, overrides=dict(overrides), confirmed=confirm or ())
+
+
+@app.command()
+def preflight(
+    as_json: JsonOption = False, home: HomeOption = None, settings: SettingsOption = None, confirm: ConfirmOption = None
+) -> None:
+    """Check what live trading asks for, without starting anything. Exit code 2 when a check failed."""
+    from trade_pipeline.commands.preflight import run_preflight
+
+    run_preflight(settings, home, confirm or (), as_json=as_json)
 
 
 @app.command()

@@ -4,6 +4,7 @@
     ├── ConfigurationError            halt    a human has to change something; exit code 2
     │   ├── SettingsError                     a setting is unknown, missing or out of range
     │   ├── ModeRefused                       the mode is not offered here
+    │   ├── PreflightFailed                   live trading has not been earned; says what is missing
     │   ├── HomeInUse                         another stack runs in this home
     │   ├── PortTaken                         a port we need belongs to somebody else
     │   └── ReplayFileError                   a recorded file is missing, corrupt or of unknown layout
@@ -92,6 +93,10 @@ class SettingsError(ConfigurationError):
 
 class ModeRefused(ConfigurationError):
     """The requested mode is not offered."""
+
+
+class PreflightFailed(ConfigurationError):
+    """A check of the preflight did not pass: live trading does not start."""
 
 
 class HomeInUse(ConfigurationError):

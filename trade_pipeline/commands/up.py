@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,15 +14,21 @@ from types import FrameType
 
 from rich.console import Console
 
+from trade_pipeline.commands.preflight import require_preflight
 from trade_pipeline.commands.replay_source import check_replay
 from trade_pipeline.errors import ModeRefused, TradePipelineError
+from trade_pipeline.execution.control import pause
 from trade_pipeline.ledger.database import Database
+from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.observe.live import View
 from trade_pipeline.observe.status import StatusReader
-from trade_pipeline.runtime.environment import make_secrets, prepare_home, stack_environment
+from trade_pipeline.runtime.environment import exchange_url, make_secrets, prepare_home, stack_environment
 from trade_pipeline.runtime.health import Surroundings
 from trade_pipeline.runtime.home_lock import HomeLock
 from trade_pipeline.runtime.ports import claimed
+from trade_pipeline.runtime.preflight.instance_watch import InstanceWatch
+from trade_pipeline.runtime.preflight.reader import other_guard
+from trade_pipeline.runtime.preflight.run import home_mode
 from trade_pipeline.runtime.processes import stack_processes
 from trade_pipeline.runtime.stack import Stack
 from trade_pipeline.runtime.stack_file import StackFile, write_stack_file
@@ -37,15 +44,25 @@ _REFRESH_S = 1.0
 _HEALS_MAX = 20
 
 
-def run_up(*, settings_file: Path | None, overrides: dict[str, object], console: Console | None = None) -> None:
+def run_up(
+    *,
+    settings_file: Path | None,
+    overrides: dict[str, object],
+    confirmed: Collection[str] = (),
+    console: Console | None = None,
+) -> None:
     """Returns after an orderly stop. Raises ConfigurationError and its kinds; nothing is left running then."""
     if overrides.get("home") is None:
         overrides["home"] = os.environ.get("TRADE_PIPELINE_HOME")
     settings = load_settings(settings_file, overrides=overrides, environ=os.environ)
     refuse_other_modes(settings)
     check_replay(settings.exchange)
-    home = Home.at(settings.home)
-    with HomeLock(home), View(console or Console()) as view:
+    home, console = Home.at(settings.home), console or Console()
+    with HomeLock(home), View(console) as view:
+        if settings.mode == "live":
+            require_preflight(settings, home, confirmed, console)
+        else:
+            refuse_live_home(home)
         prepare_home(home)
         stack, settings = build_stack(home, settings, view)
         stopping = _stop_on_signals()
@@ -61,9 +78,18 @@ def run_up(*, settings_file: Path | None, overrides: dict[str, object], console:
 
 
 def refuse_other_modes(settings: Settings) -> None:
-    if settings.mode != "sim":
+    """Raises ModeRefused. Live is not refused here: it has to pass the preflight."""
+    if settings.mode == "paper":
+        raise ModeRefused("paper trading is not offered yet", thing="mode", repair="Use `--mode sim`, the default.")
+
+
+def refuse_live_home(home: Home) -> None:
+    """A simulated account must not be continued in the book of a real one. Raises ModeRefused."""
+    if home_mode(home) == "live":
         raise ModeRefused(
-            f"{settings.mode} trading is not offered yet", thing="mode", repair="Use `--mode sim`, the default."
+            "this home holds the book of a live account",
+            thing=str(home.root),
+            repair="Name another home with --home, or use `--mode live`.",
         )
 
 
@@ -107,7 +133,7 @@ def ui_addresses(home: Home, settings: Settings) -> list[str]:
 
 
 def _record(home: Home, settings: Settings, stack: Stack, began_at: datetime) -> None:
-    exchange = f"http://127.0.0.1:{settings.exchange.port}"
+    exchange = exchange_url(settings) or "https://api.binance.com"
     names, reading = tuple(stack.names), reading_url(settings)
     write_stack_file(home, StackFile(os.getpid(), began_at, settings.mode, ui_url(settings), exchange, names, reading))
 
@@ -135,6 +161,8 @@ def _watch(stack: Stack, home: Home, settings: Settings, view: View, stopping: t
     reader = StatusReader(home, settings, os.environ)
     database = Database(secrets_from(os.environ, home).ledger_url)
     watchdog = Watchdog(datetime.now(UTC), lambda: newest_tick_at(database))
+    ledger = Ledger(secrets_from(os.environ, home).ledger_url)
+    instances = InstanceWatch(lambda: other_guard(ledger, settings, home), settings.preflight.instance_check_s)
     heals = 0
     try:
         while not stopping.is_set():
@@ -149,9 +177,13 @@ def _watch(stack: Stack, home: Home, settings: Settings, view: View, stopping: t
             if watchdog.stuck(now):
                 view.note(f"{now:%H:%M:%S} no schedule has ticked for minutes: restarting the daemon")
                 stack.restart("daemon")
+            if (intruder := instances.look(now)) is not None:
+                pause(home, f"another instance trades on this account: {intruder}", now)
+                view.note(f"{now:%H:%M:%S} {intruder} guards this account too: paused")
             stopping.wait(max(0.0, _REFRESH_S - (time.monotonic() - began)))
     finally:
         reader.close()
+        ledger.close()
         database.close()
 
 

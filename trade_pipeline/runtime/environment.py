@@ -82,13 +82,15 @@ def make_secrets(home: Home, settings: Settings, environ: Mapping[str, str]) -> 
 
     def kept(name: str, bytes_count: int) -> str:
         variable = VARIABLES[name]
-        return environ.get(variable) or stored.get(variable) or random_secrets.token_hex(bytes_count)
+        # Only the simulated exchange takes keys that we make up.
+        made_up = random_secrets.token_hex(bytes_count) if settings.mode == "sim" else ""
+        return environ.get(variable) or stored.get(variable) or made_up
 
     token = VARIABLES["ui_token"]
     made = Secrets(
         exchange_api_key=kept("exchange_api_key", 32),
         exchange_api_secret=kept("exchange_api_secret", 32),
-        ledger_url=_with_driver(ledger.get_secret_value()) if ledger else embedded_postgres.url(home.sockets, password),
+        ledger_url=with_driver(ledger.get_secret_value()) if ledger else embedded_postgres.url(home.sockets, password),
         broker_url=broker.get_secret_value() if broker else embedded_broker_url(home),
         # A new one at every start: an address that was opened once, or a cookie that was seen, ends with the stack.
         ui_token=environ.get(token) or random_secrets.token_urlsafe(32),
@@ -98,10 +100,20 @@ def make_secrets(home: Home, settings: Settings, environ: Mapping[str, str]) -> 
     return made
 
 
-def _with_driver(url: str) -> str:
+def with_driver(url: str) -> str:
     # SQLAlchemy 2.1 reads a bare postgresql:// as psycopg 3, which Dagster's storage cannot use.
     scheme, separator, rest = url.partition("://")
     return f"postgresql+psycopg2://{rest}" if separator and scheme in ("postgresql", "postgres") else url
+
+
+def exchange_url(settings: Settings) -> str | None:
+    """Where the stack's simulated exchange is; None in live mode, which has none."""
+    return None if settings.mode == "live" else f"http://127.0.0.1:{settings.exchange.port}"
+
+
+def exchange_address(settings: Settings) -> dict[str, str]:
+    url = exchange_url(settings)
+    return {"TRADE_PIPELINE_EXCHANGE_URL": url} if url else {}
 
 
 def stack_environment(home: Home, settings: Settings, secrets: Secrets, environ: Mapping[str, str]) -> dict[str, str]:
@@ -110,7 +122,7 @@ def stack_environment(home: Home, settings: Settings, secrets: Secrets, environ:
     return {
         "TRADE_PIPELINE_HOME": str(home.root),
         **{variable: getattr(secrets, name) for name, variable in VARIABLES.items()},
-        "TRADE_PIPELINE_EXCHANGE_URL": f"http://127.0.0.1:{settings.exchange.port}",
+        **exchange_address(settings),
         CODE_SOCKET: environ.get(CODE_SOCKET) or str(code_socket(home)),
         DEFINITIONS: environ.get(DEFINITIONS, "trade_pipeline.definitions"),
         "TRADE_PIPELINE_DAGSTER_FOLDER": str(home.dagster),

@@ -59,13 +59,13 @@ def stack_processes(home: Home, settings: Settings, environment: Mapping[str, st
     processes += [
         _code_server(environment),
         *(_worker(queue) for queue in QUEUES),
-        _exchange(home),
+        *([] if settings.mode == "live" else [_exchange(home)]),
         _guard(home),
         *_webservers(settings),
         _daemon(),
     ]
-    present = {process.name for process in processes} | {STORAGE}
-    assert all(name in present | {"postgres", "redis"} for process in processes for name in process.after)
+    known = {process.name for process in processes} | {STORAGE, "postgres", "redis", "exchange"}
+    assert all(name in known for process in processes for name in process.after)
     return processes
 
 

@@ -12,6 +12,7 @@ from trade_pipeline.execution.control import read_positions
 from trade_pipeline.execution.flatten import FlattenReport, flatten
 from trade_pipeline.execution.rounding import is_dust
 from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.runtime.environment import exchange_url
 from trade_pipeline.schemas.trading import OrderType, Side, VenueOrder
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import secrets_from
@@ -28,7 +29,7 @@ _STOPS = (OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT)
 
 def venue_of(home: Home, settings: Settings) -> TradingVenue:
     """The exchange as this home's stack trades on it."""
-    return trading_venue(settings, secrets_from(os.environ, home), f"http://127.0.0.1:{settings.exchange.port}")
+    return trading_venue(settings, secrets_from(os.environ, home), exchange_url(settings))
 
 
 def apply_policy(policy: StopPolicy, home: Home, settings: Settings, report: Callable[[str], None]) -> None:

@@ -60,6 +60,8 @@ class Stopper:
             remove_sockets(self._home)
 
     def _trades(self) -> bool:
+        if self._settings.mode == "live":
+            return True
         state = self._stack.states().get("exchange")
         return state is not None and state.alive
 

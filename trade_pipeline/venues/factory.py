@@ -26,13 +26,13 @@ class ExchangeKeys(Protocol):
 
 def market_data_venue(settings: Settings, environ: Mapping[str, str]) -> MarketDataVenue:
     """Where bars come from. Raises ModeRefused, SettingsError (no address of the simulated exchange)."""
-    url = _simulated(settings, environ.get(EXCHANGE_URL_VARIABLE))
+    url = address_of(settings, environ.get(EXCHANGE_URL_VARIABLE))
     return BinanceMarketData(url, settings.market, weight_per_minute=settings.exchange.weight_limit_per_minute)
 
 
 def trading_venue(settings: Settings, secrets: ExchangeKeys, exchange_url: str | None) -> TradingVenue:
     """Where orders go. Raises ModeRefused, SettingsError (no address, no key)."""
-    url = _simulated(settings, exchange_url)
+    url = address_of(settings, exchange_url)
     if not secrets.exchange_api_key or not secrets.exchange_api_secret:
         raise SettingsError(
             "the exchange's key or secret is missing",
@@ -51,11 +51,22 @@ def trading_venue(settings: Settings, secrets: ExchangeKeys, exchange_url: str |
     )
 
 
-def _simulated(settings: Settings, exchange_url: str | None) -> str:
-    if settings.mode != "sim":
-        raise ModeRefused(
-            "only the simulated exchange can be traded on today", thing="mode", value=settings.mode, repair="Use sim"
-        )
+def address_of(settings: Settings, exchange_url: str | None) -> str | None:
+    """The address that stands in for the exchange's own; None is the real one, and live has no other.
+
+    Raises ModeRefused (paper; an address given to live), SettingsError (sim without one).
+    """
+    if settings.mode == "paper":
+        raise ModeRefused("paper trading is not offered yet", thing="mode", value="paper", repair="Use sim")
+    if settings.mode == "live":
+        if exchange_url:
+            raise ModeRefused(
+                "live trading goes to the exchange itself, and an address of another one is set",
+                thing=EXCHANGE_URL_VARIABLE,
+                value=exchange_url,
+                repair="Unset it, or use sim",
+            )
+        return None
     if not exchange_url:
         raise SettingsError(
             "the simulated exchange's address is missing",

@@ -97,6 +97,23 @@ def account(call: Call) -> Json:
     }
 
 
+def key_permissions(call: Call) -> Json:
+    """What the key may do, as the exchange's endpoint for a key's restrictions says it."""
+    return {
+        "ipRestrict": True,
+        "createTime": 0,
+        "enableReading": True,
+        "enableWithdrawals": False,
+        "enableInternalTransfer": False,
+        "enableMargin": False,
+        "enableFutures": False,
+        "permitsUniversalTransfer": False,
+        "enableVanillaOptions": False,
+        "enableSpotAndMarginTrading": True,
+        **call.context.key_permissions,
+    }
+
+
 def query_list(call: Call) -> Json:
     list_id, client_id = call.params.integer("orderListId"), call.params.client_id("origClientOrderId")
     if list_id is None and client_id is None:

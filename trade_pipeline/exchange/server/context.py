@@ -26,6 +26,8 @@ class Context:
     description: dict[str, object] = field(default_factory=dict)
     replay: ReplayMarket | None = None
     by_id: dict[str, SymbolSpec] = field(default_factory=dict)
+    key_permissions: dict[str, bool] = field(default_factory=dict)
+    """What differs from a key that may trade and nothing else; tests give more to it, or take from it."""
 
     def __post_init__(self) -> None:
         self.by_id = {spec.id: spec for spec in self.world.market.specs.values()}

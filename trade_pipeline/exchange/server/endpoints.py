@@ -76,6 +76,7 @@ ENDPOINTS: dict[tuple[str, str], Endpoint] = {
     # A ccxt client with a key asks for margin pairs when it loads markets, unless told not to: there are none.
     ("GET", "/sapi/v1/margin/allPairs"): Endpoint(public_routes.no_pairs, 1),
     ("GET", "/sapi/v1/margin/isolated/allPairs"): Endpoint(public_routes.no_pairs, 10),
+    ("GET", "/sapi/v1/account/apiRestrictions"): Endpoint(account_routes.key_permissions, 1, signed=True),
     ("GET", "/api/v3/rateLimit/order"): Endpoint(account_routes.order_counts, 40, signed=True),
 }
 """Weights as the exchange's public documentation lists them."""

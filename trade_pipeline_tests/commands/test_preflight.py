@@ -1,0 +1,84 @@
+"""`up --mode live` and `preflight` as a user meets them: refused with a table, and nothing is started."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from trade_pipeline.cli import main
+from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.load import write_settings_in_force
+from trade_pipeline.settings.root import Settings
+
+
+@pytest.fixture(autouse=True)
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("TRADE_PIPELINE", "DAGSTER")):
+            monkeypatch.delenv(name)
+
+
+def _call(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    return int(ended.value.code or 0)
+
+
+def test_live_without_keys_is_refused_with_a_table_and_nothing_is_made(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    assert _call("up", "--mode", "live", "--home", str(tmp_path / "h")) == 2
+    output = capfd.readouterr()
+    assert "Preflight of live trading" in output.out
+    assert "trading keys are set" in output.err
+    assert "the key cannot withdraw" in output.err
+    home = Home.at(tmp_path / "h")
+    assert not home.secrets.exists()
+    assert not home.postgres.exists()
+
+
+def test_preflight_says_as_json_what_failed(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert _call("preflight", "--json", "--home", str(tmp_path), "--confirm", "market.symbols") == 2
+    found = json.loads(capfd.readouterr().out)
+    assert not found["passed"]
+    by_name = {item["check"]: item for item in found["checks"]}
+    assert not by_name["trading keys are set"]["passed"]
+    assert by_name["the UI is closed"]["passed"]
+    assert "market.symbols" not in by_name["risky settings are confirmed"]["found"]
+    assert all(item["repair"] for item in found["checks"] if not item["passed"])
+
+
+def test_live_with_the_address_of_a_simulated_exchange_is_refused(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRADE_PIPELINE_EXCHANGE_URL", "http://127.0.0.1:18080")
+    assert _call("preflight", "--json", "--home", str(tmp_path)) == 2
+    by_name = {item["check"]: item for item in json.loads(capfd.readouterr().out)["checks"]}
+    assert not by_name["orders go to the exchange itself"]["passed"]
+
+
+def test_the_home_of_a_simulation_is_no_home_for_live_and_its_keys_are_no_keys(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    home = Home.at(tmp_path)
+    write_settings_in_force(home, Settings())
+    home.secrets.write_text("TRADE_PIPELINE_EXCHANGE_API_KEY=k\nTRADE_PIPELINE_EXCHANGE_API_SECRET=s\n")
+    assert _call("preflight", "--json", "--home", str(tmp_path)) == 2
+    by_name = {item["check"]: item for item in json.loads(capfd.readouterr().out)["checks"]}
+    assert not by_name["the home has traded in no other mode"]["passed"]
+    assert not by_name["trading keys are set"]["passed"]
+
+
+def test_a_live_home_is_not_continued_as_a_simulation(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    write_settings_in_force(Home.at(tmp_path), Settings(mode="live"))
+    assert _call("up", "--home", str(tmp_path)) == 2
+    assert "book of a live account" in capfd.readouterr().err
+
+
+def test_paper_is_refused_by_its_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert _call("up", "--mode", "paper", "--home", str(tmp_path)) == 2
+    assert "paper trading is not offered yet" in capfd.readouterr().err
