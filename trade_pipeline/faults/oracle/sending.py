@@ -15,6 +15,8 @@ from trade_pipeline.schemas.trading import Side
 
 LIMIT_TOLERANCE = Decimal("1.02")
 """A quantity is frozen at the decision's price; by its arrival the last trade may be a little higher."""
+ON_THE_WAY_S = 1.0
+"""A request that takes longer was delayed by a fault."""
 FILTER_REFUSALS = ("-1013", "-1111", "-1100", "-1106", "-1102")
 """Codes by which the exchange says that a request was malformed, off the grid or below the minimum."""
 
@@ -88,14 +90,20 @@ def invariant_16_every_request_is_on_the_grid(case: Case) -> Iterator[Violation]
 
 
 def invariant_17_only_the_lease_holder_sends(case: Case) -> Iterator[Violation]:
-    """Whoever's request reached the exchange's book held the account's newest lease, and it had not run out."""
+    """Whose request reached the exchange's book held the account's newest lease when it left, and it had not run out.
+
+    A request that was on its way for long may arrive after its sender has given the lease back: then the lease's
+    end is compared with the time it left, and a successor's lease proves nothing.
+    """
     for arrival in case.arrivals:
         if arrival.holder is None or not arrival.accepted:
             continue
         if arrival.lease_holder != arrival.holder:
+            if (arrival.arrived_at - arrival.left_at).total_seconds() > ON_THE_WAY_S:
+                continue
             detail = f"sent by {arrival.holder}, the lease is {arrival.lease_holder or 'nobody'}'s"
-        elif arrival.lease_until is None or arrival.lease_until <= arrival.arrived_at:
-            detail = f"arrived at {arrival.arrived_at:%H:%M:%S.%f}, the lease ended {arrival.lease_until:%H:%M:%S.%f}"
+        elif arrival.lease_until is None or arrival.lease_until <= arrival.left_at:
+            detail = f"left at {arrival.left_at:%H:%M:%S.%f}, the lease ended {arrival.lease_until:%H:%M:%S.%f}"
         else:
             continue
         yield Violation("invariant_17", "only the holder of the lease sends", arrival.client_order_id, detail)

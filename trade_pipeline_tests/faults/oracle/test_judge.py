@@ -289,6 +289,12 @@ class TestSending:
         scene.arrivals[0] = replace(scene.arrivals[0], lease_until=at(61))
         assert scene.broken() == {"17"}
 
+    def test_17_a_request_delayed_beyond_its_lease_left_in_time(self, scene: Scene) -> None:
+        scene.arrivals[0] = replace(scene.arrivals[0], left_at=at(58), lease_until=at(59))
+        assert scene.broken() == set()
+        scene.arrivals[0] = replace(scene.arrivals[0], lease_until=at(57))
+        assert scene.broken() == {"17"}
+
     def test_26_a_buy_for_an_expired_decision(self, scene: Scene) -> None:
         scene.change("decisions", lambda row: True, expires_at=at(60.9))
         assert scene.broken() == {"26"}
