@@ -23,8 +23,9 @@ from trade_pipeline.schemas.trading import AccountReading, OrderState, Role, Ven
 LOOK_UPS_BEFORE_ABSENT = 3
 LOOK_UP_LAG_S = 5.0
 """How long after its acceptance bound an order may still be missing from look-ups."""
-PLANNED_S_MAX = 60.0
-"""A PLANNED order older than this belongs to a sender that died before it sent."""
+PLANNED_S_MAX = 2.0
+"""A PLANNED order older than this belongs to a sender that died before it sent. One that merely stood still finds it
+abandoned when it wakes, and sends nothing: a short time does no harm, and until then nobody else protects."""
 MISSING_COINS = "coins are missing"
 NOT_FOUND = "look_up_empty"
 """Kind of the event that counts an empty look-up."""

@@ -5,6 +5,8 @@ A timeout, a 5xx, a cut connection is UNKNOWN and is never sent again; `reconcil
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from trade_pipeline.errors import (
     ClockSkew,
     DuplicateClientOrderId,
@@ -46,19 +48,39 @@ def acquire_lease(desk: Desk, holder: str, *, for_exit: bool, wait_s: float) -> 
 
 def send(desk: Desk, lease: Lease, intent: Intent, request: OrderRequest, attempt: int = 0) -> Order:
     """Plan, commit, send, record. Returns the order as the ledger has it; raises only what precedes the sending."""
-    desk.ledger.plan_order(intent, request, attempt)
     margin_s = desk.settings.execution.recv_window_ms / 1000 + LEASE_MARGIN_S
     try:
+        desk.ledger.plan_order(intent, request, attempt)
+        checked_at = desk.monotonic()
         desk.ledger.mark_sent(request.client_order_id, lease, margin_s)
     except LedgerError as error:
-        desk.ledger.abandon(request.client_order_id, f"not sent: {error.message}")
+        with suppress(LedgerError):
+            _never_left(desk, request.client_order_id, f"not sent: {error.message}")
         raise
-    return _send_once(desk, request)
+    return _send_once(desk, request, checked_at)
 
 
-def _send_once(desk: Desk, request: OrderRequest) -> Order:
+def _never_left(desk: Desk, named: str, why: str) -> Order:
+    """End an order that the exchange cannot have: no request has left, or each was certainly not executed."""
+    order = desk.ledger.order(named)
+    if order is None:
+        raise LedgerError("the plan of the order was not committed", thing=named)
+    if order.state == OrderState.PLANNED:
+        return desk.ledger.abandon(named, why)
+    if order.state == OrderState.SENT:
+        desk.ledger.mark_unknown(named, why)
+        return desk.ledger.mark_absent(named, f"it never reached the exchange: {why}")
+    return order
+
+
+def _send_once(desk: Desk, request: OrderRequest, checked_at: float) -> Order:
     ledger, named = desk.ledger, request.client_order_id
     for attempt in range(SEND_ATTEMPTS_MAX):
+        stood_s = desk.monotonic() - checked_at
+        if stood_s > LEASE_MARGIN_S:
+            # This process stood still, or waited: the lease that was checked may be somebody else's by now.
+            why = f"the lease was checked {stood_s:.1f} s ago"
+            return _never_left(desk, named, why)
         try:
             answer = desk.venue.create(request)
         except (ClockSkew, RateLimited) as error:

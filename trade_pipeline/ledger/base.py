@@ -30,7 +30,7 @@ class LedgerPart:
         connections: LedgerPart | None = None,
     ) -> None:
         lender = None if connections is None else connections._database
-        self._database = Database(url, watch=watch, connections=lender)
+        self._database: Database = Database(url, watch=watch, connections=lender)
         self._now = now
         self._database_now = database_now
 

@@ -97,7 +97,7 @@ def actions(watch: Watch, exits: ExitSettings) -> list[Action]:
 def _for_position(watch: Watch, position: Position, exits: ExitSettings) -> Action | None:
     symbol = position.symbol
     rules, view, mine = watch.rules.get(symbol), watch.views.get(symbol), watch.own(symbol)
-    if rules is None or view is None or any(order.state in UNRESOLVED for order in mine):
+    if rules is None or not rules.active or view is None or any(order.state in UNRESOLVED for order in mine):
         return None
     total = amount_down(min(position.amount, _there(watch, position, rules)), rules)
     selling = [order for order in mine if order.role == Role.EXIT]
