@@ -1,4 +1,4 @@
-"""When a breaker was open, by the ledger's events. Half-open is not open: it lets entries back by degrees."""
+"""When entries were stopped, by the ledger's events and locks. A half-open breaker is not open."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from trade_pipeline.faults.oracle.book import EventRow
+from trade_pipeline.faults.oracle.book import Book, EventRow
 
 WHOLE_ACCOUNT = "*"
+EVERY_STRATEGY = "*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +43,16 @@ def breaker_spans(events: Iterable[EventRow]) -> list[BreakerSpan]:
         elif event.kind in {"breaker_half_open", "breaker_closed"} and scope in opened:
             spans.append(BreakerSpan(scope, opened.pop(scope), event.at))
     return spans + [BreakerSpan(scope, at, None) for scope, at in opened.items()]
+
+
+def entries_are_stopped(book: Book, symbol: str, now: datetime) -> bool:
+    """Whether nothing may be bought of the symbol now: a breaker is open, or a halt of every strategy is in force."""
+    if any(span.closed_at is None and span.names(symbol) for span in breaker_spans(book.events)):
+        return True
+    return any(
+        lock.strategy == EVERY_STRATEGY
+        and lock.symbol in {WHOLE_ACCOUNT, symbol}
+        and lock.unlocked_at is None
+        and (lock.until is None or lock.until > now)
+        for lock in book.locks
+    )

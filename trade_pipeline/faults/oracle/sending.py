@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from trade_pipeline.exchange.engine.orders import Order
 from trade_pipeline.exchange.engine.symbols import SymbolSpec
-from trade_pipeline.faults.oracle.breakers import BreakerSpan, breaker_spans
+from trade_pipeline.faults.oracle.breakers import BreakerSpan, breaker_spans, entries_are_stopped
 from trade_pipeline.faults.oracle.case import Arrival, Case
 from trade_pipeline.faults.oracle.violations import Violation
 from trade_pipeline.schemas.trading import Side
@@ -29,13 +29,21 @@ def invariant_06_every_order_has_an_earlier_intent(case: Case) -> Iterator[Viola
             yield Violation(
                 "invariant_06", "intent and SENT are committed before the send", arrival.client_order_id, detail
             )
-    crossed = case.ids_that_crossed
     for order in case.truth.ours:
-        if order.client_order_id not in crossed or order.client_order_id not in case.book.order_by_client_id:
+        if order.client_order_id in case.ids_that_crossed - case.book.order_by_client_id.keys():
             detail = f"the exchange has it as {order.id}, the ledger does not"
-            if order.client_order_id in case.book.order_by_client_id:
-                detail = f"the exchange has it as {order.id}, no request of ours arrived"
             yield Violation("invariant_06", "every order of ours has an intent", order.client_order_id, detail)
+
+
+def invariant_06_a_stray_order_is_adopted_or_halts(case: Case) -> Iterator[Violation]:
+    """An order with our prefix that none of our requests made is the ledger's in the end, or stops its symbol."""
+    for order in case.truth.ours:
+        strange = order.client_order_id not in case.ids_that_crossed
+        if not case.quiet or not strange or order.client_order_id in case.book.order_by_client_id:
+            continue
+        if not entries_are_stopped(case.book, order.symbol, case.now):
+            detail = f"{order.status} {order.symbol}, neither adopted nor halted"
+            yield Violation("invariant_06", "a stray order is adopted or halts", order.client_order_id, detail)
 
 
 def invariant_09_no_increase_while_the_breaker_is_open(case: Case) -> Iterator[Violation]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from trade_pipeline.faults.oracle import INVARIANTS, Limits
-from trade_pipeline.faults.oracle.book import DecisionRow, OrderEventRow, SleeveRow
+from trade_pipeline.faults.oracle.book import DecisionRow, LockRow, OrderEventRow, SleeveRow
 from trade_pipeline_tests.exchange.builders import SYMBOL, dec, request, step
 from trade_pipeline_tests.faults.oracle.scene import (
     ENTRY,
@@ -55,6 +55,19 @@ class TestMoney:
     def test_01_a_deposit_that_nobody_booked(self, scene: Scene) -> None:
         scene.engine.state.balances.add("USDT", dec("0.00000001"))
         assert scene.broken() == {"01"}
+
+    def test_01_a_deposit_may_stay_unexplained_while_entries_are_halted(self, scene: Scene) -> None:
+        scene.engine.state.balances.add("USDT", dec(50))
+        scene.add("locks", LockRow("*", "*", "balances differ", at(90), None, None))
+        assert scene.broken() == set()
+        scene.change("locks", lambda row: True, unlocked_at=at(95))
+        assert scene.broken() == {"01"}
+
+    def test_01_a_halt_excuses_no_fill_that_is_not_booked(self, scene: Scene) -> None:
+        scene.engine.place(request("buy", "MARKET", 1, client_id="web_1"), 70_000)
+        scene.add("locks", LockRow("*", "*", "balances differ", at(90), None, None))
+        found = [violation.subject for violation in scene.violations()]
+        assert found == ["BTC", "USDT"]
 
     def test_01_is_judged_when_all_is_quiet(self, scene: Scene) -> None:
         scene.engine.state.balances.add("USDT", dec(1))
@@ -226,9 +239,17 @@ class TestSending:
         scene.arrivals[0] = replace(scene.arrivals[0], booked_state=state)
         assert scene.broken() == {"06"}
 
-    def test_06_an_order_with_our_prefix_that_nobody_planned(self, scene: Scene) -> None:
-        scene.engine.place(request("buy", "LIMIT", "0.1", price=90, client_id=OTHER), 63_000)
+    def test_06_an_order_that_crossed_and_is_not_in_the_ledger(self, scene: Scene) -> None:
+        scene.place(OTHER, "entry", "LIMIT", "0.1", price=90, second=63)
+        scene.rows["orders"].pop()
         assert "06" in scene.broken(quiet=False)
+
+    def test_06_a_stray_with_our_prefix_is_adopted_or_halts(self, scene: Scene) -> None:
+        scene.engine.place(request("buy", "LIMIT", "0.1", price=90, client_id=OTHER), 63_000)
+        assert scene.broken(quiet=False) == set()
+        assert scene.broken() == {"06"}
+        scene.add("locks", LockRow("*", SYMBOL, "no intent", at(70), None, None))
+        assert scene.broken() == set()
 
     def test_06_an_order_of_somebody_else_is_nobody_s_business(self, scene: Scene) -> None:
         scene.engine.place(request("buy", "LIMIT", "0.1", price=90, client_id="web_1"), 63_000)
@@ -331,7 +352,7 @@ class TestEndings:
         sold = scene.engine.place(request("sell", "MARKET", "8.991", client_id="web_1"), 91_000)
         scene.add("fills", *(fill_row(trade) for trade in scene.engine.state.trades_of(sold.id)))
         assert scene.broken() == {"13"}
-        scene.add("events", event("symbol_halted", 95, symbol=SYMBOL))
+        scene.add("locks", LockRow("*", SYMBOL, "coins are missing", at(95), None, None))
         assert scene.broken() == set()
 
     def test_22_an_unknown_order_that_nobody_speaks_of(self, scene: Scene) -> None:
