@@ -194,6 +194,35 @@ def env(home: HomeOption = None) -> None:
 
 
 @app.command()
+def chaos(
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long things go wrong.")] = 2.0,
+    seed: Annotated[int | None, typer.Option(help="What goes wrong, and when. Default: any.")] = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Kill, freeze and starve a running simulated stack, then prove that nothing was lost. Exit code 1 otherwise."""
+    from trade_pipeline.commands.chaos import run_chaos
+
+    run_chaos(home, minutes, seed, as_json=as_json)
+
+
+@app.command()
+def faults(
+    seeds: Annotated[int, typer.Option(min=1, help="How many simulated disasters.")] = 200,
+    first: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Play this one alone and print what happened.")] = None,
+    ledger_url: Annotated[
+        str | None, typer.Option(help="A migrated, empty ledger. Default: a PostgreSQL of its own, thrown away.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Play disasters through the real trading code in virtual time and judge what became of every order."""
+    from trade_pipeline.commands.faults import run_faults
+
+    raise typer.Exit(run_faults(seeds, first, seed, ledger_url, as_json=as_json))
+
+
+@app.command()
 def demo(
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the first fill.")] = 300.0,
     replay: Annotated[Path | None, typer.Option(help="Recorded bars to play.")] = None,
