@@ -20,6 +20,7 @@ from trade_pipeline.errors import LedgerUnavailable, TradePipelineError
 from trade_pipeline.exchange.engine.engine import Engine
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.faults.clock import Clock
+from trade_pipeline.faults.database import Remembered, SimulatedLedger
 from trade_pipeline.faults.exchange import Exchange
 from trade_pipeline.faults.exchange import Path as PricePath
 from trade_pipeline.faults.kinds import Fault, Injection, SimulatedCrash
@@ -83,6 +84,7 @@ class Simulation:
         self._database_back: datetime | None = None
         self._in_turn = False
         self._refusal: Injection | None = None
+        self._remembered = Remembered()
         self.clock.whenever_waited = self._waited
 
     @property
@@ -98,11 +100,12 @@ class Simulation:
     def born(self, name: str, holder: str) -> Process:
         """A process with fresh memory: nothing of an earlier life but what ledger and exchange hold."""
         process = Process(name, holder)
-        ledger = Ledger(
+        ledger = SimulatedLedger(
             self.url,
             now=self.clock.now,
-            database_now=self.clock.now,
             watch=lambda moment: self._commit(process, moment),
+            before_read=self._before_read,
+            remembered=self._remembered,
             connections=self.connections,
         )
         process.desk = Desk(
@@ -169,6 +172,7 @@ class Simulation:
 
     def _commit(self, process: Process, moment: str) -> None:
         method = _ledger_method()
+        self._remembered.written(method)
         if moment == "before_commit":
             if self._database_away():
                 raise LedgerUnavailable("the database does not answer", thing="ledger")
@@ -190,7 +194,12 @@ class Simulation:
         if refusal.fault is Fault.STALL:
             # The process stands still (a paused machine, a long collection); others go on, leases run out.
             self.clock.pass_by(STALL_S)
+            self.disturbed()  # Until now; what has a time limit begins again.
             self.interleave(process, counted=False)
+
+    def _before_read(self) -> None:
+        if self._database_away():
+            raise LedgerUnavailable("the database does not answer", thing="ledger")
 
     def _database_away(self) -> bool:
         if self._database_back is not None and self.clock.now() >= self._database_back:
