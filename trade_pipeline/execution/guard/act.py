@@ -23,7 +23,9 @@ from trade_pipeline.ledger.records import Event, Intent, Lease, Lock, Order
 from trade_pipeline.schemas.order_states import is_live
 from trade_pipeline.schemas.trading import OrderState, Role, Side
 
-NOT_SENT = frozenset({OrderState.REJECTED, OrderState.ABANDONED})
+NOT_SENT = frozenset({OrderState.REJECTED, OrderState.ABANDONED, OrderState.ABSENT})
+CLOCKS_DIFFER = timedelta(seconds=5)
+"""How far the clocks of guard and ledger may be apart."""
 
 
 @dataclass
@@ -110,7 +112,7 @@ class Actor:
         if order.state == OrderState.REJECTED and run.urgent:
             free = self._free(action.symbol)
             if 0 < free < order.request.amount:
-                run = run.counted()
+                run = run.counted(self.desk.now())
                 order = self._attempt(replace(action, amount=free, run=run))
         if order.state not in NOT_SENT:
             self._after_sale(run, order)
@@ -123,14 +125,24 @@ class Actor:
         """Send one order of the exit. Its number is written down before it is sent."""
         desk, run = self.desk, action.run
         assert run is not None, "an exit has a run"
-        self.memories.keep_run(desk, action.symbol, run.counted())
         intent = desk.ledger.intent(run.intent_id)
+        if intent is not None and action.amount > self._left(intent, run):
+            # More to sell than it was meant for (a late fill of an entry): that is an intent of its own.
+            anew = begin(desk.account, action.symbol, run.reason, run.reference, desk.now(), desk.settings.exits)
+            run, intent = replace(anew, keep=run.keep, step=run.step, step_at=run.step_at), None
         if intent is None:
             intent = self._intent(action, run.intent_id, Role.EXIT, action.reason)
+        self.memories.keep_run(desk, action.symbol, run.counted(desk.now()))
         named = client_order_id(desk.prefix, desk.account, run.intent_id, run.sent)
         rules, top = desk.venue.markets()[action.symbol], desk.venue.book_tops([action.symbol]).get(action.symbol)
-        request = sale_request(run, desk.settings.exits, named, min(action.amount, intent.amount), top, rules)
+        request = sale_request(run, desk.settings.exits, named, action.amount, top, rules)
         return send(desk, self.lease, intent, request, attempt=run.sent)
+
+    def _left(self, intent: Intent, run: ExitRun) -> Decimal:
+        """What earlier attempts have left of an intent's amount."""
+        orders = self.desk.ledger.orders(self.desk.account, run.began_at - CLOCKS_DIFFER)
+        filled = sum((order.filled for order in orders if order.intent_id == intent.intent_id), Decimal(0))
+        return intent.amount - filled
 
     def _free(self, symbol: str) -> Decimal:
         """What no order locks, on the step (RELIABILITY 17)."""

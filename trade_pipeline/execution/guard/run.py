@@ -79,9 +79,13 @@ class ExitRun:
             sent_in_step=int(str(detail["sent_in_step"])),
         )
 
-    def counted(self) -> ExitRun:
-        """After one more attempt; written down before it is sent, so that a restart takes another number."""
-        return replace(self, sent=self.sent + 1, sent_in_step=self.sent_in_step + 1)
+    def counted(self, now: datetime) -> ExitRun:
+        """After one more attempt; written down before it is sent, so that a restart takes another number.
+
+        A step's time counts from its first order: the account's lease may have been waited for until then.
+        """
+        step_at = self.step_at if self.sent_in_step else now
+        return replace(self, sent=self.sent + 1, sent_in_step=self.sent_in_step + 1, step_at=step_at)
 
 
 def steps_of(run: ExitRun, exits: ExitSettings) -> Sequence[TacticSettings]:
@@ -92,6 +96,11 @@ def tactic_of(run: ExitRun, exits: ExitSettings) -> TacticSettings:
     """The step that it is at; the last one is repeated until nothing is left."""
     steps = steps_of(run, exits)
     return steps[min(run.step, len(steps) - 1)]
+
+
+def first_immediate_step(run: ExitRun, exits: ExitSettings) -> int:
+    """The first step that does not wait for a fill; there is one, for the last is a market order."""
+    return next(number for number, step in enumerate(steps_of(run, exits)) if step.kind != "limit_gtc")
 
 
 def advanced(run: ExitRun, exits: ExitSettings, now: datetime, *, resting: bool) -> ExitRun:

@@ -15,7 +15,7 @@ from trade_pipeline.execution.exits.from_settings import exit_rules
 from trade_pipeline.execution.exits.rules import decide, is_trailing, stop_now, target_now
 from trade_pipeline.execution.exits.values import URGENT, Entry, ExitDecision, ExitMemory, ExitReason, Prices
 from trade_pipeline.execution.guard.memory import memory_of, run_of, with_run
-from trade_pipeline.execution.guard.run import WORDS, ExitRun, advanced
+from trade_pipeline.execution.guard.run import WORDS, ExitRun, advanced, first_immediate_step
 from trade_pipeline.execution.guard.switching import protection_kind, wanted_protection
 from trade_pipeline.execution.ids import intent_id
 from trade_pipeline.execution.plan import UNRESOLVED
@@ -148,7 +148,9 @@ def _begun(
         return None  # Somebody else sells.
     account, symbol = sight.position.account, sight.position.symbol
     run = begin(account, symbol, decision.reason, sight.last, sight.now, exits)
-    return replace(run, keep=_kept(sight, state, decision))
+    # Waiting for a price is for a position whose stop rested until now; a naked one is sold without it.
+    step = 0 if sight.resting is not None else first_immediate_step(run, exits)
+    return replace(run, keep=_kept(sight, state, decision), step=step)
 
 
 def begin(account: str, symbol: str, reason: ExitReason, last: Decimal, now: datetime, exits: ExitSettings) -> ExitRun:

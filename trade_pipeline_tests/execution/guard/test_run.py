@@ -36,25 +36,33 @@ def test_a_limit_waits_at_the_offer_then_an_immediate_one_takes_the_bid_then_it_
 
 
 def test_a_step_lasts_as_long_as_it_may() -> None:
-    sent = RUN.counted()
+    sent = RUN.counted(START)
     assert after(RUN, 99) == RUN
     assert after(sent, 2.9, resting=True) == sent
     on = after(sent, 3, resting=True)
     assert (on.step, on.sent, on.sent_in_step, on.step_at) == (1, 1, 0, START + timedelta(seconds=3))
 
 
+def test_a_steps_time_counts_from_its_first_order() -> None:
+    later = START + timedelta(seconds=9)
+    sent = RUN.counted(later)
+    assert sent.step_at == later
+    assert after(sent, 11.9, resting=True) == sent
+    assert sent.counted(later + timedelta(seconds=1)).step_at == later
+
+
 def test_a_limit_that_ended_by_itself_is_not_waited_for() -> None:
-    assert after(RUN.counted(), 0.1, resting=False).step == 1
+    assert after(RUN.counted(START), 0.1, resting=False).step == 1
 
 
 def test_an_immediate_order_is_repeated_while_its_step_lasts() -> None:
-    sent = replace(RUN, step=1).counted()
+    sent = replace(RUN, step=1).counted(START)
     assert after(sent, 0.9).step == 1
     assert after(sent, 1).step == 2
 
 
 def test_the_last_step_is_repeated_until_nothing_is_left() -> None:
-    market = replace(RUN, step=2).counted()
+    market = replace(RUN, step=2).counted(START)
     assert after(market, 1000) == market
     assert tactic_of(replace(RUN, step=9), EXITS).kind == "market"
 
@@ -79,5 +87,5 @@ def test_a_market_order_keeps_to_the_symbols_limit() -> None:
 
 
 def test_an_exit_is_read_back_as_it_was_written() -> None:
-    run = replace(RUN.counted(), keep=Decimal("0.25"))
+    run = replace(RUN.counted(START), keep=Decimal("0.25"))
     assert ExitRun.from_detail(run.detail()) == run
