@@ -6,15 +6,15 @@ import secrets
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from trade_pipeline.errors import TradePipelineError
 from trade_pipeline.execution.execute import execute_decision
 from trade_pipeline.execution.guard.cycle import Guard
 from trade_pipeline.execution.ids import intent_id
 from trade_pipeline.execution.snapshot import take_snapshot
+from trade_pipeline.faults.database import held_connections
 from trade_pipeline.faults.kinds import Fault
 from trade_pipeline.faults.oracle import BookReader, Case, Limits, Memory, Truth, Violation, judge
 from trade_pipeline.faults.scenario import BAR_S, GUARD_EVERY_S, Scenario, Wish
@@ -28,7 +28,9 @@ CALM_CYCLES = 2
 QUIET_EVERY_S = 6.0
 RESTART_S = 2.0
 DECIDE_AFTER_S = 1.0
-LATE_RUN_S = 25.0
+GUARD_WAKES_S = 1.5
+GUARD_IDLE_S = 6.0
+"""Of each second's turns of a real guard only those are played in which something may be new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Stage:
         room = Path("/dev/shm") if Path("/dev/shm").is_dir() else None  # noqa: S108  a home in memory: nothing of it lasts
         return cls(
             ledger_url,
-            Ledger(ledger_url),
+            held_connections(ledger_url),
             BookReader(ledger_url),
             folder or Path(tempfile.mkdtemp(prefix="tp-faults-", dir=room)),
         )
@@ -116,6 +118,7 @@ class Play:
         self.until(sim.scenario.active_s)
         self.settle()
         engine = sim.exchange.engine
+        self._count_what_the_market_did()
         return Played(
             seed=sim.scenario.seed,
             violations=_distinct(self.violations),
@@ -126,6 +129,21 @@ class Play:
             orders=len(engine.state.orders),
             fills=sum(len(trades) for trades in engine.state.trades.values()),
         )
+
+    def _count_what_the_market_did(self) -> None:
+        """Faults of the market's own making: they are found in what happened, nobody injects them."""
+        state = self.sim.exchange.engine.state
+        ours = [order for order in state.orders.values() if order.client_order_id.startswith(self.sim.prefix)]
+        trades = [trade for order in ours for trade in state.trades_of(order.id)]
+        found = {
+            Fault.PARTIAL_FILL: sum(0 < order.filled < order.amount for order in ours),
+            Fault.FEE_IN_BASE: sum(
+                trade.fee > 0 and trade.symbol.startswith(f"{trade.fee_asset}/") for trade in trades
+            ),
+            Fault.FEE_IN_THIRD_ASSET: sum(trade.fee_asset not in trade.symbol.split("/") for trade in trades),
+            Fault.STOP_WOULD_TRIGGER: sum("trigger immediately" in arrival.refusal for arrival in self.sim.arrivals),
+        }
+        self.sim.hits.update({str(fault): count for fault, count in found.items() if count})
 
     # --- time
 
@@ -159,6 +177,7 @@ class Play:
             self.pending_fault = fault
         else:
             self.sim.happen(fault)
+            self._wake_the_guard()
 
     pending_fault: Fault | None = None
 
@@ -166,13 +185,27 @@ class Play:
         """One cycle of the guard, when it is due; a new guard where the last one has died."""
         if self.sim.clock.monotonic() < self.guard_due_s:
             return
-        self.guard_due_s = round(self.sim.clock.monotonic() + GUARD_EVERY_S, 3)
+        moved = self._moved()
+        self.guard_due_s = self._in(GUARD_EVERY_S)
         if self.guard_process.dead:
             self.guard_process = self.sim.born("guard", "guard:main")
             self.guard = Guard(self.guard_process.desk, self.guard_process.holder)
         if not self.sim.run(self.guard_process, self.guard.cycle):
-            self.guard_due_s = round(self.sim.clock.monotonic() + RESTART_S, 3)
+            self.guard_due_s = self._in(RESTART_S)
+        elif self._moved() == moved and self.calm:
+            # Nothing to do, twice: its next turns would be the same until something happens.
+            self.guard_due_s = self._in(GUARD_IDLE_S)
+        self.calm = self._moved() == moved
         self.judged()
+
+    calm: bool = False
+
+    def _in(self, seconds: float) -> float:
+        return round(self.sim.clock.monotonic() + seconds, 3)
+
+    def _wake_the_guard(self) -> None:
+        self.calm = False
+        self.guard_due_s = min(self.guard_due_s, self._in(GUARD_WAKES_S))
 
     # --- decisions and their runs
 
@@ -215,7 +248,7 @@ class Play:
             snapshot = take_snapshot(process.desk)
             named = intent_id(sim.account, f"decision {bar}", "", Role.ENTRY)
             decision = _decision(named, sim.account, as_of, sim.clock.now(), snapshot, bar)
-            targets = [self.target(named, wish, snapshot, as_of) for wish in wishes]
+            targets = [self.target(named, wish, snapshot) for wish in wishes]
             process.desk.ledger.record_decision(decision, snapshot, targets)
             made.append(decision)
             return f"bar {bar}: " + ", ".join(f"{t.symbol} {t.kind} {t.quantity}" for t in targets)
@@ -223,7 +256,7 @@ class Play:
         sim.run(process, take)
         return made[0] if made else None
 
-    def target(self, named: str, wish: Wish, snapshot: AccountSnapshot, as_of: object) -> Target:
+    def target(self, named: str, wish: Wish, snapshot: AccountSnapshot) -> Target:
         price = self.sim.exchange.engine.state.last_prices[wish.symbol]
         quantity = None
         if wish.kind == TargetKind.SET:
@@ -258,6 +291,7 @@ class Play:
 
         self.sim.run(process, run)
         self.judged()
+        self._wake_the_guard()
 
     # --- the end and the judgement
 
@@ -270,9 +304,9 @@ class Play:
             path.volume = max(path.volume, 10**7)
         calm = 0
         for _ in range(QUIET_CYCLES):
-            before = self._moved()
+            seen = self._moved()
             self.until(sim.clock.monotonic() + QUIET_EVERY_S)
-            calm = calm + 1 if self._moved() == before and not self._in_the_air() else 0
+            calm = calm + 1 if self._moved() == seen and not self._in_the_air() else 0
             if calm == CALM_CYCLES:
                 break
         self.guard_process.dead = True
@@ -333,20 +367,22 @@ _IDLE = ("heartbeat", "record_equity", "venue.account", "venue.open_orders", "ve
 _OF_THE_RUN = frozenset({Fault.RUN_TWICE, Fault.LATE_RUN, Fault.GATE_CLOSED, Fault.LATE_CANDLE, Fault.REVISED_CANDLE})
 
 
-def _decision(named: str, account: str, as_of: object, now: object, snapshot: AccountSnapshot, bar: int) -> Decision:
+def _decision(
+    named: str, account: str, as_of: datetime, now: datetime, snapshot: AccountSnapshot, bar: int
+) -> Decision:
     return Decision(
         decision_id=named,
         account=account,
         mode="sim",
-        as_of=as_of,  # type: ignore[arg-type]
-        decided_at=now,  # type: ignore[arg-type]
+        as_of=as_of,
+        decided_at=now,
         run_id=f"decide-{bar}",
         partition="2026-03-02",
         settings_hash="0" * 32,
         code_version="0",
         snapshot_id=snapshot.snapshot_id,
         inputs={},
-        expires_at=now + timedelta(seconds=BAR_S),  # type: ignore[operator]
+        expires_at=now + timedelta(seconds=BAR_S),
     )
 
 
@@ -355,6 +391,3 @@ def _distinct(violations: Sequence[Violation]) -> tuple[Violation, ...]:
     for violation in violations:
         found.setdefault((violation.invariant, violation.subject), violation)
     return tuple(found.values())
-
-
-__all__ = ["Play", "Played", "Stage", "TradePipelineError"]

@@ -12,7 +12,7 @@ from trade_pipeline.faults.kinds import OF_THE_WORLD, ON_CHANGES, ON_COMMITS, ON
 from trade_pipeline.schemas.trading import TargetKind
 
 BAR_S = 12
-BARS_MAX = 5
+BARS_MAX = 4
 GUARD_EVERY_S = 3.0
 NO_CRASH = 0.5
 FAULTS_MAX = 5

@@ -39,7 +39,7 @@ LATE_S = 3.0
 UNSEEN_S = 4.0
 """How long look-ups may miss a new order (RELIABILITY statement 2)."""
 
-_CERTAINLY_NOT = {
+_CERTAINLY_NOT: dict[Fault, Callable[[str], TradePipelineError]] = {
     Fault.RATE_LIMITED: lambda name: RateLimited("Too many requests.", thing=name, value=429, retry_after_s=1.0),
     Fault.BANNED: lambda name: Banned("The address is banned.", thing=name, value=418, retry_after_s=10.0),
     Fault.CLOCK_SKEW: lambda name: ClockSkew("Timestamp outside of the recvWindow.", thing=name, value=-1021),
@@ -155,7 +155,7 @@ class Wire:
         sim = self._sim
         sim.boundary(self._process, f"venue.{channel}:before")
         fault = self._fault(channel)
-        if fault in _CERTAINLY_NOT:
+        if fault is not None and fault in _CERTAINLY_NOT:
             sim.hit(fault)
             raise _CERTAINLY_NOT[fault](name)
         sim.clock.pass_by(LATENCY_S)
@@ -207,7 +207,7 @@ class Wire:
         sim = self._sim
         sim.boundary(self._process, f"venue.{channel}:before")
         fault = self._fault(channel)
-        if fault in _CERTAINLY_NOT:
+        if fault is not None and fault in _CERTAINLY_NOT:
             sim.hit(fault)
             raise _CERTAINLY_NOT[fault](name)
         sim.clock.pass_by(LATENCY_S)

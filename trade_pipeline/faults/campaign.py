@@ -1,0 +1,127 @@
+"""Many seeds: what they broke, what they hit, and the smallest set of faults that still breaks it."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from trade_pipeline.faults.kinds import Crash, Fault, Injection
+from trade_pipeline.faults.play import Played, Stage
+from trade_pipeline.faults.scenario import POINTS, Scenario, make_scenario
+
+COVERAGE_SEEDS_MIN = 200
+"""From so many seeds on, a fault that was never hit is a failure of the run itself."""
+
+
+@dataclass
+class Campaign:
+    """What a run of many seeds has come to so far."""
+
+    seeds: int = 0
+    failed: list[Played] = field(default_factory=list)
+    hits: Counter[str] = field(default_factory=Counter)
+    points: Counter[str] = field(default_factory=Counter)
+    orders: int = 0
+    fills: int = 0
+    took_s: float = 0.0
+
+    def add(self, played: Played) -> None:
+        self.seeds += 1
+        self.orders += played.orders
+        self.fills += played.fills
+        self.hits.update(played.hits)
+        self.points.update(played.points)
+        if played.violations:
+            self.failed.append(played)
+
+    @property
+    def violations(self) -> int:
+        return sum(len(played.violations) for played in self.failed)
+
+    @property
+    def never_hit(self) -> list[str]:
+        """Kinds of faults, and boundaries at which crashes are drawn, that no seed has come to."""
+        points = [point for point in POINTS if not self.hits[f"crash at {point}"]]
+        faults = [str(fault) for fault in Fault if not self.hits[fault]]
+        return faults + ([f"crash at {point}" for point in points] if self.seeds >= COVERAGE_SEEDS_MIN else [])
+
+    @property
+    def seeds_per_s(self) -> float:
+        return self.seeds / self.took_s if self.took_s else 0.0
+
+    @property
+    def succeeded(self) -> bool:
+        return not self.failed and (self.seeds < COVERAGE_SEEDS_MIN or not self.never_hit)
+
+    def summary(self) -> dict[str, object]:
+        """The last line of `faults --json`."""
+        return {
+            "seeds": self.seeds,
+            "violations": self.violations,
+            "failed_seeds": [played.seed for played in self.failed],
+            "hits": dict(sorted(self.hits.items())),
+            "never_hit": self.never_hit,
+            "orders": self.orders,
+            "fills": self.fills,
+            "seeds_per_s": round(self.seeds_per_s, 2),
+            "took_s": round(self.took_s, 1),
+        }
+
+
+def run(stage: Stage, seeds: Iterable[int], tell: Callable[[Played], None] = lambda _: None) -> Campaign:
+    """Play each seed once; `tell` hears of every one."""
+    campaign = Campaign()
+    began = time.monotonic()
+    for seed in seeds:
+        played = stage.play(make_scenario(seed))
+        campaign.add(played)
+        campaign.took_s = time.monotonic() - began
+        tell(played)
+    return campaign
+
+
+def shrink(stage: Stage, scenario: Scenario) -> Scenario:
+    """The scenario with the fewest faults, crashes and decisions that still breaks a promise.
+
+    Leaves out one thing after the other for as long as a violation remains (greedy delta debugging).
+    """
+    changed = True
+    while changed:
+        changed = False
+        for smaller in _without_one(scenario):
+            if stage.play(smaller).violations:
+                scenario, changed = smaller, True
+                break
+    return scenario
+
+
+def _without_one(scenario: Scenario) -> Iterable[Scenario]:
+    for index in range(len(scenario.injections)):
+        kept = scenario.injections[:index] + scenario.injections[index + 1 :]
+        yield replace(scenario, injections=kept)
+    for index in range(len(scenario.crashes)):
+        yield replace(scenario, crashes=scenario.crashes[:index] + scenario.crashes[index + 1 :])
+    if len(scenario.decisions) > 1:
+        yield replace(scenario, decisions=scenario.decisions[:-1])
+
+
+def every_single_crash(stage: Stage, base: Scenario, occurrences_max: int = 2) -> Iterable[tuple[Crash, Played]]:
+    """Kill at each boundary that the base scenario passes, one at a time.
+
+    A boundary passed many times is tried at its first `occurrences_max` passings and at its last.
+    """
+    calm = replace(base, injections=(), crashes=())
+    passed = stage.play(calm).points
+    for point in sorted(passed):
+        count = passed[point]
+        for nth in sorted({*range(1, min(count, occurrences_max) + 1), count}):
+            crash = Crash(point, nth)
+            yield crash, stage.play(replace(calm, crashes=(crash,)))
+
+
+def told(scenario: Scenario) -> str:
+    """What a scenario does to the product, in one line."""
+    things: Sequence[Injection | Crash] = (*scenario.injections, *scenario.crashes)
+    return ", ".join(map(str, things)) or "no fault at all"

@@ -1,0 +1,48 @@
+"""A PostgreSQL of the simulator's own: the embedded server in a folder in memory, gone at the end."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.runtime import embedded_postgres
+
+
+@contextmanager
+def throwaway_postgres() -> Iterator[str]:
+    """URL of a migrated ledger. Nothing in it survives, so that nothing is synced to a disk."""
+    memory = Path("/dev/shm")  # noqa: S108  tmpfs where there is one: its files are private to the folder
+    root = Path(tempfile.mkdtemp(prefix="tp-faults-", dir=memory if memory.is_dir() else None))
+    password = secrets.token_hex(8)
+    url = embedded_postgres.url(root / "s", password, "faults")
+    server = None
+    try:
+        embedded_postgres.initialise(root / "postgres", root / "s", password)
+        command = embedded_postgres.foreground_command(root / "postgres", root / "s")
+        unsafe = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+        with (root / "log").open("wb") as log:
+            server = subprocess.Popen(  # noqa: S603  our own binary, no shell
+                [*command, *unsafe], stdout=log, stderr=log, start_new_session=True
+            )
+        embedded_postgres.wait_ready(url, timeout_s=60)
+        embedded_postgres.create_database(url)
+        ledger = Ledger(url)
+        ledger.migrate()
+        ledger.close()
+        yield url
+    finally:
+        if server is not None:
+            server.send_signal(signal.SIGINT)
+            try:
+                server.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+        shutil.rmtree(root, ignore_errors=True)
