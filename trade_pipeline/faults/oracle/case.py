@@ -64,6 +64,8 @@ class Limits:
     total_weight_max: Decimal
     unprotected_s_max: float
     breaker_cancel_s_max: float = 5.0
+    acceptance_bound_s: float = 15.0
+    """After this an order that was sent and never seen cannot appear any more: window, time-out and look-up lag."""
     unknown_alert_s_max: float = 60.0
     """UNKNOWN older than this has an alert, or is resolved."""
     unknown_s_max: float = 900.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trade_pipeline.exchange.engine.orders import Order
@@ -17,6 +18,7 @@ from trade_pipeline.schemas.trading import Side
 ZERO = Decimal(0)
 WORTH_PROTECTING = Decimal("1.2")
 """Multiple of the minimum notional: a stop's limit lies below its trigger, the trigger below the price."""
+IN_DOUBT = frozenset({"SENT", "UNKNOWN", "ABSENT"})
 ALARMS = frozenset({"warning", "error", "critical"})
 
 
@@ -66,8 +68,10 @@ def invariant_22_unknown_resolves_or_alerts(case: Case) -> Iterator[Violation]:
 def invariant_23_no_position_stays_unprotected(case: Case) -> Iterator[Violation]:
     """No managed position above the minimum without a resting stop or an exit for longer than its limit.
 
-    The time counts from the last disturbance's end: while the exchange is away nobody can protect anything. Coins
-    that somebody else has sold need no stop, nor does a symbol that the exchange no longer trades.
+    The time counts from the last disturbance's end: while the exchange is away nobody can protect anything. While
+    the outcome of a sale is unknown, nothing may be sent beside it before the exchange's acceptance bound has passed:
+    then the time counts from there. Coins that somebody else has sold need no stop, nor does a symbol that the
+    exchange no longer trades.
     """
     since = case.memory.unprotected_since
     naked = {symbol for symbol, amount in managed_positions(case).items() if _is_naked(case, symbol, amount)}
@@ -75,10 +79,18 @@ def invariant_23_no_position_stays_unprotected(case: Case) -> Iterator[Violation
         if symbol not in naked:
             del since[symbol]
     for symbol in sorted(naked):
-        age_s = case.undisturbed_since(since.setdefault(symbol, case.now))
+        began = max([since.setdefault(symbol, case.now), *_in_doubt_until(case, symbol)])
+        age_s = case.undisturbed_since(began)
         if age_s > case.limits.unprotected_s_max:
             detail = f"{managed_positions(case)[symbol]} without a stop for {age_s:.1f} s"
             yield Violation("invariant_23", "no position stays unprotected", symbol, detail)
+
+
+def _in_doubt_until(case: Case, symbol: str) -> Iterator[datetime]:
+    """When each sale of the symbol without a known outcome could be replaced."""
+    for order in case.book.orders:
+        if order.symbol == symbol and order.side == "sell" and order.state in IN_DOUBT and order.sent_at is not None:
+            yield order.sent_at + timedelta(seconds=case.limits.acceptance_bound_s)
 
 
 def _is_naked(case: Case, symbol: str, booked: Decimal) -> bool:

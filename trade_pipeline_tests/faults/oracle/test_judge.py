@@ -386,6 +386,16 @@ class TestEndings:
         scene.now = at(107)
         assert "23" in scene.broken(quiet=False, disturbances=away)
 
+    def test_23_while_a_sale_is_in_doubt_the_time_counts_from_its_bound(self, scene: Scene) -> None:
+        scene.engine.cancel(SYMBOL, 90_000, client_id=STOP)
+        scene.change("orders", lambda row: row.client_order_id == STOP, state="UNKNOWN", sent_at=at(90))
+        scene.now = at(91)
+        scene.violations(quiet=False)
+        scene.now = at(114.9)
+        assert "23" not in scene.broken(quiet=False)
+        scene.now = at(115.1)
+        assert "23" in scene.broken(quiet=False)
+
     def test_23_a_stop_that_came_back_starts_the_time_again(self, scene: Scene) -> None:
         scene.engine.cancel(SYMBOL, 90_000, client_id=STOP)
         scene.now = at(91)
