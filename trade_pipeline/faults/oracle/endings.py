@@ -55,7 +55,8 @@ def invariant_22_unknown_resolves_or_alerts(case: Case) -> Iterator[Violation]:
     for order in case.book.orders:
         if order.state != "UNKNOWN":
             continue
-        since = max(event.at for event in case.book.history[order.client_order_id] if event.state == "UNKNOWN")
+        unknown = (event.at for event in case.book.history[order.client_order_id] if event.state == "UNKNOWN")
+        since = max(unknown, default=order.planned_at)
         age_s = case.undisturbed_since(since)
         told = any(
             event.client_order_id == order.client_order_id and event.severity in ALARMS for event in case.book.events
