@@ -167,11 +167,11 @@ def _symbols_to_read(desk: Desk, reading: AccountReading, changed: set[str], ful
     quote = desk.settings.market.quote_asset
     gaps = residuals_of(desk, reading)
     bases = {f"{asset}/{quote}" for asset in gaps if asset != quote}
+    if not full and (bases or not gaps):
+        return changed | bases
     known = {position.symbol for position in desk.ledger.positions(desk.account)}
     recent = {order.symbol for order in desk.ledger.orders(desk.account, desk.now() - timedelta(hours=1))}
-    if full or (gaps and not bases):
-        return changed | bases | known | recent
-    return changed | bases
+    return changed | bases | known | recent
 
 
 def _book(desk: Desk, symbols: Iterable[str], full: bool) -> int:

@@ -91,6 +91,8 @@ class TradeBook(LedgerPart):
 
     def record_opening(self, account: str, reading: AccountReading) -> bool:
         """The balances that the ledger starts from, once; False if there is an opening already."""
+        if self.opened_at(account) is not None:
+            return False  # Every reading of an account asks: one question, no lock.
         with self._database.transaction() as connection:
             lock_account(connection, account)
             if _opened_at(connection, account) is not None:
@@ -103,6 +105,11 @@ class TradeBook(LedgerPart):
             for flow in values or [Flow(account, "", FlowKind.OPENING, Decimal(0), reading.at, "opening")]:
                 _add_flow(connection, flow)
             return True
+
+    def opened_at(self, account: str) -> datetime | None:
+        """When the account was first read; None before that."""
+        with self._database.reading() as connection:
+            return _opened_at(connection, account)
 
     def book_flow(self, flow: Flow) -> bool:
         """A deposit, withdrawal, reward... False if (account, kind, asset, reference) was booked already.
