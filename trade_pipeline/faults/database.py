@@ -7,8 +7,7 @@ goes to the server.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
 from typing import Any
@@ -17,12 +16,14 @@ from sqlalchemy import create_engine
 
 from trade_pipeline.ledger.database import Database
 from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.ledger.records import Lock
 
 READS = (
     "breakers",
     "closed_trades",
     "decision",
     "exit_state",
+    "exit_states",
     "expected_balances",
     "fees_paid",
     "fills",
@@ -32,6 +33,7 @@ READS = (
     "newest_decision",
     "newest_entry_intent",
     "open_conflicts",
+    "opened_at",
     "order",
     "order_by_venue_id",
     "order_events",
@@ -43,20 +45,36 @@ READS = (
     "targets",
 )
 """Methods whose answer depends on their arguments and on what was committed, and on nothing else."""
-ASIDE = frozenset({"heartbeat", "record_equity", "acquire_lease", "release_lease"})
-"""Writes that none of the above reads."""
+OPTIONS = "-c timezone=UTC -c lock_timeout=5000 -c enable_seqscan=off -c jit=off"
+"""Thousands of small accounts in tables that nobody analyses: the planner is told to use its indexes."""
+CHANGES: dict[str, frozenset[str]] = {
+    "heartbeat": frozenset(),
+    "record_equity": frozenset(),
+    "record_event": frozenset(),
+    "record_outcome": frozenset(),
+    "acquire_lease": frozenset(),
+    "release_lease": frozenset(),
+    "claim": frozenset(),
+    "save_exit_state": frozenset({"exit_state", "exit_states"}),
+    "drop_exit_state": frozenset({"exit_state", "exit_states"}),
+    "lock": frozenset({"locks"}),
+    "unlock": frozenset({"locks"}),
+    "plan_order": frozenset({"order", "orders", "live_orders", "order_events", "intent", "newest_entry_intent"}),
+    "mark_sent": frozenset({"order", "orders", "live_orders", "order_events"}),
+}
+"""What a method's writes can change the answers of. Any other method: of all."""
 
 
 class Remembered:
     """Answers of one simulation's database since its last write."""
 
     def __init__(self) -> None:
-        self.answers: dict[tuple[object, ...], object] = {}
+        self.answers: dict[str, dict[tuple[object, ...], Any]] = {}
 
     def written(self, method: str) -> None:
         """`method` of the ledger is about to commit, or has just done so."""
-        if method not in ASIDE:
-            self.answers.clear()
+        for changed in [*CHANGES.get(method, self.answers)]:
+            self.answers.pop(changed, None)
 
 
 class SimulatedLedger(Ledger):
@@ -76,6 +94,15 @@ class SimulatedLedger(Ledger):
         self._remembered = remembered
         self._before_read = before_read
 
+    def locks(self, account: str, at: datetime) -> list[Lock]:
+        """An answer holds until the first of its locks ends, or something is written."""
+        self._before_read()
+        known = self._remembered.answers.setdefault("locks", {})
+        found: tuple[datetime, list[Lock]] | None = known.get((account,))
+        if found is None or at < found[0] or any(lock.until and lock.until <= at for lock in found[1]):
+            found = known[(account,)] = (at, super().locks(account, at))
+        return list(found[1])
+
 
 def _asked_once(name: str) -> Callable[..., Any]:
     method = getattr(Ledger, name)
@@ -83,10 +110,11 @@ def _asked_once(name: str) -> Callable[..., Any]:
     @wraps(method)
     def ask(self: SimulatedLedger, *arguments: object, **named: object) -> object:
         self._before_read()
-        question = (name, arguments, tuple(named.items()))
-        if question not in self._remembered.answers:
-            self._remembered.answers[question] = method(self, *arguments, **named)
-        answer = self._remembered.answers[question]
+        known = self._remembered.answers.setdefault(name, {})
+        question = (arguments, tuple(named.items()))
+        if question not in known:
+            known[question] = method(self, *arguments, **named)
+        answer = known[question]
         # Records are frozen; the list or dict around them is the asker's own.
         return answer.copy() if isinstance(answer, list | dict) else answer
 
@@ -94,21 +122,15 @@ def _asked_once(name: str) -> Callable[..., Any]:
 
 
 for _name in READS:
-    if hasattr(Ledger, _name):
-        setattr(SimulatedLedger, _name, _asked_once(_name))
+    setattr(SimulatedLedger, _name, _asked_once(_name))
 
 
 class HeldConnections(Database):
     """Two connections that are never asked whether they still live: the server is ours and next door."""
 
-    @contextmanager
-    def reading(self) -> Iterator[Any]:
-        with self.mapped_errors(), self.reader().connect() as connection:
-            yield connection
-
     def engine(self) -> Any:
         if self._engine is None:
-            self._engine = create_engine(self._url, pool_size=2)
+            self._engine = create_engine(self._url, pool_size=2, connect_args={"options": OPTIONS})
         return self._engine
 
     def reader(self) -> Any:
@@ -116,6 +138,7 @@ class HeldConnections(Database):
             # An engine of its own: switching one connection between autocommit and not costs more than the reads.
             self._reader = create_engine(
                 self._url,
+                connect_args={"options": OPTIONS},
                 pool_size=2,
                 isolation_level="AUTOCOMMIT",
                 pool_reset_on_return=None,
