@@ -35,6 +35,8 @@ class Doer:
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
+        self.killed: dict[str, int] = {}
+        """By name, the process that was killed last."""
 
     @contextmanager
     def done(self, actions: tuple[Action, ...]) -> Iterator[list[str]]:
@@ -69,6 +71,7 @@ class Doer:
     def _kill(self, action: Action, _undo: ExitStack) -> str:
         victims = self._subject.tree(action.target)[:1]
         for process in victims:
+            self.killed[action.target] = process.pid
             process.send_signal(signal.SIGKILL)
         return f"killed process {victims[0].pid}" if victims else "it was not running"
 

@@ -90,7 +90,7 @@ class ChaosRun:
             left_s = max(deadline - time.monotonic(), 1.0)
             time.sleep(min(max(action.hold_s for action in episode.actions), left_s))
         held_s = time.monotonic() - began
-        recovered_s, unwell = seconds_until_well(self._subject)
+        recovered_s, unwell = seconds_until_well(self._subject, self._doer.killed)
         what = tuple(action.name for action in episode.actions)
         deed = Deed(at, what, tuple(said), round(held_s, 2), round(recovered_s, 2), tuple(unwell))
         self._say(line_of(deed))
