@@ -30,7 +30,7 @@ class Bar:
 
 
 Path = Callable[[Bar], Sequence[Decimal]]
-"""Prices of a bar in the order in which they were traded; the first is its open."""
+"""Every trade's price of a bar, in order; the first is its open."""
 
 
 @dataclass(frozen=True, slots=True)

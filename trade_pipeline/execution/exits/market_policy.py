@@ -1,7 +1,9 @@
 """`market`: the rules on candles as a market would have it (TRADING 21), through `rules.decide`.
 
-Each bar has one path from open to close that touches high and low. Between two of its points every price is traded,
-so a level is filled where it stands; from one bar to the next the price may jump, and a jump fills at the open.
+Each bar has one path from open to close that touches high and low. Where the caller knows it, its points are the
+trades, and a level that is passed is filled at the trade that passed it. Else the likelier path is taken and every
+price between its points is traded, so that a level is filled where it stands. From one bar to the next the price may
+jump, and a jump fills at the open.
 """
 
 from __future__ import annotations
@@ -125,7 +127,10 @@ class _Simulation:
             self._sell(held, bar.at, held.share, bar.open, before.exit_tag or ExitReason.SIGNAL)
 
     def _move(self, held: _Held, start: Decimal, end: Decimal, at: datetime) -> None:
-        """The price goes from `start` to `end` and is traded all the way."""
+        """The price goes from `start` to `end`: trade by trade where the path is known, else all the way."""
+        if self.scenario.path is not None:
+            self._decide(held, Prices.of(end), at, (end, end))
+            return
         worst, best = (start, end) if rule.better(held.entry, end, start) else (end, start)
         self._decide(held, Prices(worst, best), at, (start, end))
 

@@ -47,6 +47,7 @@ def test_a_target_that_is_only_touched_is_not_filled() -> None:
 
 
 def test_the_path_decides_whether_stop_or_target_came_first() -> None:
+    """Its points are the trades: what passes a level is filled at the trade that passed it."""
     rules = ExitRules(stop_ratio=Decimal("0.05"), targets=(ProfitStep(0, Decimal("0.04")),))
     rows = (*IN, "100 106 94 100")
 
@@ -56,8 +57,8 @@ def test_the_path_decides_whether_stop_or_target_came_first() -> None:
     def low_first(bar: Bar) -> Sequence[Decimal]:
         return bar.open, bar.low, bar.high, bar.close
 
-    assert ends(played(*rows, rules=rules, path=high_first)) == [("roi", Decimal("104.00"))]
-    assert ends(played(*rows, rules=rules, path=low_first)) == [("stop_loss", Decimal("95.00"))]
+    assert ends(played(*rows, rules=rules, path=high_first)) == [("roi", Decimal(106))]
+    assert ends(played(*rows, rules=rules, path=low_first)) == [("stop_loss", Decimal(94))]
 
 
 def test_a_trailing_stop_follows_the_high_and_sells_on_the_way_down() -> None:
