@@ -214,11 +214,17 @@ def faults(
     ledger_url: Annotated[
         str | None, typer.Option(help="A migrated, empty ledger. Default: a PostgreSQL of its own, thrown away.")
     ] = None,
+    exhaust: Annotated[
+        int, typer.Option(min=0, help="Instead: every single fault and death in so many scenarios.")
+    ] = 0,
+    pairs: Annotated[int, typer.Option(min=0, help="With --exhaust: so many pairs in each scenario too.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Play disasters through the real trading code in virtual time and judge what became of every order."""
-    from trade_pipeline.commands.faults import run_faults
+    from trade_pipeline.commands.faults import run_exhaustion, run_faults
 
+    if exhaust:
+        raise typer.Exit(run_exhaustion(exhaust, first, pairs, ledger_url, as_json=as_json))
     raise typer.Exit(run_faults(seeds, first, seed, ledger_url, as_json=as_json))
 
 

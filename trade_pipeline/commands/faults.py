@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from trade_pipeline.faults import exhaust
 from trade_pipeline.faults.campaign import Campaign, run, shrink, told
 from trade_pipeline.faults.play import Played, Stage
 from trade_pipeline.faults.scenario import make_scenario
@@ -31,6 +33,26 @@ def run_faults(seeds: int, first: int, seed: int | None, ledger_url: str | None,
             stage.close()
     _report(campaign, small, as_json=as_json)
     return 0 if campaign.succeeded else 1
+
+
+def run_exhaustion(bases: int, first: int, pairs: int, ledger_url: str | None, *, as_json: bool) -> int:
+    """Every single fault and death at every boundary of `bases` scenarios, then `pairs` of them each."""
+    broken, played, began = 0, 0, time.monotonic()
+    with _database(ledger_url) as url:
+        stage = Stage.at(url)
+        try:
+            for seed in range(first, first + bases):
+                for things, one in exhaust.all_of(stage, make_scenario(seed), pairs):
+                    played += 1
+                    broken += bool(one.violations)
+                    for violation in one.violations:
+                        typer.echo(f"seed {seed} with {', '.join(map(str, things))}: {violation}", err=as_json)
+        finally:
+            stage.close()
+    took_s = time.monotonic() - began
+    summary = {"bases": bases, "plays": played, "violations": broken, "plays_per_s": round(played / took_s, 2)}
+    typer.echo(json.dumps(summary) if as_json else f"{played} plays of {bases} scenarios, {broken} of them broken")
+    return 1 if broken else 0
 
 
 @contextmanager

@@ -85,3 +85,13 @@ def played_with(stage: Stage, base: Scenario, things: Sequence[Thing]) -> Played
             crashes=tuple(thing for thing in things if isinstance(thing, Crash)),
         )
     )
+
+
+def all_of(stage: Stage, base: Scenario, pair_count: int) -> Iterator[tuple[Sequence[Thing], Played]]:
+    """Each single thing that can go wrong with the base, then drawn pairs; what went wrong, and what came of it."""
+    still = stage.play(calm(base))
+    yield (), still
+    things: list[Thing] = [*crashes(still.points), *injections(still.points)]
+    chosen = pairs(things, pair_count, Random(f"pairs {base.seed}"))
+    for each in (*((thing,) for thing in things), *chosen):
+        yield each, played_with(stage, base, each)
