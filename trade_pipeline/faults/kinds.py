@@ -104,7 +104,8 @@ OF_THE_WORLD = (
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """`fault` at the `nth` crossing of `channel` (create, cancel, account, open_orders, order, trades, tops, commit).
+    """`fault` at the `nth` crossing of `channel` (create, cancel, account, open_orders, order, trades, tops, commit,
+    or sent: the commit before a request leaves).
 
     For what happens to the world `channel` is "world" and `nth` the virtual second.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
 
@@ -89,6 +89,8 @@ class Scenario:
     decisions: Sequence[Sequence[Wish]]
     injections: tuple[Injection, ...]
     crashes: tuple[Crash, ...]
+    exits: Mapping[str, object] = field(default_factory=dict)
+    """Settings of exits beside the defaults: targets, trailing, stages."""
 
     @property
     def active_s(self) -> int:
@@ -121,7 +123,25 @@ def make_scenario(seed: int) -> Scenario:
     decisions = [_wishes(random, symbols) for _ in range(bars)]
     injections = tuple(_injection(random, bars) for _ in range(random.randint(0, FAULTS_MAX)))
     crashes = tuple(_crash(random) for _ in range(random.choice((0, 0, 1, 1, 2))))
-    return Scenario(seed, markets, balances, fee_asset, decisions, injections, crashes)
+    return Scenario(seed, markets, balances, fee_asset, decisions, injections, crashes, _exits(seed))
+
+
+def _exits(seed: int) -> dict[str, object]:
+    """Every fifth seed leaves positions by more than the stop. None of it by time: quiet has to stay quiet."""
+    random = Random(f"exits {seed}")
+    if seed % 5 != 1:
+        return {}
+    chosen: dict[str, object] = {"lock_cooldown_s": random.choice((0, 10, 1800))}
+    if random.random() < 0.6:
+        distance, move = random.choice(("0.002", "0.005", "0.01")), random.choice(("0", "0.0005"))
+        chosen["trailing"] = {"enabled": True, "distance_ratio": distance, "move_ratio_min": move}
+    if random.random() < 0.6:
+        chosen["take_profit"] = [{"after_minutes": 0, "profit_ratio": random.choice(("0.001", "0.004", "0.02"))}]
+    if random.random() < 0.4:
+        chosen["stages"] = [{"profit_ratio": "0.001", "share": "0.4"}, {"profit_ratio": "0.003", "share": "0.3"}]
+    if random.random() < 0.3:
+        chosen["breakeven_profit_ratio"] = "0.0025"
+    return chosen
 
 
 def _market(random: Random, spec: SymbolSpec, price: int, volume: int) -> MarketPlan:
@@ -145,7 +165,7 @@ def _wishes(random: Random, symbols: Sequence[str]) -> list[Wish]:
 
 
 def _injection(random: Random, bars: int) -> Injection:
-    where = random.choices(("change", "read", "commit", "world"), (0.45, 0.25, 0.12, 0.18))[0]
+    where = random.choices(("change", "read", "commit", "world"), (0.43, 0.24, 0.15, 0.18))[0]
     if where == "change":
         channel = random.choices(("create", "cancel"), (0.7, 0.3))[0]
         return Injection(random.choice(ON_CHANGES), channel, _early(random, 10 if channel == "create" else 5))
@@ -159,6 +179,9 @@ def _injection(random: Random, bars: int) -> Injection:
         }.get(fault, random.choice(READS))
         return Injection(fault, channel, _early(random, {"order": 4, "trades": 6}.get(channel, 40)))
     if where == "commit":
+        if random.random() < 0.35:
+            # Where standing still is worst: everything was checked, and nothing has left yet.
+            return Injection(Fault.STALL, "sent", _early(random, 5))
         return Injection(random.choice(ON_COMMITS), "commit", random.randint(5, 120))
     return Injection(random.choice(OF_THE_WORLD), "world", random.randint(BAR_S, BAR_S * (bars + 1)))
 

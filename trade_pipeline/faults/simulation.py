@@ -64,7 +64,7 @@ class Simulation:
         self.home = Home.at(home)
         self.home.control.mkdir(parents=True, exist_ok=True)
         self.clock = Clock(START)
-        self.settings = _settings(account, home)
+        self.settings = _settings(account, home, scenario)
         self.exchange = _exchange(scenario, self.clock)
         self.arrivals: list[Arrival] = []
         self.cancels = 0
@@ -177,7 +177,7 @@ class Simulation:
             if self._database_away():
                 raise LedgerUnavailable("the database does not answer", thing="ledger")
             self.boundary(process, f"{method}:before_commit")
-            self._refusal = self.drawn("commit")
+            self._refusal = self.drawn("commit") or (self.drawn("sent") if method == "mark_sent" else None)
             if self._refusal is not None and self._refusal.fault is Fault.DATABASE_REFUSES:
                 self.hit(Fault.DATABASE_REFUSES)
                 raise LedgerUnavailable("the database refused", thing="ledger")
@@ -298,14 +298,14 @@ def _seconds(seconds: float) -> timedelta:
     return timedelta(seconds=seconds)
 
 
-def _settings(account: str, home: Path) -> Settings:
+def _settings(account: str, home: Path, scenario: Scenario) -> Settings:
     return Settings.model_validate(
         {
             "account": account,
             "home": str(home),
             "execution": {"fill_wait_s_max": 0.4},
             # The guard's turns are rarer here than in a second's beat: each of them reads the account.
-            "exits": {"account_interval_s": 2.0},
+            "exits": {"account_interval_s": 2.0, **scenario.exits},
             "portfolio": {"position_weight_max": "0.10", "total_weight_max": "0.60"},
         }
     )

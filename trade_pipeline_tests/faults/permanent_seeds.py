@@ -1,0 +1,12 @@
+"""Seeds that once broke a promise, with what they found. They are played forever."""
+
+from __future__ import annotations
+
+PERMANENT: dict[int, str] = {
+    32: "a guard that died between plan and send left its symbol without a stop for a minute",
+    33: "a process that stood still after its commit sent under a lease that had run out",
+    54: "the guard asked again and again for a stop on a delisted symbol",
+    83: "a plan whose commit lost its answer kept the guard from protecting the position",
+    118: "an order with our prefix that nobody here had sent was left to itself",
+    175: "a run killed before its request left kept its symbol without a stop while the exchange refused reads",
+}

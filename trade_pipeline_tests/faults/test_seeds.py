@@ -1,0 +1,85 @@
+"""Seeds through the real code: nothing breaks, every kind of fault is hit, and one seed has one trace."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+
+from trade_pipeline.exchange.engine.symbols import SymbolSpec
+from trade_pipeline.faults.campaign import every_single_crash, run, told
+from trade_pipeline.faults.play import Stage
+from trade_pipeline.faults.scenario import MarketPlan, Scenario, Wish, make_scenario
+from trade_pipeline.schemas.trading import TargetKind
+from trade_pipeline_tests.faults.permanent_seeds import PERMANENT
+
+
+def a_whole_life(plain_stops: bool) -> Scenario:
+    """Without faults: an entry, its stop, a larger entry, a moved stop, and the way out."""
+    btc = SymbolSpec("BTC/USDT", 2, 5)
+    market = MarketPlan(btc, 9_000_000, 0.0005, 400_000, plain_stops, seed=11)
+    weights = ("0.04", "0.08")
+    rises = [[Wish("BTC/USDT", TargetKind.SET, Decimal(weight))] for weight in weights]
+    decisions = [*rises, [Wish("BTC/USDT", TargetKind.FLAT)]]
+    return Scenario(0, [market], {"USDT": Decimal(10_000)}, None, decisions, (), ())
+
+
+def test_two_hundred_seeds_break_nothing_and_hit_every_kind_of_fault(stage: Stage) -> None:
+    campaign = run(stage, range(200))
+
+    assert [(played.seed, str(played.violations[0])) for played in campaign.failed] == []
+    assert campaign.never_hit == []
+
+
+@pytest.mark.parametrize("seed", sorted(PERMANENT))
+def test_what_a_seed_once_found_stays_repaired(stage: Stage, seed: int) -> None:
+    assert stage.play(make_scenario(seed)).violations == (), PERMANENT[seed]
+
+
+@pytest.mark.parametrize("plain_stops", [True, False])
+def test_a_death_at_any_single_boundary_breaks_nothing(stage: Stage, plain_stops: bool) -> None:
+    died, broken = 0, []
+    for crash, played in every_single_crash(stage, a_whole_life(plain_stops)):
+        died += played.hits.get("crash", 0)
+        broken += [(str(crash), str(violation)) for violation in played.violations]
+
+    assert broken == []
+    assert died > 100, "the scenario passes too few boundaries to prove anything"
+
+
+def test_a_seed_has_one_trace_whatever_was_played_before(stage: Stage) -> None:
+    alone = stage.play(make_scenario(7))
+    stage.play(make_scenario(8))
+
+    assert stage.play(make_scenario(7)).trace_hash == alone.trace_hash
+
+
+def test_a_seed_has_one_trace_in_every_process(stage: Stage, ledger_url: str) -> None:
+    here = stage.play(make_scenario(7)).trace_hash
+    command = [
+        sys.executable,
+        "-m",
+        "trade_pipeline.cli",
+        "faults",
+        "--seed",
+        "7",
+        "--json",
+        "--ledger-url",
+        ledger_url,
+    ]
+
+    answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+
+    told = json.loads(answer.stdout.splitlines()[-1])
+    assert (told["trace_hash"], told["repeatable"]) == (here, True)
+
+
+def test_a_scenario_says_what_it_does() -> None:
+    calm: Scenario = replace(make_scenario(7), injections=(), crashes=())
+
+    assert told(calm) == "no fault at all"
+    assert make_scenario(7) == make_scenario(7)
