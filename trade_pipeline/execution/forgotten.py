@@ -1,15 +1,19 @@
 """Orders of ours that traded and that the ledger has never heard of (RELIABILITY statement 4).
 
-An order that still rests is seen in the list of open orders. One that has ended shows only by its fills: they name an
-exchange id that belongs to no order of ours, and the list of the symbol's orders says whose it was.
+An order that still rests is seen in the list of open orders and taken in from there. One that has ended shows only by
+its fills: they name an exchange id that belongs to no order of ours, and the list of the symbol's orders says whose it
+was.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from decimal import Decimal
 
 from trade_pipeline.errors import LedgerError, LedgerUnavailable, VenueError
+from trade_pipeline.execution.conflicts.history import History
+from trade_pipeline.execution.conflicts.kinds import Finding, Key, Kind, Outcome
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.ids import is_ours
 from trade_pipeline.execution.journal import unbooked_files
@@ -54,12 +58,39 @@ def role_of(found: VenueOrder) -> Role:
     return Role.PROTECT if found.type in STOPS else Role.EXIT
 
 
+def take_in(desk: Desk, found: VenueOrder) -> bool:
+    """An order that rests with our prefix and without an intent: adopted, or its symbol halts. True: adopted."""
+    return not unbooked_files(desk.home) and _adopt(desk, found)
+
+
 def _adopt(desk: Desk, found: VenueOrder) -> bool:
-    try:
-        desk.ledger.adopt_order(desk.account, found, role=role_of(found), reason="adopted: it traded unknown to us")
-    except LedgerUnavailable:
-        raise
-    except LedgerError as error:
-        halt(desk, found.symbol, f"order {found.client_order_id} has our prefix and no intent: {error}", None)
-        return False
-    return True
+    policy = desk.settings.positions.orphan_order
+    finding = Finding(
+        Key(Kind.ORPHAN_ORDER, found.symbol, found.client_order_id),
+        Decimal(0),
+        found.amount,
+        detail={"side": str(found.side), "type": str(found.type), "order_id": found.order_id},
+    )
+    why = "the setting positions.orphan_order says so"
+    if policy == "adopt":
+        try:
+            desk.ledger.adopt_order(desk.account, found, role=role_of(found), reason="adopted: it was unknown to us")
+        except LedgerUnavailable:
+            raise
+        except LedgerError as error:
+            why = str(error)
+        else:
+            _tell(desk, finding, policy, Outcome.RESOLVED, "an intent was written for it")
+            return True
+    halt(desk, found.symbol, f"order {found.client_order_id} has our prefix and no intent: {why}", None)
+    _tell(desk, finding, policy, Outcome.HALTED, why)
+    return False
+
+
+def _tell(desk: Desk, finding: Finding, policy: str, outcome: Outcome, why: str) -> None:
+    """Whoever sees it first writes it down, once."""
+    history = History()
+    history.read(desk)
+    if history.of(finding.key) is None:
+        history.write(desk, finding, policy, Outcome.FOUND)
+        history.write(desk, finding, policy, outcome, {"why": why})

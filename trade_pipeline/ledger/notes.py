@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
@@ -65,9 +65,21 @@ class NoteBook(LedgerPart):
         with self._database.transaction() as connection:
             write_event(connection, event)
 
-    def events(self, account: str, since: datetime | None = None, limit: int = 200) -> list[Event]:
-        """Newest first."""
+    def events(
+        self,
+        account: str,
+        since: datetime | None = None,
+        limit: int = 200,
+        *,
+        client_order_id: str | None = None,
+        kinds: Collection[str] = (),
+    ) -> list[Event]:
+        """Newest first; of one order, or of some kinds only, where they are named."""
         query = select(events).where(events.c.account == account)
+        if client_order_id is not None:
+            query = query.where(events.c.client_order_id == client_order_id)
+        if kinds:
+            query = query.where(events.c.kind.in_(kinds))
         if since is not None:
             query = query.where(events.c.at >= since)
         query = query.order_by(events.c.at.desc(), events.c.id.desc()).limit(limit)

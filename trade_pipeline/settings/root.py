@@ -12,6 +12,7 @@ from pydantic import Field
 from trade_pipeline.settings.base import Section
 from trade_pipeline.settings.exits import ExitSettings
 from trade_pipeline.settings.market import MarketSettings, QualitySettings, SimulatedExchangeSettings
+from trade_pipeline.settings.positions import PositionSettings
 from trade_pipeline.settings.preflight import PreflightSettings
 from trade_pipeline.settings.runtime import RuntimeSettings, StorageSettings
 from trade_pipeline.settings.trading import (
@@ -38,6 +39,7 @@ class Settings(Section):
     portfolio: PortfolioSettings = PortfolioSettings()
     execution: ExecutionSettings = ExecutionSettings()
     exits: ExitSettings = ExitSettings()
+    positions: PositionSettings = PositionSettings()
     storage: StorageSettings = StorageSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     preflight: PreflightSettings = PreflightSettings()
@@ -50,6 +52,8 @@ class Settings(Section):
     @property
     def decision_hash(self) -> str:
         """32 hex characters over every setting that can change a decision (not where things are stored)."""
-        relevant = self.model_dump(mode="json", exclude={"home", "storage", "runtime", "exchange", "preflight"})
+        relevant = self.model_dump(
+            mode="json", exclude={"home", "storage", "runtime", "exchange", "preflight", "positions"}
+        )
         text = json.dumps(relevant, sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -62,14 +62,16 @@ def test_statement_02_not_found_just_after_create_then_found_is_not_resent(room:
     room.venue.order = not_found_yet  # type: ignore[method-assign]  # a slow index
     room.want("1")
     guard = room.guard()
-    trades = room.venue.trades
+    trades, orders = room.venue.trades, room.venue.orders
     room.venue.trades = lambda *_, **__: []  # type: ignore[method-assign]  # as slow as the look-up
+    room.venue.orders = lambda *_, **__: []  # type: ignore[method-assign]
     for _ in range(3):
         later(room, guard, cycles=10)
         room.want("1")
         assert [request.side for request in room.venue.created] == [Side.BUY]
         assert last_order(room).state == OrderState.UNKNOWN
     room.venue.order, room.venue.trades = found, trades  # type: ignore[method-assign]  # the index has caught up
+    room.venue.orders = orders  # type: ignore[method-assign]
     later(room, guard, cycles=2)
     assert [request.side for request in room.venue.created] == [Side.BUY, Side.SELL], "one entry, then its stop"
     assert (last_order(room, Role.ENTRY).state, room.held()) == (OrderState.FILLED, BOUGHT)

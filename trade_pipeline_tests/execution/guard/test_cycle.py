@@ -201,11 +201,18 @@ def test_a_cancel_that_was_lost_is_sent_again(room: Room, guard: Guard) -> None:
     assert room.held() < Decimal("0.001")
 
 
-def test_an_order_of_a_symbol_that_nobody_explains_halts_its_entries(room: Room, guard: Guard) -> None:
-    stop = only_stop(room)
-    room.venue.book["7c01" + "f" * 28] = replace(stop, client_order_id="7c01" + "f" * 28, order_id="77", symbol=ETH)
+def test_an_order_with_our_prefix_that_nobody_explains_is_adopted_or_halts_its_entries(
+    room: Room, guard: Guard
+) -> None:
+    """One that would be a second stop of its symbol cannot be adopted."""
+    stop, other = only_stop(room), "7c01" + "f" * 28
+    room.venue.book[other] = replace(stop, client_order_id=other, order_id="77", symbol=ETH)
     later(room, guard)
-    assert "no intent" in room.desk.halts()[ETH]
+    assert room.ledger.order(other) is not None
+    second = "7c01" + "e" * 28
+    room.venue.book[second] = replace(stop, client_order_id=second, order_id="78")
+    later(room, guard)
+    assert "no intent" in room.desk.halts()[BTC]
 
 
 def test_while_a_flatten_sells_the_guard_sends_nothing(room: Room) -> None:

@@ -1,0 +1,187 @@
+"""What became of live orders that the exchange does not list as open (RELIABILITY rule 3).
+
+Asked by client id, then among closed orders, then by the trades since the send. Nothing here sends or cancels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from trade_pipeline.errors import OrderNotFound, VenueError
+from trade_pipeline.execution.balances import residuals_of
+from trade_pipeline.execution.desk import Desk
+from trade_pipeline.execution.locks import lock_after_exit
+from trade_pipeline.execution.submit import apply, book_new_trades
+from trade_pipeline.ledger.records import Event, Order
+from trade_pipeline.schemas.trading import OrderState, Role, VenueOrder
+
+LOOK_UPS_BEFORE_ABSENT = 3
+LOOK_UP_LAG_S = 5.0
+"""How long after its acceptance bound an order may still be missing from look-ups."""
+PLANNED_S_MAX = 2.0
+"""A PLANNED order older than this belongs to a sender that died before it sent. One that merely stood still finds it
+abandoned when it wakes, and sends nothing: a short time does no harm, and until then nobody else protects."""
+LISTED_BEFORE = timedelta(seconds=60)
+"""Closed orders are listed from this long before the send: the two clocks may differ."""
+FILLS_MAX = 200
+EVENTS_MAX = 100
+NOT_FOUND = "look_up_empty"
+"""Kind of the event that counts an empty look-up."""
+FAILED = "look_up_failed"
+"""Kind of the event that ends a row of empty look-ups: a network error is no evidence, what was before it is old."""
+LASTS = "order_unknown"
+"""Kind of the alert that an order's fate is not known for long."""
+
+
+@dataclass
+class LookedUp:
+    """`changed`: symbols whose orders moved. `denied`: acknowledged orders that the exchange says it has not."""
+
+    changed: set[str] = field(default_factory=set)
+    denied: list[str] = field(default_factory=list)
+
+
+def look_up_all(desk: Desk, orders: Iterable[Order], *, at_start: bool) -> LookedUp:
+    """Ask for each live order that is not listed as open. `at_start`: every SENT is UNKNOWN."""
+    result = LookedUp()
+    for known in orders:
+        order = known
+        if order.state == OrderState.PLANNED:
+            if desk.now() - order.planned_at > timedelta(seconds=PLANNED_S_MAX):
+                desk.ledger.abandon(order.client_order_id, "its sender died before it sent")
+            continue
+        if order.state == OrderState.SENT:
+            if not at_start and not _is_stale(desk, order):
+                continue
+            order = desk.ledger.mark_unknown(order.client_order_id, "sent, and no answer was recorded")
+        if _look_up(desk, order, result):
+            result.changed.add(order.symbol)
+    return result
+
+
+def absent_after_s(desk: Desk) -> float:
+    """Age from which a lost order cannot arrive any more and would be found: the acceptance bound and the lag."""
+    if not desk.settings.positions.acceptance_bounded:
+        return desk.settings.positions.unbounded_wait_s
+    return _request_s(desk)
+
+
+def _request_s(desk: Desk) -> float:
+    return desk.settings.execution.recv_window_ms / 1000 + desk.settings.market.request_timeout_s + LOOK_UP_LAG_S
+
+
+def _is_stale(desk: Desk, order: Order) -> bool:
+    """Whether a SENT order is older than any request whose sender could still be waiting."""
+    return desk.now() - _sent(order) > timedelta(seconds=_request_s(desk))
+
+
+def _sent(order: Order) -> datetime:
+    return order.sent_at or order.planned_at
+
+
+def _look_up(desk: Desk, order: Order, result: LookedUp) -> bool:
+    unknown = order.state == OrderState.UNKNOWN
+    said = _said(desk, order) if unknown else []
+    if unknown:
+        _alert_if_it_lasts(desk, order, said)
+    try:
+        found = _asked(desk, order)
+        if found is not None:
+            return _found(desk, order, found, "looked up by client order id")
+        if unknown:
+            return _not_found(desk, order, said)
+        return _denied(desk, order, result)
+    except VenueError:
+        # No evidence: the state stays (RELIABILITY invariant 18), and empty look-ups before it were not in a row.
+        if unknown and _empty_in_a_row(said):
+            _note(desk, order, FAILED, "info")
+        return False
+
+
+def _asked(desk: Desk, order: Order) -> VenueOrder | None:
+    try:
+        return desk.venue.order(order.symbol, order.client_order_id)
+    except OrderNotFound:
+        return None
+
+
+def _found(desk: Desk, order: Order, found: VenueOrder, evidence: str) -> bool:
+    if order.role == Role.PROTECT and found.filled > 0:
+        # TRADING 13: written before the fill is booked, so that no plan sees the sale without the lock.
+        lock_after_exit(desk, order)
+    apply(desk, found, evidence)
+    return True
+
+
+def _denied(desk: Desk, order: Order, result: LookedUp) -> bool:
+    """An order that was acknowledged and that a look-up does not find: closed orders, then it counts as denied."""
+    acknowledged = order.acknowledged_at or _sent(order)
+    if desk.now() - acknowledged <= timedelta(seconds=LOOK_UP_LAG_S):
+        return False
+    if _is_listed_as_closed(desk, order):
+        return True
+    result.denied.append(order.client_order_id)
+    return False
+
+
+def _not_found(desk: Desk, order: Order, said: Sequence[Event]) -> bool:
+    """ABSENT only beyond bound and lag, after three empty look-ups in a row, and with every other trace searched."""
+    before = _empty_in_a_row(said)
+    late = desk.now() - _sent(order) > timedelta(seconds=absent_after_s(desk))
+    concluding = late and before + 1 >= LOOK_UPS_BEFORE_ABSENT
+    if concluding and _is_listed_as_closed(desk, order):
+        return True
+    if before < LOOK_UPS_BEFORE_ABSENT:
+        _note(desk, order, NOT_FOUND, "info" if before else "warning")
+    if not concluding or _has_traces(desk, order):
+        return False
+    evidence = "never reached the exchange: bound passed, no trace in orders, trades and balances"
+    desk.ledger.mark_absent(order.client_order_id, evidence)
+    return True
+
+
+def _is_listed_as_closed(desk: Desk, order: Order) -> bool:
+    """Whether the list of all orders has it; if so, what it says is applied. Raises VenueError."""
+    for listed in desk.venue.orders(order.symbol, _sent(order) - LISTED_BEFORE):
+        if listed.client_order_id == order.client_order_id:
+            return _found(desk, order, listed, "listed among closed orders")
+    return False
+
+
+def _has_traces(desk: Desk, order: Order) -> bool:
+    """Whether trades since the send or balances may be its doing. Raises VenueError."""
+    book_new_trades(desk, order.symbol)
+    listed = {found.order_id for found in desk.venue.orders(order.symbol, _sent(order) - LISTED_BEFORE)}
+    for fill in desk.ledger.fills(desk.account, order.symbol, limit=FILLS_MAX):
+        unexplained = not fill.managed and fill.venue_order_id not in listed
+        if unexplained and fill.at >= _sent(order) and fill.side == order.request.side:
+            return True  # It may be this order's: the list of orders lags behind the list of trades.
+    return bool(residuals_of(desk, desk.venue.account()).keys() & set(order.symbol.split("/")))
+
+
+def _said(desk: Desk, order: Order) -> list[Event]:
+    """What was noted about this order since it was sent, newest first."""
+    return desk.ledger.events(desk.account, _sent(order), EVENTS_MAX, client_order_id=order.client_order_id)
+
+
+def _empty_in_a_row(said: Sequence[Event]) -> int:
+    count = 0
+    for event in said:
+        if event.kind == FAILED:
+            break
+        count += event.kind == NOT_FOUND
+    return count
+
+
+def _alert_if_it_lasts(desk: Desk, order: Order, said: Sequence[Event]) -> None:
+    lasting = desk.now() - _sent(order) > timedelta(seconds=desk.settings.positions.unknown_alert_s)
+    if lasting and all(event.kind != LASTS for event in said):
+        detail = {"role": str(order.role), "sent_at": _sent(order).isoformat(), "evidence": order.last_evidence}
+        _note(desk, order, LASTS, "error", detail)
+
+
+def _note(desk: Desk, order: Order, kind: str, severity: str, detail: Mapping[str, object] | None = None) -> None:
+    event = Event(desk.now(), kind, severity, desk.account, order.symbol, None, order.client_order_id, detail or {})
+    desk.ledger.record_event(event)
