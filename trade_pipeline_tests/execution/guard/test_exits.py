@@ -433,3 +433,34 @@ def test_where_no_take_profit_is_offered_the_stop_stays(room: Room) -> None:
     guard = guarded(room, **SWITCHING)
     at(room, guard, "103.5")
     assert [order.type for order in resting(room)] == [OrderType.STOP_LOSS_LIMIT]
+
+
+def test_what_an_intent_was_not_meant_for_is_sold_by_another_one(room: Room) -> None:
+    """A late fill of an entry makes the position larger while it is being left."""
+    guard = guarded(room, **TARGET, lock_cooldown_s=0)
+    room.venue.share_filled = Decimal("0.5")
+    at(room, guard, "106")
+    (limit,) = resting(room)
+    room.venue.fill(limit.client_order_id, Decimal("0.9"))
+    room.ledger.adopt("main", BTC, Decimal(1), Decimal(106), room.clock(), "came late")
+    room.venue.totals["BTC"] += Decimal(1)
+    for seconds in (3, 1, 1, 1):
+        at(room, guard, "106", seconds)
+    sold: dict[str, Decimal] = {}
+    for order in room.ledger.orders("main"):
+        if order.role == Role.EXIT:
+            sold[order.intent_id] = sold.get(order.intent_id, Decimal(0)) + order.filled
+    assert len(sold) == 2
+    for named, amount in sold.items():
+        intent = room.ledger.intent(named)
+        assert intent is not None
+        assert amount <= intent.amount
+
+
+def test_targets_and_trailing_may_be_set_in_average_true_ranges(room: Room) -> None:
+    """Sized with 3 of them: a distance of 5 is an average true range of 1.67."""
+    guard = guarded(room, atr_target_multiple=6, trailing={"enabled": True, "distance_ratio": "0.5", "atr_multiple": 2})
+    assert state_of(room).detail["target"] == "110.02"
+    at(room, guard, "108", 6)
+    (stop,) = resting(room)
+    assert stop.stop_price == Decimal("104.66")
