@@ -11,17 +11,16 @@ from datetime import timedelta
 from decimal import Decimal
 
 from trade_pipeline.execution.balances import residuals_of, shortfalls_of
-from trade_pipeline.execution.desk import EVERY, Desk
-from trade_pipeline.execution.forgotten import adopt_forgotten, take_in
+from trade_pipeline.execution.desk import Desk
+from trade_pipeline.execution.forgotten import LOOK_BACK, adopt_forgotten, take_in
 from trade_pipeline.execution.ids import is_ours
 from trade_pipeline.execution.locks import lock_if_stopped
 from trade_pipeline.execution.look_up import look_up_all
 from trade_pipeline.execution.sanity import BadOrder, bad_balances, sort_orders, with_expected
-from trade_pipeline.execution.submit import apply, book_new_trades, halt
-from trade_pipeline.ledger.records import Event, Order
+from trade_pipeline.execution.submit import apply, book_new_trades
+from trade_pipeline.ledger.records import Order
 from trade_pipeline.schemas.trading import AccountReading, OrderState, Role, VenueOrder
 
-MISSING_COINS = "coins are missing"
 __all__ = ["Reconciliation", "reconcile", "residuals_of", "shortfalls_of"]
 
 
@@ -126,29 +125,8 @@ def _symbols_to_read(desk: Desk, gaps: Mapping[str, Decimal], changed: set[str],
 
 def _book(desk: Desk, symbols: Iterable[str], full: bool) -> int:
     listed = desk.venue.markets()
-    booked = {symbol: book_new_trades(desk, symbol) for symbol in sorted(symbols) if symbol in listed}
+    # A sweep looks behind the newest booked trade too: one by hand may lie before one of ours whose answer came first.
+    since = desk.now() - LOOK_BACK if full else None
+    booked = {symbol: book_new_trades(desk, symbol, since=since) for symbol in sorted(symbols) if symbol in listed}
     adopt_forgotten(desk, [symbol for symbol, count in booked.items() if count or full])
     return sum(booked.values())
-
-
-def judge_shortfalls(desk: Desk, shortfalls: dict[str, Decimal], before: dict[str, Decimal]) -> None:
-    """Coins that are missing twice in a row halt the symbol's entries until they are there again."""
-    halts = desk.halts()
-    for symbol in shortfalls.keys() & before.keys():
-        halt(desk, symbol, f"{MISSING_COINS}: {shortfalls[symbol]:f} of the position were sold or moved by hand")
-    for symbol, reason in halts.items():
-        if symbol not in shortfalls and reason.startswith(MISSING_COINS):
-            desk.ledger.unlock(desk.account, EVERY, symbol)
-
-
-def judge_residuals(desk: Desk, residuals: dict[str, Decimal], before: dict[str, Decimal]) -> None:
-    """A residual seen twice in a row halts entries until it is explained; one that is gone lifts its halt."""
-    lasting = {asset: gap for asset, gap in residuals.items() if before.get(asset) == gap}
-    halted = desk.halts().get(EVERY)
-    if lasting and halted is None:
-        text = ", ".join(f"{asset} {gap:+f}" for asset, gap in lasting.items())
-        halt(desk, EVERY, f"balances differ from the ledger: {text}")
-    elif not residuals and halted is not None and halted.startswith("balances differ"):
-        desk.ledger.unlock(desk.account, EVERY, EVERY)
-        detail = {"reason": "balances equal the ledger again"}
-        desk.ledger.record_event(Event(desk.now(), "entries_resumed", "info", desk.account, detail=detail))

@@ -9,7 +9,7 @@ import pytest
 from trade_pipeline.errors import VenueUnavailable
 from trade_pipeline.execution.desk import EVERY
 from trade_pipeline.execution.ids import client_order_id
-from trade_pipeline.execution.reconcile import judge_residuals, reconcile
+from trade_pipeline.execution.reconcile import reconcile
 from trade_pipeline.ledger.records import Flow, Order
 from trade_pipeline.schemas.trading import FlowKind, OrderState, OrderType, Side, VenueOrder
 from trade_pipeline_tests.execution.conftest import Room
@@ -169,15 +169,16 @@ def test_a_foreign_trade_moves_balances_and_no_position(room: Room) -> None:
 
 
 def test_a_lasting_residual_halts_entries_until_it_is_explained(room: Room) -> None:
+    guard = room.guard()
     room.venue.totals["USDT"] += 50
-    first = reconcile(room.desk).residuals
-    judge_residuals(room.desk, first, {})
+    guard.cycle()
     assert EVERY not in room.desk.halts()
-    judge_residuals(room.desk, reconcile(room.desk).residuals, first)
+    room.clock.advance(6)
+    guard.cycle()
     assert "USDT +50" in room.desk.halts()[EVERY]
     assert "entries halted" in room.want("1").verdicts[BTC].reason
     room.ledger.book_flow(Flow("main", "USDT", FlowKind.DEPOSIT, Decimal(50), room.clock(), "by bank"))
-    judge_residuals(room.desk, reconcile(room.desk).residuals, first)
+    guard.cycle()
     assert room.desk.halts() == {}
     assert room.want("1").verdicts[BTC].action == "buy"
 
@@ -185,8 +186,10 @@ def test_a_lasting_residual_halts_entries_until_it_is_explained(room: Room) -> N
 def test_a_halt_lets_a_position_be_sold(room: Room) -> None:
     room.want("1")
     room.venue.totals["XYZ"] = Decimal(7)
-    first = reconcile(room.desk).residuals
-    judge_residuals(room.desk, first, first)
+    guard = room.guard()
+    for _ in range(2):
+        guard.cycle()
+        room.clock.advance(6)
     assert EVERY in room.desk.halts()
     room.want(None)
     assert room.venue.created[-1].side == Side.SELL

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from trade_pipeline.errors import LeaseHeld, LeaseLost, LedgerUnavailable, TradePipelineError
+from trade_pipeline.execution.conflicts.settle import Conflicts
 from trade_pipeline.execution.desk import Desk
+from trade_pipeline.execution.exits.values import ExitReason
 from trade_pipeline.execution.guard.act import Actor
 from trade_pipeline.execution.guard.distances import Distances
-from trade_pipeline.execution.guard.memory import Memories
+from trade_pipeline.execution.guard.memory import Memories, with_run
 from trade_pipeline.execution.guard.protect import Action, Do, Watch, actions
 from trade_pipeline.execution.guard.upkeep import Upkeep
-from trade_pipeline.execution.guard.views import Sight, View, look, simple_view
+from trade_pipeline.execution.guard.views import Sight, View, begin, look, simple_view
 from trade_pipeline.execution.journal import import_journal
-from trade_pipeline.execution.reconcile import (
-    Reconciliation,
-    judge_residuals,
-    judge_shortfalls,
-    reconcile,
-)
+from trade_pipeline.execution.reconcile import Reconciliation, reconcile
 from trade_pipeline.execution.submit import acquire_lease
 from trade_pipeline.ledger.records import Event, Lease, Order
 from trade_pipeline.schemas.trading import BookTop, MarketRules, Position, Role
@@ -41,6 +39,7 @@ class Guard:
     memories: Memories = field(default_factory=Memories)
     distances: Distances = field(default_factory=Distances)
     upkeep: Upkeep = field(default_factory=Upkeep)
+    conflicts: Conflicts = field(default_factory=Conflicts)
     refused: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """Symbol -> (refusals in a row, when to try again): what the exchange refuses is not repeated every second."""
 
@@ -75,13 +74,25 @@ class Guard:
         now, exits = self.desk.now(), self.desk.settings.exits
         imported = import_journal(self.desk.ledger, self.desk.home)
         full = imported > 0 or self.swept_at is None or now - self.swept_at > timedelta(seconds=exits.sweep_interval_s)
-        found = reconcile(self.desk, at_start=self.account_read_at is None, full=full)
-        before = self.last
-        judge_residuals(self.desk, found.residuals, before.residuals if before else {})
-        judge_shortfalls(self.desk, found.shortfalls, before.shortfalls if before else {})
-        self.account_read_at, self.last = now, found
+        found = reconcile(self.desk, at_start=self.account_read_at is None, full=full, before=self.last)
+        settled = self.conflicts.settle(self.desk, found, full=full)
+        for symbol in settled.exits:
+            self._ask_to_exit(symbol)
+        self.account_read_at, self.last = now, settled.found
         self.swept_at = now if full else self.swept_at
         return [f"booked {found.new_fills} fills"] if found.new_fills else []
+
+    def _ask_to_exit(self, symbol: str) -> None:
+        """Begin an exit of what is managed and there: the next look at the position carries it out."""
+        desk, now = self.desk, self.desk.now()
+        position = desk.ledger.position(desk.account, symbol)
+        if position is None or position.amount <= 0 or position.opened_at is None:
+            return
+        self.memories.read(desk)
+        state = self.memories.of(desk, position, now)
+        last = position.average_price or Decimal(0)
+        run = begin(desk.account, symbol, ExitReason.LIQUIDATION, last, now, desk.settings.exits)
+        self.memories.keep(desk, replace(state, detail=with_run(state.detail, run)))
 
     def _watch(self) -> Watch:
         """What is held and rests now, and what the rules want of it; what they remember is written down."""

@@ -21,6 +21,7 @@ WORDS: Mapping[ExitReason, str] = {
     ExitReason.TARGET: "take profit",
     ExitReason.STAGE: "partial exit",
     ExitReason.HOLDING_TIME: "held long enough",
+    ExitReason.LIQUIDATION: "emergency",
 }
 """How a person reads a reason."""
 
