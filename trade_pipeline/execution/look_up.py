@@ -152,7 +152,7 @@ def _is_listed_as_closed(desk: Desk, order: Order) -> bool:
 
 def _has_traces(desk: Desk, order: Order) -> bool:
     """Whether trades since the send or balances may be its doing. Raises VenueError."""
-    book_new_trades(desk, order.symbol)
+    book_new_trades(desk, order.symbol, since=_sent(order))
     listed = {found.order_id for found in desk.venue.orders(order.symbol, _sent(order) - LISTED_BEFORE)}
     for fill in desk.ledger.fills(desk.account, order.symbol, limit=FILLS_MAX):
         unexplained = not fill.managed and fill.venue_order_id not in listed

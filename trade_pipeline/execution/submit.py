@@ -6,6 +6,7 @@ A timeout, a 5xx, a cut connection is UNKNOWN and is never sent again; `reconcil
 from __future__ import annotations
 
 from contextlib import suppress
+from datetime import datetime
 
 from trade_pipeline.errors import (
     ClockSkew,
@@ -32,6 +33,9 @@ LEASE_MARGIN_S = 1.0
 WOULD_TRIGGER = "would trigger immediately"
 """How the evidence of a stop begins that was refused because its price is already passed."""
 LEASE_POLL_S = 0.05
+PAGE = 1000
+PAGES_MAX = 20
+"""Of trades in one read; what is left is read in the next cycle."""
 
 
 def acquire_lease(desk: Desk, holder: str, *, for_exit: bool, wait_s: float) -> Lease:
@@ -127,17 +131,28 @@ def apply(desk: Desk, answer: VenueOrder, evidence: str) -> Order:
     order = ledger.order(answer.client_order_id)
     assert order is not None, "an order that was applied is in the ledger"
     if answer.filled > order.filled:
-        # The answer named a quantity but not all of its trades: only trades are booked, so read them.
-        book_new_trades(desk, answer.symbol)
+        # The answer named a quantity but not all of its trades: only trades are booked, so read them. Those of a
+        # later order may be booked already, by its own answer.
+        book_new_trades(desk, answer.symbol, since=answer.created_at)
         order = ledger.order(answer.client_order_id) or order
     return order
 
 
-def book_new_trades(desk: Desk, symbol: str, *, from_start: bool = False) -> int:
-    """Read the symbol's trades from the newest booked one on; returns how many were new."""
-    last = None if from_start else desk.ledger.last_trade_id(desk.account, symbol)
-    trades = desk.venue.trades(symbol, from_id="0" if last is None else last)
-    return len(desk.ledger.book_trades(desk.account, trades, prefix=desk.prefix)) if trades else 0
+def book_new_trades(desk: Desk, symbol: str, *, since: datetime | None = None) -> int:
+    """Read the symbol's trades from the newest booked one on; returns how many were new.
+
+    Answers to orders book their own trades, so an older one may be missing behind the newest: `since` reads again
+    from that time on.
+    """
+    last, new = desk.ledger.last_trade_id(desk.account, symbol, since), 0
+    for _ in range(PAGES_MAX):
+        trades = desk.venue.trades(symbol, from_id="0" if last is None else last, limit=PAGE)
+        if trades:
+            new += len(desk.ledger.book_trades(desk.account, trades, prefix=desk.prefix))
+        if len(trades) < PAGE:
+            break
+        last = trades[-1].trade_id
+    return new
 
 
 def cancel(desk: Desk, order: Order, why: str) -> Order:

@@ -65,14 +65,15 @@ class TradeBook(LedgerPart):
             _report(connection, account, booked, prefix, now)
         return [rows.fill_from(row) for row in booked]
 
-    def last_trade_id(self, account: str, symbol: str) -> str | None:
-        """The newest booked trade's id, as a number: where the next read by `from_id` starts after."""
-        query = (
-            select(fills.c.trade_id)
-            .where(fills.c.account == account, fills.c.symbol == symbol)
-            .order_by(func.length(fills.c.trade_id).desc(), fills.c.trade_id.desc())
-            .limit(1)
-        )
+    def last_trade_id(self, account: str, symbol: str, before: datetime | None = None) -> str | None:
+        """The newest booked trade's id, as a number: where the next read by `from_id` starts after.
+
+        `before`: the newest one that is older.
+        """
+        query = select(fills.c.trade_id).where(fills.c.account == account, fills.c.symbol == symbol)
+        if before is not None:
+            query = query.where(fills.c.at < before)
+        query = query.order_by(func.length(fills.c.trade_id).desc(), fills.c.trade_id.desc()).limit(1)
         with self._database.reading() as connection:
             return connection.execute(query).scalar_one_or_none()
 

@@ -19,9 +19,9 @@ from trade_pipeline.errors import (
     VenueUnavailable,
 )
 from trade_pipeline.execution.ids import client_order_id, intent_id, is_ours
-from trade_pipeline.execution.submit import SEND_ATTEMPTS_MAX, acquire_lease, cancel, send
+from trade_pipeline.execution.submit import SEND_ATTEMPTS_MAX, acquire_lease, apply, cancel, send
 from trade_pipeline.ledger.records import Lease, Order
-from trade_pipeline.schemas.trading import OrderState, Role, TimeInForce
+from trade_pipeline.schemas.trading import OrderState, OrderType, Role, TimeInForce
 from trade_pipeline_tests.execution.conftest import Room
 from trade_pipeline_tests.execution.fake_venue import lost
 from trade_pipeline_tests.fakes import make_intent, make_request
@@ -111,6 +111,22 @@ def test_an_answer_that_did_not_come_is_unknown_and_never_sent_again(
     room.venue.faults["create_after"].append(error)
     assert buy(room, lease).state == OrderState.UNKNOWN
     assert len(room.venue.created) == 1
+
+
+def test_fills_behind_those_of_a_later_order_are_booked_once_their_order_is_found(room: Room, lease: Lease) -> None:
+    """A later order's answer brings its own trades, so the newest booked one says nothing about earlier ones."""
+    room.venue.faults["create_after"].append(lost())
+    buy(room, lease, type=OrderType.MARKET, price=None, time_in_force=None)
+    room.clock.advance(1)
+    other = intent_id("main", "another", "BTC/USDT", Role.ENTRY)
+    named = client_order_id("7c01", "main", other, 0)
+    request = make_request(named, type=OrderType.MARKET, price=None, time_in_force=None)
+    send(room.desk, lease, make_intent(other), request)
+    assert room.held() == Decimal("0.999")
+
+    apply(room.desk, room.venue.order("BTC/USDT", NAMED), "looked up")
+
+    assert room.held() == Decimal("1.998")
 
 
 def test_a_refusal_is_the_end_of_the_order(room: Room, lease: Lease) -> None:

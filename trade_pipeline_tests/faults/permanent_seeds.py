@@ -9,4 +9,5 @@ PERMANENT: dict[int, str] = {
     83: "a plan whose commit lost its answer kept the guard from protecting the position",
     118: "an order with our prefix that nobody here had sent was left to itself",
     175: "a run killed before its request left kept its symbol without a stop while the exchange refused reads",
+    20177: "fills whose answer was lost lay behind those of a later order and were never booked",
 }
