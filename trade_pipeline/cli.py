@@ -23,6 +23,8 @@ app = typer.Typer(
 )
 config = typer.Typer(help="Validate or show settings.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(config, name="config")
+breaker = typer.Typer(help="Show, open or reset the circuit breakers.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(breaker, name="breaker")
 
 HomeOption = Annotated[
     Path | None,
@@ -150,6 +152,14 @@ def flatten(home: HomeOption = None) -> None:
 
 
 @app.command()
+def conflicts(as_json: JsonOption = False, home: HomeOption = None) -> None:
+    """What ledger and exchange say differently: open now, and what became of the others."""
+    from trade_pipeline.commands.conflicts import show_conflicts
+
+    show_conflicts(home, as_json=as_json)
+
+
+@app.command()
 def explain(order_id: str, as_json: JsonOption = False, home: HomeOption = None) -> None:
     """Walk from an order back to the bars that caused it, and on to its fills."""
     from trade_pipeline.commands.show import show_explanation
@@ -167,6 +177,36 @@ def backfill(
     from trade_pipeline.commands.history import run_backfill
 
     run_backfill(home, first, last)
+
+
+SymbolOption = Annotated[
+    str | None, typer.Option("--symbol", help="As BTC/USDT. Without it the breaker of the whole account.")
+]
+WhyOption = Annotated[str, typer.Option("--why", help="Kept with the change.")]
+
+
+@breaker.command("show")
+def breaker_show(as_json: JsonOption = False, home: HomeOption = None) -> None:
+    """Which breakers are open or half open, since when and why."""
+    from trade_pipeline.commands.breaker import show_breakers
+
+    show_breakers(home, as_json=as_json)
+
+
+@breaker.command("open")
+def breaker_open(why: WhyOption, symbol: SymbolOption = None, home: HomeOption = None) -> None:
+    """Stop everything that increases a position, until a reset."""
+    from trade_pipeline.commands.breaker import run_open
+
+    run_open(home, symbol, why)
+
+
+@breaker.command("reset")
+def breaker_reset(why: WhyOption, symbol: SymbolOption = None, home: HomeOption = None) -> None:
+    """Allow increases again at once; what opened the breaker is forgiven."""
+    from trade_pipeline.commands.breaker import run_reset
+
+    run_reset(home, symbol, why)
 
 
 @config.command("check")

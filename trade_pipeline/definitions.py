@@ -6,6 +6,7 @@ import dagster as dg
 
 from trade_pipeline.defs.assets.analysis import features, regimes, signals
 from trade_pipeline.defs.assets.market import bars, raw_bars
+from trade_pipeline.defs.assets.positions import ledger_equals_exchange, position_conflicts
 from trade_pipeline.defs.assets.reports import closed_trades, equity_curve
 from trade_pipeline.defs.assets.targets import approved_targets, target_positions
 from trade_pipeline.defs.checks import ALL_CHECKS
@@ -32,9 +33,10 @@ defs = dg.Definitions(
         approved_targets,
         equity_curve,
         closed_trades,
+        position_conflicts,
         exits,
     ],
-    asset_checks=ALL_CHECKS,
+    asset_checks=[*ALL_CHECKS, ledger_equals_exchange],
     jobs=[decide, execute, reports, stand_in_for_guard],
     schedules=SCHEDULES,
     sensors=[on_approved_targets, on_approved_targets_twin, exit_watch],

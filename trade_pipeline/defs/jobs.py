@@ -34,10 +34,10 @@ decide = dg.define_asset_job(
 
 reports = dg.define_asset_job(
     "reports",
-    selection=dg.AssetSelection.assets("equity_curve", "closed_trades"),
+    selection=dg.AssetSelection.assets("equity_curve", "closed_trades", "position_conflicts"),
     tags={"dagster/max_runtime": "120"},
     executor_def=dg.in_process_executor,
-    description="Equity curve and closed trades from the ledger.",
+    description="Equity curve, closed trades and conflicts with the exchange, from the ledger.",
 )
 
 __all__ = ["DECIDE_CHAIN", "EXECUTE_JOB", "QUEUE_TAG", "RECOMPUTATION_CHECK", "decide", "live_tags", "reports"]

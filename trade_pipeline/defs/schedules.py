@@ -60,7 +60,7 @@ reports_schedule = dg.ScheduleDefinition(
     cron_schedule="*/5 * * * *",
     default_status=SCHEDULE_STATUS,
     execution_timezone="UTC",
-    description="Draws equity curve and closed trades anew.",
+    description="Draws equity curve, closed trades and conflicts with the exchange anew.",
 )
 
 SCHEDULES = [bar_close, reports_schedule]

@@ -132,6 +132,28 @@ def lock_lines(ledger: Ledger, account: str, at: datetime) -> list[LockLine]:
     return [LockLine(lock.strategy, lock.symbol, lock.reason, lock.until) for lock in ledger.locks(account, at)]
 
 
+def conflict_lines(ledger: Ledger, account: str) -> list[str]:
+    """Open differences between ledger and exchange, oldest first."""
+    return [
+        f"{row.kind} {row.subject}: ledger {_text(row.ledger_amount)}, exchange {_text(row.exchange_amount)} "
+        f"({row.outcome} since {row.at:%H:%M})"
+        for row in ledger.open_conflicts(account)
+    ]
+
+
+def _text(amount: Decimal | None) -> str:
+    return "?" if amount is None else f"{amount:f}"
+
+
+def breaker_lines(ledger: Ledger, account: str) -> list[str]:
+    """Breakers that are not closed, with their reasons."""
+    return [
+        f"{'account' if row.scope == '*' else row.scope} {row.state} since {row.changed_at:%H:%M}: {row.reason}"
+        for row in ledger.breakers(account)
+        if row.state != "CLOSED"
+    ]
+
+
 def alerts(ledger: Ledger, account: str, at: datetime) -> list[str]:
     """Events of the last hour that a person should look at, newest first."""
     events = ledger.events(account, since=at - timedelta(hours=1), limit=100)

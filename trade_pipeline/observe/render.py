@@ -109,6 +109,8 @@ def _orders(status: Status) -> Table:
 def _troubles(status: Status) -> list[tuple[str, str]]:
     troubles = [(f"check failed: {item.asset} {item.check}: {item.what}", "red") for item in status.failed_checks[:5]]
     troubles += [(f"lock: {item.strategy} {item.symbol} ({item.reason})", "yellow") for item in status.locks[:5]]
+    troubles += [(f"breaker: {text}", "bold red") for text in status.breakers]
+    troubles += [(f"conflict: {text}", "red") for text in status.conflicts[:5]]
     troubles += [(f"alert: {text}", "red") for text in status.alerts[:3]]
     down = [item for item in status.processes if item.state not in ("RUNNING", "STARTING")]
     troubles += [(f"process {item.name} is {item.state}", "bold red") for item in down]

@@ -53,6 +53,8 @@ class StatusReader:
             parts.put("positions", tuple(book.held_positions(ledger, account, marks)))
             parts.put("open_orders", tuple(book.open_orders(ledger, account, at)))
             parts.put("locks", tuple(book.lock_lines(ledger, account, at)))
+            parts.put("breakers", tuple(book.breaker_lines(ledger, account)))
+            parts.put("conflicts", tuple(book.conflict_lines(ledger, account)))
             parts.put("alerts", tuple(book.alerts(ledger, account, at)))
             if stack:
                 parts.put("lost_ticks", tuple(book.lost_ticks(ledger, account, stack.started_at, at)))

@@ -110,6 +110,10 @@ class Status:
     locks: tuple[LockLine, ...] = ()
     failed_checks: tuple[FailedCheck, ...] = ()
     alerts: tuple[str, ...] = ()
+    breakers: tuple[str, ...] = ()
+    """Circuit breakers that are not closed, one line each."""
+    conflicts: tuple[str, ...] = ()
+    """Open differences between ledger and exchange, one line each."""
     processes: tuple[ProcessLine, ...] = ()
     lost_ticks: tuple[datetime, ...] = ()
     unavailable: tuple[str, ...] = field(default_factory=tuple)

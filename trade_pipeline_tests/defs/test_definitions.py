@@ -26,6 +26,7 @@ DEPENDENCIES: dict[str, set[str]] = {
     "approved_targets": {"target_positions"},
     "equity_curve": {"approved_targets"},
     "closed_trades": {"approved_targets"},
+    "position_conflicts": {"approved_targets"},
     "exits": set(),
 }
 
