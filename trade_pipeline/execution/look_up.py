@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from trade_pipeline.errors import OrderNotFound, VenueError
 from trade_pipeline.execution.balances import residuals_of
@@ -15,7 +16,7 @@ from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.locks import lock_after_exit
 from trade_pipeline.execution.submit import apply, book_new_trades
 from trade_pipeline.ledger.records import Event, Order
-from trade_pipeline.schemas.trading import OrderState, Role, VenueOrder
+from trade_pipeline.schemas.trading import AccountReading, OrderState, Role, Side, VenueOrder
 
 LOOK_UPS_BEFORE_ABSENT = 3
 LOOK_UP_LAG_S = 5.0
@@ -25,6 +26,8 @@ PLANNED_S_MAX = 2.0
 abandoned when it wakes, and sends nothing: a short time does no harm, and until then nobody else protects."""
 LISTED_BEFORE = timedelta(seconds=60)
 """Closed orders are listed from this long before the send: the two clocks may differ."""
+LOCK_TOLERANCE = Decimal(2)
+"""Exchanges round what they lock, and an order may be filled in part: half of it is trace enough."""
 FILLS_MAX = 200
 EVENTS_MAX = 100
 NOT_FOUND = "look_up_empty"
@@ -158,7 +161,30 @@ def _has_traces(desk: Desk, order: Order) -> bool:
         unexplained = not fill.managed and fill.venue_order_id not in listed
         if unexplained and fill.at >= _sent(order) and fill.side == order.request.side:
             return True  # It may be this order's: the list of orders lags behind the list of trades.
-    return bool(residuals_of(desk, desk.venue.account()).keys() & set(order.symbol.split("/")))
+    reading = desk.venue.account()
+    if residuals_of(desk, reading).keys() & set(order.symbol.split("/")):
+        return True
+    return _locks_more_than_is_listed(desk, order, reading)
+
+
+def _locks_more_than_is_listed(desk: Desk, order: Order, reading: AccountReading) -> bool:
+    """Whether as much is locked beyond all listed orders as this one would lock: it rests, and the lists are behind."""
+    base, quote = order.symbol.split("/")
+    asset = base if order.request.side == Side.SELL else quote
+    balance = reading.balances.get(asset)
+    listed = sum((_locked_by(found, asset) for found in desk.venue.open_orders()), Decimal(0))
+    beyond = (balance.locked if balance else Decimal(0)) - listed
+    price = Decimal(1) if asset == base else order.request.price or order.request.stop_price or Decimal(0)
+    return 0 < order.remaining * price <= beyond * LOCK_TOLERANCE
+
+
+def _locked_by(found: VenueOrder, asset: str) -> Decimal:
+    """What an open order locks of an asset, in units of it."""
+    base, quote = found.symbol.split("/")
+    rest = found.amount - found.filled
+    if found.side == Side.SELL:
+        return rest if asset == base else Decimal(0)
+    return rest * (found.price or found.stop_price or Decimal(0)) if asset == quote else Decimal(0)
 
 
 def _said(desk: Desk, order: Order) -> list[Event]:

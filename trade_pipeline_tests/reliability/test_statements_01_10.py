@@ -77,6 +77,26 @@ def test_statement_02_not_found_just_after_create_then_found_is_not_resent(room:
     assert (last_order(room, Role.ENTRY).state, room.held()) == (OrderState.FILLED, BOUGHT)
 
 
+def test_statement_02_a_stop_that_no_list_shows_yet_is_not_replaced_while_its_coins_are_locked(room: Room) -> None:
+    """Look-ups and lists are behind for a minute and a half; only the balance tells that something rests."""
+    room.want("1")
+    room.venue.faults["create_after"].append(lost())
+    guard = room.guard()
+    guard.cycle()
+    found, listed, every = room.venue.order, room.venue.open_orders, room.venue.orders
+    room.venue.order = not_found_yet  # type: ignore[method-assign]  # a slow index
+    room.venue.open_orders = lambda symbol=None: []  # type: ignore[method-assign]  # a slow index
+    room.venue.orders = lambda symbol, since: []  # type: ignore[method-assign]  # a slow index
+    for _ in range(15):
+        later(room, guard)
+        assert [request.side for request in room.venue.created] == [Side.BUY, Side.SELL]
+        assert last_order(room, Role.PROTECT).state == OrderState.UNKNOWN
+    room.venue.order, room.venue.open_orders, room.venue.orders = found, listed, every  # type: ignore[method-assign]
+    later(room, guard, cycles=2)
+    assert last_order(room, Role.PROTECT).state == OrderState.OPEN
+    assert [request.side for request in room.venue.created] == [Side.BUY, Side.SELL]
+
+
 def not_found_yet(symbol: str, client_order_id: str) -> VenueOrder:
     raise OrderNotFound("no such order", thing=client_order_id)
 
