@@ -16,7 +16,7 @@ from trade_pipeline.execution.guard.run import WORDS, ExitRun, sale_request
 from trade_pipeline.execution.guard.switching import protection_kind
 from trade_pipeline.execution.guard.views import begin
 from trade_pipeline.execution.ids import client_order_id, intent_id
-from trade_pipeline.execution.locks import lock_after_exit
+from trade_pipeline.execution.locks import lock_before_exit
 from trade_pipeline.execution.rounding import amount_down
 from trade_pipeline.execution.submit import WOULD_TRIGGER, cancel, send
 from trade_pipeline.ledger.records import Event, Intent, Lease, Lock, Order
@@ -107,16 +107,18 @@ class Actor:
 
     def _sell(self, action: Action) -> Order:
         """The next attempt of an exit; a stop that was refused for coins that are not there sells what is there."""
-        order, run = self._attempt(action), action.run
+        run = action.run
         assert run is not None, "an exit has a run"
+        locked = self._lock(run, action.symbol)
+        order = self._attempt(action)
         if order.state == OrderState.REJECTED and run.urgent:
             free = self._free(action.symbol)
             if 0 < free < order.request.amount:
                 run = run.counted(self.desk.now())
                 order = self._attempt(replace(action, amount=free, run=run))
-        if order.state not in NOT_SENT:
-            self._after_sale(run, order)
-        elif not run.urgent:
+        if order.state in NOT_SENT and not run.urgent:
+            for name in locked:
+                self.desk.ledger.unlock(self.desk.account, name, action.symbol)
             self.note_refusal(action, order.last_evidence)
             self._arm_again(action)
         return order
@@ -149,15 +151,17 @@ class Actor:
         rules = self.desk.venue.markets()[symbol]
         return amount_down(self.desk.venue.account().free(rules.base), rules)
 
-    def _after_sale(self, run: ExitRun, order: Order) -> None:
-        if run.keep <= 0:
-            lock_after_exit(self.desk, order)
-            return
-        # The rest stays with its strategy; only buying back what was just sold is held off.
+    def _lock(self, run: ExitRun, symbol: str) -> tuple[str, ...]:
+        """Nobody buys back what is about to be sold (TRADING 13); the names that this has locked."""
         desk, now = self.desk, self.desk.now()
-        if order.symbol not in desk.halts():
-            until = now + timedelta(seconds=desk.settings.exits.lock_cooldown_s)
-            desk.ledger.lock(Lock(desk.account, EVERY, order.symbol, "partial exit", now, until))
+        if run.keep <= 0:
+            return lock_before_exit(desk, symbol)
+        # The rest stays with its strategies: only entries are held off, by a lock that is nobody's own.
+        if symbol in desk.halts():
+            return ()
+        until = now + timedelta(seconds=desk.settings.exits.lock_cooldown_s)
+        desk.ledger.lock(Lock(desk.account, EVERY, symbol, "partial exit", now, until))
+        return (EVERY,)
 
     def _arm_again(self, action: Action) -> None:
         """The sale was refused: the stop goes back under the position at once, and the exit is decided anew later."""

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trade_pipeline.errors import LeaseHeld, LeaseLost, LedgerUnavailable, TradePipelineError
+from trade_pipeline.execution.breaker.watch import BreakerWatch
 from trade_pipeline.execution.conflicts.settle import Conflicts
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.exits.values import ExitReason
@@ -40,6 +41,7 @@ class Guard:
     distances: Distances = field(default_factory=Distances)
     upkeep: Upkeep = field(default_factory=Upkeep)
     conflicts: Conflicts = field(default_factory=Conflicts)
+    breaker: BreakerWatch = field(default_factory=BreakerWatch)
     refused: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """Symbol -> (refusals in a row, when to try again): what the exchange refuses is not repeated every second."""
 
@@ -54,6 +56,7 @@ class Guard:
             said += self._read_account()
             watch, did = self._watch_and_act()
             said += did
+        said += self._judge_breaker(watch)
         self.upkeep.note_unprotected(desk, watch)
         self.upkeep.write_positions(desk, watch)
         self.upkeep.record_equity(desk, watch.tops)
@@ -65,6 +68,13 @@ class Guard:
         watch = self._watch()
         pending = [] if self.desk.flatten_is_under_way() else self._due(watch)
         return watch, self._act(pending) if pending else []
+
+    def _judge_breaker(self, watch: Watch) -> list[str]:
+        """After the stops: what opens now takes the entries that rest with it, in the same turn (TRADING 12)."""
+        changed = self.breaker.judge(self.desk, watch.tops)
+        if any(self.breaker.is_open_for(state.scope) for state in changed):
+            self._watch_and_act()
+        return [f"breaker {state.scope} {state.state}: {state.reason}" for state in changed]
 
     def _account_is_due(self) -> bool:
         interval = timedelta(seconds=self.desk.settings.exits.account_interval_s)
@@ -148,6 +158,8 @@ class Guard:
     def _has_expired(self, order: Order) -> bool:
         if order.role != Role.ENTRY:
             return False
+        if self.breaker.is_open_for(order.symbol):
+            return True
         intent = self.desk.ledger.intent(order.intent_id)
         return intent is not None and intent.expires_at is not None and intent.expires_at <= self.desk.now()
 
@@ -196,6 +208,9 @@ class Guard:
 def run_once(guard: Guard) -> list[str]:
     """A cycle that survives what a part's outage raises; the next one tries again."""
     try:
-        return guard.cycle()
+        said = guard.cycle()
     except TradePipelineError as error:
+        guard.breaker.note_turn(guard.desk.now(), error)
         return [f"{type(error).__name__}: {error}"]
+    guard.breaker.note_turn(guard.desk.now(), None)
+    return said

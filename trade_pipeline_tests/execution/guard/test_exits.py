@@ -155,6 +155,7 @@ def test_a_refused_sale_puts_the_stop_back_at_once(room: Room) -> None:
     at(room, guard, "106")
     (stop,) = resting(room)
     assert (stop.type in STOPS, stop.amount) == (True, HELD)
+    assert room.ledger.locks("main", room.clock()) == []
     at(room, guard, "106", 2)
     (limit,) = resting(room)
     assert limit.type == OrderType.LIMIT
@@ -321,6 +322,7 @@ def test_a_guard_that_dies_between_cancel_and_sale_is_followed_by_one_that_finis
     with pytest.raises(Died):
         at(room, guard, "106")
     room.venue.create = create  # type: ignore[method-assign]  # as it was
+    assert [lock.strategy for lock in room.ledger.locks("main", room.clock())] == ["trend"]
     second = room.guard()
     for _ in range(8):
         at(room, second, "106", 6)

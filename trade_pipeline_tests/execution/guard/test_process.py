@@ -23,7 +23,8 @@ from trade_pipeline.execution.reconcile import reconcile
 from trade_pipeline.execution.rounding import amount_down
 from trade_pipeline.execution.submit import acquire_lease, send
 from trade_pipeline.ledger.ledger import Ledger
-from trade_pipeline.schemas.trading import OrderRequest, OrderType, Side, VenueTrade
+from trade_pipeline.ledger.records import Fill
+from trade_pipeline.schemas.trading import OrderRequest, OrderState, OrderType, Side
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import write_settings_in_force
 from trade_pipeline.venues.binance_trading import BinanceTrading
@@ -199,15 +200,16 @@ def test_from_breach_to_exit_it_takes_less_than_two_seconds_while_reads_are_load
         running_guard(exchange.home, exchange, ledger_url, tmp_path / "guard.log"),
         reading_hard(exchange.url) as answers,
     ):
-        awaited(lambda: any(order.stop_price for order in venue.open_orders(BTC)), "a stop rests")
+        # Asked of the ledger: looking on must not use up what the address may ask of the exchange.
+        awaited(lambda: any(o.state == OrderState.OPEN for o in ledger.live_orders("main", BTC)), "a stop rests")
         before = sum(answers)
         # The entry becomes dearer than any price: at this moment the stop is breached, and what rests is far below.
         price = (held.average_price or Decimal(0)) * 10**9
         ledger.adopt("main", BTC, Decimal("0.00001"), price, datetime.now(UTC), "test")
         breached_at = datetime.now(UTC)
 
-        def sale() -> VenueTrade | None:
-            return next((trade for trade in venue.trades(BTC) if trade.side == Side.SELL), None)
+        def sale() -> Fill | None:
+            return next((fill for fill in ledger.fills("main") if fill.side == Side.SELL), None)
 
         awaited(lambda: sale() is not None, "the position is sold")
         sold = sale()
