@@ -14,13 +14,14 @@ from decimal import Decimal
 from typing import Protocol
 
 from trade_pipeline.errors import AlreadyClaimed, LeaseHeld, LedgerError, TradePipelineError
+from trade_pipeline.execution.breaker.state import increases_stopped, size_factor
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.ids import client_order_id
 from trade_pipeline.execution.plan import Plan, PlannedOrder, Situation, Verdict, plan_orders
 from trade_pipeline.execution.reconcile import reconcile
 from trade_pipeline.execution.rounding import amount_down, is_dust
 from trade_pipeline.execution.submit import acquire_lease, cancel, send
-from trade_pipeline.ledger.records import Decision, Lease, Order, Target
+from trade_pipeline.ledger.records import BreakerState, Decision, Lease, Order, Target
 from trade_pipeline.schemas.order_states import is_live
 from trade_pipeline.schemas.trading import OrderRequest, OrderState, OrderType, Side
 
@@ -126,6 +127,7 @@ def situation_now(desk: Desk, targets: Sequence[Target], stopped: str | None) ->
     listed = desk.venue.markets()
     symbols = sorted({t.symbol for t in targets} & set(listed))
     reading = desk.venue.account()
+    breakers = desk.ledger.breakers(desk.account)
     return Situation(
         account=desk.account,
         now=desk.now(),
@@ -137,8 +139,14 @@ def situation_now(desk: Desk, targets: Sequence[Target], stopped: str | None) ->
         free_quote=reading.free(desk.settings.market.quote_asset),
         free_base={asset: balance.free for asset, balance in reading.balances.items()},
         increases_stopped=stopped,
-        halts={**_locked_since(desk, targets), **desk.halts()},
+        halts={**_locked_since(desk, targets), **_broken(breakers, symbols), **desk.halts()},
+        size_factors={symbol: size_factor(breakers, symbol, desk.settings.breaker) for symbol in symbols},
     )
+
+
+def _broken(breakers: Sequence[BreakerState], symbols: Sequence[str]) -> dict[str, str]:
+    reasons = {symbol: increases_stopped(breakers, symbol) for symbol in symbols}
+    return {symbol: reason for symbol, reason in reasons.items() if reason is not None}
 
 
 def _locked_since(desk: Desk, targets: Sequence[Target]) -> dict[str, str]:
@@ -171,6 +179,12 @@ def _plan_and_send(
         if planned.intent.side == Side.BUY and desk.ledger.exit_is_waiting(lease):
             refused[planned.intent.symbol] = Verdict("none", "an exit waits for the account: entries stand back")
             continue
+        if planned.intent.side == Side.BUY:
+            # Orders before this one took their time: a breaker may have opened meanwhile.
+            reason = increases_stopped(desk.ledger.breakers(desk.account), planned.intent.symbol)
+            if reason is not None:
+                refused[planned.intent.symbol] = Verdict("none", reason)
+                continue
         try:
             order = send(desk, lease, planned.intent, planned.request)
             sent.append(order)

@@ -67,6 +67,8 @@ class Situation:
     """Asset -> what no order locks; None where nobody has read it, and then it limits nothing."""
     increases_stopped: str | None = None
     halts: Mapping[str, str] = field(default_factory=dict)
+    size_factors: Mapping[str, Decimal] = field(default_factory=dict)
+    """Symbol -> share of an increase that a half-open breaker lets through; 1 where nothing is said."""
 
 
 def plan_orders(
@@ -121,7 +123,8 @@ class _Planner:
             if abs(wanted - held) * top.bid <= band:
                 return Verdict("none", f"within the no-trade band: {band:.2f} {rules.quote}")
         if wanted > held:
-            return self._increase(target, held, wanted - held, rules, top)
+            share = self.at.size_factors.get(symbol, Decimal(1))
+            return self._increase(target, held, (wanted - held) * share, rules, top)
         return self._reduce(target, held, held - wanted, rules, top, mine)
 
     def _smallest_notional(self, rules: MarketRules) -> Decimal:

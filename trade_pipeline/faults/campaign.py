@@ -107,7 +107,7 @@ def _without_one(scenario: Scenario) -> Iterable[Scenario]:
         yield replace(scenario, decisions=scenario.decisions[:-1])
 
 
-def every_single_crash(stage: Stage, base: Scenario, occurrences_max: int = 2) -> Iterable[tuple[Crash, Played]]:
+def every_single_crash(stage: Stage, base: Scenario, occurrences_max: int = 1) -> Iterable[tuple[Crash, Played]]:
     """Kill at each boundary that the base scenario passes, one at a time.
 
     A boundary passed many times is tried at its first `occurrences_max` passings and at its last.

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
+from trade_pipeline.execution.breaker.watch import BreakerWatch
 from trade_pipeline.execution.execute import execute_decision
 from trade_pipeline.execution.guard.cycle import Guard
 from trade_pipeline.execution.ids import intent_id
@@ -98,7 +99,7 @@ class Play:
 
     def __post_init__(self) -> None:
         self.guard_process = self.sim.born("guard", "guard:main")
-        self.guard = Guard(self.guard_process.desk, self.guard_process.holder)
+        self.guard = _guard(self.guard_process)
         self.guard_due_s = 0.5
         self.runs = 0
         self.pending: list[tuple[str, Decision]] = []
@@ -171,7 +172,7 @@ class Play:
         if fault is Fault.SECOND_GUARD:
             self.sim.hit(fault)
             other = self.sim.born("guard", "guard:other")
-            self.sim.run(other, Guard(other.desk, other.holder).cycle)
+            self.sim.run(other, _guard(other).cycle)
             self.judged()
         elif fault in _OF_THE_RUN:
             self.pending_fault = fault
@@ -189,7 +190,7 @@ class Play:
         self.guard_due_s = self._in(GUARD_EVERY_S)
         if self.guard_process.dead:
             self.guard_process = self.sim.born("guard", "guard:main")
-            self.guard = Guard(self.guard_process.desk, self.guard_process.holder)
+            self.guard = _guard(self.guard_process)
         if not self.sim.run(self.guard_process, self.guard.cycle):
             self.guard_due_s = self._in(RESTART_S)
         elif self._moved() == moved and self.calm:
@@ -361,6 +362,11 @@ class Play:
         for violation in judge(case):
             self.violations.append(violation)
             sim.trace(f"VIOLATION {violation}")
+
+
+def _guard(process: Process) -> Guard:
+    """The machine that simulates is not the one that is simulated: its load opens no breaker."""
+    return Guard(process.desk, process.holder, breaker=BreakerWatch(machine=dict))
 
 
 _IDLE = ("heartbeat", "record_equity", "venue.account", "venue.open_orders", "venue.tops", "record_opening")

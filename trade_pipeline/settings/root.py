@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from trade_pipeline.settings.base import Section
+from trade_pipeline.settings.breaker import BreakerSettings
 from trade_pipeline.settings.exits import ExitSettings
 from trade_pipeline.settings.market import MarketSettings, QualitySettings, SimulatedExchangeSettings
 from trade_pipeline.settings.positions import PositionSettings
@@ -39,6 +40,7 @@ class Settings(Section):
     portfolio: PortfolioSettings = PortfolioSettings()
     execution: ExecutionSettings = ExecutionSettings()
     exits: ExitSettings = ExitSettings()
+    breaker: BreakerSettings = BreakerSettings()
     positions: PositionSettings = PositionSettings()
     storage: StorageSettings = StorageSettings()
     runtime: RuntimeSettings = RuntimeSettings()
@@ -53,7 +55,7 @@ class Settings(Section):
     def decision_hash(self) -> str:
         """32 hex characters over every setting that can change a decision (not where things are stored)."""
         relevant = self.model_dump(
-            mode="json", exclude={"home", "storage", "runtime", "exchange", "preflight", "positions"}
+            mode="json", exclude={"home", "storage", "runtime", "exchange", "preflight", "positions", "breaker"}
         )
         text = json.dumps(relevant, sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

@@ -1,0 +1,69 @@
+"""`trade-pipeline breaker`: show the circuit breakers, open one by hand, reset one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from trade_pipeline.commands.context import open_context
+from trade_pipeline.commands.output import say
+from trade_pipeline.errors import ConfigurationError
+from trade_pipeline.execution.breaker.hand import open_breaker, reset_breaker
+from trade_pipeline.execution.breaker.state import CLOSED, WHOLE_ACCOUNT
+from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.ledger.records import BreakerState
+from trade_pipeline.ledger.rows import plain
+
+
+def show_breakers(home: Path | None, *, as_json: bool) -> None:
+    """Every breaker that was ever set; none means that all are closed."""
+    with _book(home) as (ledger, account):
+        states = ledger.breakers(account)
+    if as_json:
+        say(json.dumps({"account": account, "breakers": plain(states)}, indent=2))
+        return
+    for state in states:
+        say(_line(state))
+    if not any(state.state != CLOSED for state in states):
+        say("no breaker is open: orders that increase positions are allowed")
+
+
+def run_open(home: Path | None, symbol: str | None, why: str) -> None:
+    """Stop everything that increases a position; the guard cancels resting entries within seconds."""
+    with _book(home) as (ledger, account):
+        state = open_breaker(ledger, account, symbol or WHOLE_ACCOUNT, why, datetime.now(UTC))
+    say(_line(state))
+
+
+def run_reset(home: Path | None, symbol: str | None, why: str) -> None:
+    """Allow increases again at once. Raises ConfigurationError when that breaker is not open."""
+    scope = symbol or WHOLE_ACCOUNT
+    with _book(home) as (ledger, account):
+        state = reset_breaker(ledger, account, scope, why, datetime.now(UTC))
+    if state is None:
+        raise ConfigurationError(
+            "this breaker is not open", thing=_name(scope), repair="`trade-pipeline breaker show` lists those that are."
+        )
+    say(_line(state))
+
+
+@contextmanager
+def _book(home: Path | None) -> Iterator[tuple[Ledger, str]]:
+    context = open_context(home)
+    with closing(Ledger(context.secrets.ledger_url)) as ledger:
+        yield ledger, context.settings.account
+
+
+def _line(state: BreakerState) -> str:
+    stage = f", stage {state.stage + 1} of its return" if state.state == "HALF_OPEN" else ""
+    return (
+        f"{_name(state.scope)}: {state.state}{stage} since {state.changed_at:%Y-%m-%d %H:%M:%S} UTC"
+        f" ({state.dimension}): {state.reason}"
+    )
+
+
+def _name(scope: str) -> str:
+    return "the account" if scope == WHOLE_ACCOUNT else scope

@@ -1,0 +1,107 @@
+"""When a breaker opens, how it returns, and what no clock closes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from pydantic import ValidationError
+
+from trade_pipeline.execution.breaker.evaluate import Measures, evaluate
+from trade_pipeline.execution.breaker.state import increases_stopped, size_factor
+from trade_pipeline.ledger.records import BreakerState
+from trade_pipeline.settings.breaker import BreakerSettings
+from trade_pipeline_tests.fakes import START
+
+D = Decimal
+SETTINGS = BreakerSettings(half_open_after_s=60, stage_s=30)
+BTC = "BTC/USDT"
+
+
+def judged(measures: Measures, *states: BreakerState, after_s: float = 0) -> list[BreakerState]:
+    return evaluate("main", measures, SETTINGS, states, START + timedelta(seconds=after_s))
+
+
+def opened(dimension: str = "drawdown", scope: str = "*") -> BreakerState:
+    return BreakerState("main", scope, "OPEN", dimension, "why", START, START)
+
+
+@pytest.mark.parametrize(
+    ("dimension", "value"),
+    [
+        ("drawdown", "0.15"),
+        ("daily_loss", "0.05"),
+        ("losing_streak", "12"),
+        ("volatility", "0.03"),
+        ("error_rate", "0.5"),
+        ("memory", "0.97"),
+        ("exposure", "0.9"),
+    ],
+)
+def test_a_measure_at_its_limit_opens_the_account_and_says_the_numbers(dimension: str, value: str) -> None:
+    (state,) = judged(Measures(account={dimension: D(value)}))
+
+    assert (state.scope, state.state, state.dimension) == ("*", "OPEN", dimension)
+    assert value.rstrip("0") in state.reason
+    assert judged(Measures(account={dimension: D(value) - D("0.0001")})) == []
+
+
+def test_a_symbol_opens_alone() -> None:
+    (state,) = judged(Measures(symbols={BTC: {"spread": D("0.03")}, "ETH/USDT": {"spread": D("0.001")}}))
+
+    assert (state.scope, state.dimension) == (BTC, "spread")
+    assert increases_stopped([state], BTC) is not None
+    assert increases_stopped([state], "ETH/USDT") is None
+
+
+def test_a_win_rate_counts_only_where_a_limit_is_set() -> None:
+    low = Measures(account={"win_rate": D("0.1")})
+    strict = BreakerSettings(win_rate_min=D("0.3"))
+
+    assert judged(low) == []
+    assert [state.dimension for state in evaluate("main", low, strict, [], START)] == ["win_rate"]
+
+
+def test_a_ban_opens_at_once() -> None:
+    (state,) = judged(Measures(flags={"banned": "418 for ten minutes"}))
+    assert (state.dimension, state.reason) == ("banned", "418 for ten minutes")
+
+
+def test_an_open_breaker_keeps_its_first_reason() -> None:
+    assert judged(Measures(account={"daily_loss": D("0.2")}), opened(), after_s=600) == []
+
+
+def test_trading_returns_in_steps_and_falls_back_on_a_new_breach() -> None:
+    calm = Measures()
+    assert judged(calm, opened(), after_s=59) == []
+
+    (half,) = judged(calm, opened(), after_s=60)
+    (more,) = judged(calm, half, after_s=90)
+    (closed,) = judged(calm, more, after_s=120)
+
+    steps = [(state.state, size_factor([state], BTC, SETTINGS)) for state in (half, more, closed)]
+    assert steps == [("HALF_OPEN", D("0.25")), ("HALF_OPEN", D("0.5")), ("CLOSED", D(1))]
+    (again,) = judged(Measures(account={"drawdown": D("0.2")}), half, after_s=70)
+    assert again.state == "OPEN"
+    assert size_factor([again], BTC, SETTINGS) == 0
+
+
+@pytest.mark.parametrize("dimension", ["daily_loss", "by hand"])
+def test_no_clock_closes_a_bad_day_or_what_a_person_opened(dimension: str) -> None:
+    assert judged(Measures(), opened(dimension), after_s=10**6) == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"stage_size_ratios": ["0.5", "0.25"]},
+        {"stage_size_ratios": []},
+        {"symbol_losing_streak_max": 20, "losing_streak_max": 10},
+        {"daily_loss_ratio_max": "0.3", "drawdown_ratio_max": "0.2"},
+        {"drawdown_ratio_max": "1.5"},
+    ],
+)
+def test_limits_that_contradict_each_other_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        BreakerSettings.model_validate(wrong)

@@ -1,0 +1,121 @@
+"""The breaker where it counts: in the guard's turn and before every buy, on a real ledger."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from trade_pipeline.errors import Banned
+from trade_pipeline.execution.breaker.hand import open_breaker, reset_breaker
+from trade_pipeline.execution.breaker.watch import BreakerWatch
+from trade_pipeline.execution.guard.cycle import Guard, run_once
+from trade_pipeline.execution.ids import client_order_id
+from trade_pipeline.execution.submit import acquire_lease, send
+from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.ledger.records import EquityPoint
+from trade_pipeline.schemas.trading import OrderRequest, OrderState, OrderType, Side
+from trade_pipeline_tests.execution.conftest import Room
+from trade_pipeline_tests.execution.fake_venue import BTC
+from trade_pipeline_tests.fakes import make_intent
+
+D = Decimal
+
+
+def guard_of(room: Room) -> Guard:
+    return Guard(room.desk, "guard:test", breaker=BreakerWatch(machine=dict))
+
+
+def open_now(room: Room, scope: str = "*") -> None:
+    open_breaker(room.ledger, "main", scope, "a test says so", room.clock())
+
+
+def test_nothing_is_bought_while_it_is_open_and_the_reason_is_told(room: Room) -> None:
+    open_now(room)
+
+    result = room.want("1")
+
+    assert room.venue.created == []
+    assert "the circuit breaker is open (by hand): a test says so" in result.verdicts[BTC].reason
+
+
+def test_another_symbols_breaker_stops_nothing_here(room: Room) -> None:
+    open_now(room, "ETH/USDT")
+    room.want("1")
+    assert room.held() == D("0.999")
+
+
+def test_an_open_breaker_lets_risk_be_reduced(room: Room) -> None:
+    """Feed corrupt, breaker open, symbol halted: the stop rests, and a target of nothing still sells (TRADING 11)."""
+    room.want("1")
+    open_now(room)
+    guard = guard_of(room)
+    guard.cycle()
+    assert [order.side for order in room.venue.open_orders()] == [Side.SELL]
+
+    room.want(None)
+
+    assert room.held() == 0
+
+
+def test_resting_entries_are_cancelled_in_the_turn_in_which_it_opens(room: Room) -> None:
+    guard = guard_of(room)
+    guard.cycle()
+    lease = acquire_lease(room.desk, "test", for_exit=False, wait_s=0)
+    intent = make_intent("resting", amount=D(1))
+    named = client_order_id(room.desk.prefix, "main", intent.intent_id, 0)
+    send(room.desk, lease, intent, OrderRequest(named, BTC, Side.BUY, OrderType.LIMIT, D(1), D(90)))
+    room.ledger.release_lease(lease)
+    room.clock.advance(6)
+    guard.cycle()
+    assert [order.client_order_id for order in room.venue.open_orders()] == [named]
+
+    room.clock.advance(6)
+    guard.breaker.flags["banned"] = "418"
+    guard.cycle()
+
+    assert room.venue.open_orders() == []
+    order = room.ledger.order(named)
+    assert order is not None
+    assert order.state == OrderState.CANCELED
+
+
+def test_a_restart_keeps_it_open(room: Room, ledger_url: str) -> None:
+    open_now(room)
+    assert [state.state for state in Ledger(ledger_url).breakers("main")] == ["OPEN"]
+
+
+def test_a_ban_opens_it_and_a_reset_ends_it(room: Room) -> None:
+    guard = guard_of(room)
+    guard.cycle()
+    room.clock.advance(6)
+    room.venue.faults["account"].append(Banned("banned", thing="account", retry_after_s=1.0))
+    run_once(guard)
+    room.clock.advance(6)
+    run_once(guard)
+    assert [(state.state, state.dimension) for state in room.ledger.breakers("main")] == [("OPEN", "banned")]
+
+    reset_breaker(room.ledger, "main", "*", "understood", room.clock())
+
+    assert [state.state for state in room.ledger.breakers("main")] == ["CLOSED"]
+
+
+def test_a_drawdown_opens_it_and_is_forgiven_by_a_reset(room: Room) -> None:
+    guard = guard_of(room)
+    guard.cycle()
+    fallen = room.ledger.equity("main")[-1]
+    room.ledger.record_equity(_higher(fallen, room))
+    room.clock.advance(6)
+    guard.cycle()
+    assert [state.dimension for state in room.ledger.breakers("main")] == ["drawdown"]
+
+    reset_breaker(room.ledger, "main", "*", "understood", room.clock())
+    room.clock.advance(6)
+    guard.cycle()
+
+    assert [state.state for state in room.ledger.breakers("main")] == ["CLOSED"]
+
+
+def _higher(point: EquityPoint, room: Room) -> EquityPoint:
+    """A peak before what is there now."""
+    return replace(point, at=point.at - timedelta(days=3), peak_quote=point.equity_quote * 2)
