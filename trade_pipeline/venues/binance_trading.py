@@ -24,6 +24,7 @@ from trade_pipeline.errors import (
 from trade_pipeline.schemas.trading import AccountReading, OrderRequest, OrderType, VenueOrder, VenueTrade
 from trade_pipeline.venues.answers import (
     listing,
+    mapping,
     milliseconds,
     read_account,
     read_fee_rates,
@@ -34,6 +35,7 @@ from trade_pipeline.venues.answers import (
 from trade_pipeline.venues.ccxt_clients import WEIGHT_PER_MINUTE, ClientOptions, PerProcess, sync_client
 from trade_pipeline.venues.error_map import Asked, own_error
 from trade_pipeline.venues.market_rules import Listing, read_listing
+from trade_pipeline.venues.permissions import KeyPermissions, ask_permissions
 from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, PublicReads, backoff, utc_now
 from trade_pipeline.venues.rate_budget import Cooldown, RollingWindow, per_second
 
@@ -95,6 +97,16 @@ class BinanceTrading(PublicReads):
         """Balances that are not zero, with the exchange's clock. Raises VenueError."""
         raw = self._ask("private_get_account", {"omitZeroBalances": "true"}, Asked("reading the account"), 20)
         return read_account(raw, self._exchange_now())
+
+    def permissions(self) -> KeyPermissions:
+        """What the exchange says of our key; where it does not say, None. Raises VenueError."""
+        asked = Asked("the key's permissions")
+        return ask_permissions("binance", lambda method: self._ask(method, {}, asked, 1))
+
+    def account_kind(self) -> str:
+        """spot or margin, as the exchange calls the account. Raises VenueError."""
+        raw = self._ask("private_get_account", {"omitZeroBalances": "true"}, Asked("reading the account"), 20)
+        return str(mapping(raw, "account").get("accountType") or "unknown").lower()
 
     def open_orders(self, symbol: str | None = None) -> list[VenueOrder]:
         """Every resting order, ours or not. Raises VenueError; MalformedAnswer if one of them is unreadable."""

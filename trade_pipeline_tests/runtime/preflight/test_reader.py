@@ -11,6 +11,7 @@ import pytest
 
 from trade_pipeline.errors import LedgerUnavailable, ModeRefused
 from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.runtime.preflight.checks import judge
 from trade_pipeline.runtime.preflight.instance_watch import InstanceWatch
 from trade_pipeline.runtime.preflight.reader import FactReader, guard_holder
 from trade_pipeline.schemas.trading import OrderRequest, OrderType, Side, TimeInForce
@@ -47,6 +48,30 @@ def test_clock_and_orders_are_read_over_the_wire(tmp_path: Path, venue: BinanceT
     assert abs(facts.clock_offset_ms) < 200
     assert 0 < facts.clock_uncertainty_ms < 200
     assert facts.foreign_orders == 0
+
+
+CAREFUL = Settings.model_validate(
+    {"mode": "live", "market": {"symbols": ["BTC/USDT"]}, "execution": {"installation_prefix": "a1b2"}}
+)
+
+
+@pytest.mark.parametrize(
+    ("more", "failed"),
+    [
+        ({}, []),
+        ({"enableWithdrawals": True}, ["the key cannot withdraw"]),
+        ({"enableSpotAndMarginTrading": False}, ["the key can trade"]),
+    ],
+)
+def test_the_whole_preflight_passes_or_fails_by_what_the_exchange_says(
+    tmp_path: Path, server: Running, venue: BinanceTrading, ledger: Ledger, more: dict[str, bool], failed: list[str]
+) -> None:
+    server.context.key_permissions.update(more)
+    try:
+        facts = FactReader(CAREFUL, Home.at(tmp_path), exchange_url=None).read(venue, ledger)
+    finally:
+        server.context.key_permissions.clear()
+    assert [item.check for item in judge(facts) if not item.passed] == failed
 
 
 def test_a_clock_that_goes_wrong_is_measured(tmp_path: Path, venue: BinanceTrading) -> None:
