@@ -9,7 +9,7 @@ from decimal import Decimal
 from trade_pipeline.exchange.engine.orders import Order
 from trade_pipeline.faults.oracle.breakers import breaker_spans, entries_are_stopped
 from trade_pipeline.faults.oracle.case import Case
-from trade_pipeline.faults.oracle.money import managed_positions
+from trade_pipeline.faults.oracle.money import managed_positions, step_of
 from trade_pipeline.faults.oracle.transitions import LIVE
 from trade_pipeline.faults.oracle.truth import PROTECTIVE_TYPES
 from trade_pipeline.faults.oracle.violations import Violation
@@ -118,10 +118,12 @@ def _is_a_stray(case: Case, order: Order) -> bool:
 
 
 def _coins(case: Case) -> Iterator[Violation]:
-    """No managed coins that the account does not have: sold by hand, they are to be seen as drift."""
+    """No managed coins that the account does not have, from one step on: sold by hand, they are to be seen as drift."""
     for symbol, amount in managed_positions(case).items():
         there = case.truth.total(case.truth.base(symbol))
-        if amount > there and not entries_are_stopped(case.book, symbol, case.now):
+        missing = amount - there
+        drifts = missing > 0 and missing >= step_of(case, case.truth.base(symbol))
+        if drifts and not entries_are_stopped(case.book, symbol, case.now):
             yield _differs(symbol, f"{amount} are managed, the exchange has {there}, and entries are not halted")
 
 

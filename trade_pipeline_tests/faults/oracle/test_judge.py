@@ -63,6 +63,12 @@ class TestMoney:
         scene.change("locks", lambda row: True, unlocked_at=at(95))
         assert scene.broken() == {"01"}
 
+    def test_01_less_than_a_step_moved_by_others_needs_no_halt(self, scene: Scene) -> None:
+        scene.engine.state.balances.add("BTC", dec("0.000009"))
+        assert scene.broken() == set()
+        scene.engine.state.balances.add("BTC", dec("0.000001"))
+        assert scene.broken() == {"01"}
+
     def test_01_a_halt_excuses_no_fill_that_is_not_booked(self, scene: Scene) -> None:
         scene.engine.place(request("buy", "MARKET", 1, client_id="web_1"), 70_000)
         scene.add("locks", LockRow("*", "*", "balances differ", at(90), None, None))
