@@ -39,6 +39,7 @@ def show_explanation(home: Path | None, order_id: str, *, as_json: bool) -> None
     context = open_context(home)
     stack = read_stack_file(context.home)
     with closing(Ledger(context.secrets.ledger_url)) as ledger:
-        url = stack.exchange_url if stack else None
+        # Only the simulated exchange has a story to add, and only it may be shown its own secret.
+        url = stack.exchange_url if stack and stack.mode == "sim" else None
         story = story_of(order_id, Sources(context.home, context.settings, context.secrets, ledger, url))
     say(json.dumps(story, indent=2, default=str) if as_json else "\n".join(told(story)))

@@ -98,8 +98,9 @@ def _plain(value: object) -> object:
 
 def _recorded_bar(decision: Mapping[str, Any], symbol: str, sources: Sources) -> object:
     """What the exchange played in the decided minute: a recorded bar's time, or that the market is seeded."""
-    if sources.exchange_url is None:
-        raise OSError("no stack runs")
+    if sources.exchange_url is None or sources.settings.mode != "sim":
+        # Only the simulated exchange has recordings, and no other one may be shown the secret.
+        raise OSError("no stack runs" if sources.settings.mode == "sim" else "the exchange is a real one")
     opened_at = datetime.fromisoformat(decision["as_of"]) - _BAR
     query = urllib.parse.urlencode({"symbol": symbol.replace("/", ""), "minute": opened_at.isoformat()})
     request = urllib.request.Request(  # noqa: S310  (our own exchange, on the loopback)

@@ -22,6 +22,8 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 _REPORTS = "/report_asset_"
 _WEBSOCKET_REFUSED = 4403
+_ASSETS = (b"text/javascript", b"application/javascript", b"text/css", b"image/", b"font/")
+"""Files of the UI's own build: megabytes in which nothing of ours can stand."""
 _OTHERS = ("cross-site", "same-site")
 """`same-site` too: a page of another port of this host is of the same site, and its cookies are ours."""
 _NOT_ADMITTED = (
@@ -139,12 +141,18 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, reaso
 def _protected(send: Send) -> Send:
     """Adds what tells a browser to keep the UI out of others' pages."""
     ours = {name for name, _ in PROTECTION}
+    is_asset = False
 
     async def send_protected(message: Message) -> None:
+        nonlocal is_asset
         if message["type"] == "http.response.start":
+            is_asset = any(
+                name.lower() == b"content-type" and value.startswith(_ASSETS)
+                for name, value in message.get("headers", [])
+            )
             kept = [(name, value) for name, value in message.get("headers", []) if name.lower() not in ours]
             message = {**message, "headers": [*kept, *PROTECTION]}
-        elif message.get("body"):
+        elif message.get("body") and not is_asset:
             # The last net: answers quote exceptions of this process too, not only what was stored.
             message = {**message, "body": redaction.current().same_length(bytes(message["body"]))}
         await send(message)

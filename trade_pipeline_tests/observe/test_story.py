@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -47,3 +48,12 @@ def test_a_protective_order_leads_to_the_entry_it_protects(sources: Sources) -> 
 def test_an_order_that_nobody_knows_is_refused(sources: Sources) -> None:
     with pytest.raises(LedgerError, match="no order has this id"):
         story_of("nobody", sources)
+
+
+def test_a_real_exchange_is_not_asked_for_recordings_and_is_not_shown_the_secret(
+    sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("urllib.request.Request", lambda *_, **__: pytest.fail("it was asked"))
+    live = replace(sources, settings=Settings(mode="live"), exchange_url="https://exchange.example")
+    buy(sources.ledger, 1, "2", "100", decision_id="d" * 32)
+    assert "the exchange is a real one" in "\n".join(told(story_of(f"{PREFIX}{1:028x}", live)))

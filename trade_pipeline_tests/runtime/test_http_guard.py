@@ -14,6 +14,8 @@ from dagster._core.test_utils import instance_for_test
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
 
+from trade_pipeline import redaction
+from trade_pipeline.redaction import Redactor
 from trade_pipeline.runtime.http_guard import allowed_hosts, refusal
 from trade_pipeline.runtime.webserver import GuardedWebserver
 
@@ -130,3 +132,15 @@ def test_every_answer_keeps_the_ui_out_of_frames(address: str) -> None:
         assert answer.status_code == status
         assert answer.headers["x-frame-options"] == "DENY"
         assert answer.headers["cross-origin-resource-policy"] == "same-origin"
+
+
+def test_an_answer_that_quotes_a_secret_is_sent_without_it(address: str) -> None:
+    before = redaction.current()
+    redaction.use(Redactor(["hunter2hunter2"]))
+    try:
+        answer = httpx.post(f"http://{address}/graphql", json={"query": "{ hunter2hunter2 }"})
+    finally:
+        redaction.use(before)
+    assert "errors" in answer.json()
+    assert "hunter2" not in answer.text
+    assert "**************" in answer.text
