@@ -5,8 +5,10 @@ A timeout, a 5xx, a cut connection is UNKNOWN and is never sent again; `reconcil
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 
 from trade_pipeline.errors import (
     ClockSkew,
@@ -18,6 +20,7 @@ from trade_pipeline.errors import (
     OrderRefused,
     RateLimited,
     TradePipelineError,
+    VenueError,
     VenueUnavailable,
     WouldTriggerImmediately,
 )
@@ -25,7 +28,7 @@ from trade_pipeline.execution.desk import EVERY, Desk
 from trade_pipeline.execution.locks import lock_if_stopped
 from trade_pipeline.ledger.records import Event, Intent, Lease, Lock, Order
 from trade_pipeline.schemas.order_states import is_live
-from trade_pipeline.schemas.trading import OrderRequest, OrderState, VenueOrder
+from trade_pipeline.schemas.trading import OrderRequest, OrderState, VenueOrder, VenueTrade
 
 SEND_ATTEMPTS_MAX = 3
 """Of requests that were certainly not executed: the same client id again."""
@@ -36,6 +39,8 @@ LEASE_POLL_S = 0.05
 PAGE = 1000
 PAGES_MAX = 20
 """Of trades in one read; what is left is read in the next cycle."""
+TRADES_LAG_S = 60.0
+"""How long an exchange's list of trades may lag behind the end of an order."""
 
 
 def acquire_lease(desk: Desk, holder: str, *, for_exit: bool, wait_s: float) -> Lease:
@@ -103,7 +108,7 @@ def _send_once(desk: Desk, request: OrderRequest, checked_at: float) -> Order:
         except TradePipelineError as error:
             return ledger.mark_unknown(named, f"no readable answer: {error}")
         else:
-            return apply(desk, answer, "answer to create")
+            return _acknowledged(desk, answer)
     raise AssertionError("the loop returns on its last attempt")
 
 
@@ -117,25 +122,68 @@ def _adopt(desk: Desk, request: OrderRequest, error: DuplicateClientOrderId) -> 
 
 
 def apply(desk: Desk, answer: VenueOrder, evidence: str) -> Order:
-    """Write what the exchange says of an order, its trades included. A contradiction halts the symbol's entries."""
-    ledger = desk.ledger
+    """Write what the exchange says of an order, together with its trades. A contradiction halts the symbol's entries.
+
+    An end whose trades are not told yet is not written: the order stays as it is, and is asked for again. Raises
+    VenueError where the trades had to be read and were not.
+    """
+    ledger, named = desk.ledger, answer.client_order_id
+    trades = _trades_of(desk, answer)
+    if trades is None:
+        order = ledger.order(named)
+        assert order is not None, "an order that is asked for is in the ledger"
+        return order
     try:
-        ledger.apply_venue_order(desk.account, answer, evidence)
+        order, contradiction = ledger.settle(desk.account, answer, trades, evidence, prefix=desk.prefix)
     except LedgerUnavailable:
         raise
     except LedgerError as error:
         # One order that contradicts itself must not keep the others from being read.
-        halt(desk, answer.symbol, str(error), answer.client_order_id)
-    if answer.trades:
-        ledger.book_trades(desk.account, answer.trades, prefix=desk.prefix)
-    order = ledger.order(answer.client_order_id)
-    assert order is not None, "an order that was applied is in the ledger"
-    if answer.filled > order.filled:
-        # The answer named a quantity but not all of its trades: only trades are booked, so read them. Those of a
-        # later order may be booked already, by its own answer.
-        book_new_trades(desk, answer.symbol, since=answer.created_at)
-        order = ledger.order(answer.client_order_id) or order
+        halt(desk, answer.symbol, str(error), named)
+        ledger.book_trades(desk.account, trades, prefix=desk.prefix)
+        return ledger.order(named) or _unheard_of(answer)
+    if contradiction is not None:
+        halt(desk, answer.symbol, str(contradiction), named)
     return order
+
+
+def _unheard_of(answer: VenueOrder) -> Order:
+    raise LedgerError("only orders of the ledger are asked for", thing=answer.symbol, value=answer.client_order_id)
+
+
+def _trades_of(desk: Desk, answer: VenueOrder) -> Sequence[VenueTrade] | None:
+    """The trades behind an answer: its own, or read where it names a quantity but not all of them (RELIABILITY 28).
+
+    None: the order has ended and the exchange's list of trades lags behind it. Written now, its coins would look as
+    if they were still to be sold.
+    """
+    told = {trade.trade_id: trade for trade in answer.trades}
+    if answer.filled <= _amount(told):
+        return tuple(told.values())
+    known = desk.ledger.order(answer.client_order_id)
+    if known is not None and answer.filled <= known.filled:
+        return tuple(told.values())
+    # Those of a later order may be booked already, by its own answer: read from this order's beginning on.
+    read = [trade for page in _pages(desk, answer.symbol, answer.created_at) for trade in page]
+    own = told | {trade.trade_id: trade for trade in read if trade.order_id == answer.order_id}
+    young = desk.now() - answer.updated_at < timedelta(seconds=TRADES_LAG_S)
+    if not is_live(answer.state) and answer.filled > _amount(own) and young:
+        return None
+    return (*told.values(), *(trade for trade in read if trade.trade_id not in told))
+
+
+def _amount(trades: Mapping[str, VenueTrade]) -> Decimal:
+    return sum((trade.amount for trade in trades.values()), Decimal(0))
+
+
+def _acknowledged(desk: Desk, answer: VenueOrder) -> Order:
+    """The answer to a request: written, or UNKNOWN until its trades can be read."""
+    named = answer.client_order_id
+    try:
+        order = apply(desk, answer, "answer to create")
+    except VenueError as error:
+        return desk.ledger.mark_unknown(named, f"its trades could not be read: {error}")
+    return desk.ledger.mark_unknown(named, "its trades are not listed yet") if order.state == OrderState.SENT else order
 
 
 def book_new_trades(desk: Desk, symbol: str, *, since: datetime | None = None) -> int:
@@ -144,15 +192,21 @@ def book_new_trades(desk: Desk, symbol: str, *, since: datetime | None = None) -
     Answers to orders book their own trades, so an older one may be missing behind the newest: `since` reads again
     from that time on.
     """
-    last, new = desk.ledger.last_trade_id(desk.account, symbol, since), 0
+    ledger, new = desk.ledger, 0
+    for trades in _pages(desk, symbol, since):
+        new += len(ledger.book_trades(desk.account, trades, prefix=desk.prefix))
+    return new
+
+
+def _pages(desk: Desk, symbol: str, since: datetime | None) -> Iterator[list[VenueTrade]]:
+    last = desk.ledger.last_trade_id(desk.account, symbol, since)
     for _ in range(PAGES_MAX):
         trades = desk.venue.trades(symbol, from_id="0" if last is None else last, limit=PAGE)
         if trades:
-            new += len(desk.ledger.book_trades(desk.account, trades, prefix=desk.prefix))
+            yield trades
         if len(trades) < PAGE:
-            break
+            return
         last = trades[-1].trade_id
-    return new
 
 
 def cancel(desk: Desk, order: Order, why: str) -> Order:

@@ -3,6 +3,7 @@
     decisions.py  decisions, snapshots, targets, outcomes, claims
     leases.py     who may send for an account
     orders.py     intents and orders; adoption.py takes in those that nobody here made
+    settlement.py an order's end and its fills at once
     trades.py     trades, flows and expected balances
     positions.py  positions, sleeves, closed trades
     notes.py      locks, equity, events, heartbeats
@@ -24,13 +25,13 @@ from trade_pipeline.ledger.leases import LeaseBook
 from trade_pipeline.ledger.notes import NoteBook
 from trade_pipeline.ledger.positions import PositionBook
 from trade_pipeline.ledger.rows import plain
-from trade_pipeline.ledger.trades import TradeBook
+from trade_pipeline.ledger.settlement import SettlementBook
 from trade_pipeline.ledger.watching import WatchBook
 
 __all__ = ["Ledger", "utc_now"]
 
 
-class Ledger(DecisionBook, LeaseBook, AdoptionBook, TradeBook, PositionBook, NoteBook, WatchBook):
+class Ledger(DecisionBook, LeaseBook, AdoptionBook, SettlementBook, PositionBook, NoteBook, WatchBook):
     """See the module. `now` stamps rows; leases go by the database's clock.
 
     `database_now` stands in for that clock in virtual time; `watch` is told of every commit, and

@@ -110,22 +110,27 @@ class OrderBook(LedgerPart):
         A contradiction (life in an order that was REJECTED or ABSENT, two different ends) keeps the state, stores
         the exchange's id so that fills are ours, and raises IllegalTransition. Trades are booked by `book_trades`.
         """
-        refused: IllegalTransition | None = None
         with self._database.transaction() as connection:
-            lock_account(connection, account)
-            order = locked_order(connection, venue_order.client_order_id)
-            _check_same_order(order, account, venue_order)
-            state = order.state
-            try:
-                state = merge(order.state, venue_order.state, thing=order.client_order_id)
-            except IllegalTransition as error:
-                if order.state in NEVER_SENT:
-                    raise
-                refused, evidence = error, f"contradiction: {venue_order.state} by {evidence}"
-            order = self._acknowledge(connection, order, venue_order.order_id, state, evidence)
+            order, refused = self._take_over(connection, account, venue_order, evidence)
         if refused is not None:
             raise refused
         return order
+
+    def _take_over(
+        self, connection: Connection, account: str, venue_order: VenueOrder, evidence: str
+    ) -> tuple[Order, IllegalTransition | None]:
+        """See `apply_venue_order`; the contradiction is returned, so that what was written is committed."""
+        lock_account(connection, account)
+        order = locked_order(connection, venue_order.client_order_id)
+        _check_same_order(order, account, venue_order)
+        state, refused = order.state, None
+        try:
+            state = merge(order.state, venue_order.state, thing=order.client_order_id)
+        except IllegalTransition as error:
+            if order.state in NEVER_SENT:
+                raise
+            refused, evidence = error, f"contradiction: {venue_order.state} by {evidence}"
+        return self._acknowledge(connection, order, venue_order.order_id, state, evidence), refused
 
     def _acknowledge(
         self, connection: Connection, order: Order, venue_order_id: str, state: OrderState, evidence: str

@@ -20,6 +20,7 @@ from trade_pipeline.ledger.records import Event, Fill, Flow
 from trade_pipeline.ledger.tables import cash, fills, flows, orders
 from trade_pipeline.schemas.trading import AccountReading, FlowKind, OrderState, VenueTrade
 
+Prices = Mapping[str, Decimal]
 _READ_FILL = select(fills, orders.c.client_order_id).outerjoin_from(fills, orders, OURS)
 
 
@@ -30,7 +31,7 @@ class TradeBook(LedgerPart):
         trades: Sequence[VenueTrade],
         *,
         prefix: str,
-        prices: Mapping[str, Decimal] | None = None,
+        prices: Prices | None = None,
     ) -> list[Fill]:
         """Book trades that were not booked yet, and return them; any order, any repetition.
 
@@ -42,28 +43,32 @@ class TradeBook(LedgerPart):
         """
         if not trades:
             return []
-        now = self._now()
         with self._database.transaction() as connection:
-            lock_account(connection, account)
-            opened_at = _opened_at(connection, account)
-            values = [
-                _fill_values(account, trade, prices or {}, now)
-                for trade in trades
-                if opened_at is None or trade.at > opened_at
-            ]
-            if not values:
-                return []
-            new = connection.execute(
-                upsert(fills).on_conflict_do_nothing().returning(fills.c.symbol, fills.c.trade_id), values
-            ).all()
-            if not new:
-                return []
-            booked = _read(connection, account, {(row.symbol, row.trade_id) for row in new})
-            add_to_cash(connection, account, balance_changes(booked))
-            _settle_orders(connection, account, booked, now)
-            _settle_positions(connection, account, booked, now)
-            _report(connection, account, booked, prefix, now)
+            booked = self._book(connection, account, trades, prefix, prices or {})
         return [rows.fill_from(row) for row in booked]
+
+    def _book(
+        self, connection: Connection, account: str, trades: Sequence[VenueTrade], prefix: str, prices: Prices
+    ) -> Sequence[Row[Any]]:
+        now = self._now()
+        lock_account(connection, account)
+        opened_at = _opened_at(connection, account)
+        values = [
+            _fill_values(account, trade, prices, now) for trade in trades if opened_at is None or trade.at > opened_at
+        ]
+        if not values:
+            return []
+        new = connection.execute(
+            upsert(fills).on_conflict_do_nothing().returning(fills.c.symbol, fills.c.trade_id), values
+        ).all()
+        if not new:
+            return []
+        booked = _read(connection, account, {(row.symbol, row.trade_id) for row in new})
+        add_to_cash(connection, account, balance_changes(booked))
+        _settle_orders(connection, account, booked, now)
+        _settle_positions(connection, account, booked, now)
+        _report(connection, account, booked, prefix, now)
+        return booked
 
     def last_trade_id(self, account: str, symbol: str, before: datetime | None = None) -> str | None:
         """The newest booked trade's id, as a number: where the next read by `from_id` starts after.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -21,7 +22,7 @@ from trade_pipeline.errors import (
 from trade_pipeline.execution.ids import client_order_id, intent_id, is_ours
 from trade_pipeline.execution.submit import SEND_ATTEMPTS_MAX, acquire_lease, apply, cancel, send
 from trade_pipeline.ledger.records import Lease, Order
-from trade_pipeline.schemas.trading import OrderState, OrderType, Role, TimeInForce
+from trade_pipeline.schemas.trading import OrderState, OrderType, Role, Side, TimeInForce
 from trade_pipeline_tests.execution.conftest import Room
 from trade_pipeline_tests.execution.fake_venue import lost
 from trade_pipeline_tests.fakes import make_intent, make_request
@@ -115,18 +116,34 @@ def test_an_answer_that_did_not_come_is_unknown_and_never_sent_again(
 
 def test_fills_behind_those_of_a_later_order_are_booked_once_their_order_is_found(room: Room, lease: Lease) -> None:
     """A later order's answer brings its own trades, so the newest booked one says nothing about earlier ones."""
-    room.venue.faults["create_after"].append(lost())
-    buy(room, lease, type=OrderType.MARKET, price=None, time_in_force=None)
+    at_once = {"type": OrderType.MARKET, "price": None}
+    buy(room, lease, **at_once)
     room.clock.advance(1)
-    other = intent_id("main", "another", "BTC/USDT", Role.ENTRY)
-    named = client_order_id("7c01", "main", other, 0)
-    request = make_request(named, type=OrderType.MARKET, price=None, time_in_force=None)
-    send(room.desk, lease, make_intent(other), request)
+    again = client_order_id("7c01", "main", "again", 0)
+    room.venue.faults["create_after"].append(lost())
+    send(room.desk, lease, make_intent("again"), make_request(again, **at_once))
+    room.clock.advance(1)
+    leave = client_order_id("7c01", "main", "leave", 0)
+    intent = make_intent("leave", role=Role.EXIT, side=Side.SELL, amount=Decimal("0.5"))
+    send(room.desk, lease, intent, make_request(leave, side=Side.SELL, amount=Decimal("0.5"), **at_once))
+    assert room.held() == Decimal("0.499")
+
+    apply(room.desk, room.venue.order("BTC/USDT", again), "looked up")
+
+    assert room.held() == Decimal("1.498")
+
+
+def test_an_end_is_not_written_before_its_fills_are_told(room: Room, lease: Lease) -> None:
+    """A stop that ended and whose fills are missing would look like coins that are still to be sold."""
+    order = buy(room, lease)
+    filled = replace(room.venue.fill(NAMED), trades=())
+    lagging, room.venue.all_trades = room.venue.all_trades, []
+
+    assert apply(room.desk, filled, "looked up").state == order.state
+
+    room.venue.all_trades = lagging
+    assert apply(room.desk, filled, "looked up").state == OrderState.FILLED
     assert room.held() == Decimal("0.999")
-
-    apply(room.desk, room.venue.order("BTC/USDT", NAMED), "looked up")
-
-    assert room.held() == Decimal("1.998")
 
 
 def test_a_refusal_is_the_end_of_the_order(room: Room, lease: Lease) -> None:

@@ -10,4 +10,6 @@ PERMANENT: dict[int, str] = {
     118: "an order with our prefix that nobody here had sent was left to itself",
     175: "a run killed before its request left kept its symbol without a stop while the exchange refused reads",
     20177: "fills whose answer was lost lay behind those of a later order and were never booked",
+    20438: "a stop's end was written, its fills were not: the coins looked unsold and were sold again",
+    20751: "a run that died with an answer in its hands left fills behind those of a later order",
 }
