@@ -162,7 +162,8 @@ def _has_traces(desk: Desk, order: Order) -> bool:
         if unexplained and fill.at >= _sent(order) and fill.side == order.request.side:
             return True  # It may be this order's: the list of orders lags behind the list of trades.
     reading = desk.venue.account()
-    if residuals_of(desk, reading).keys() & set(order.symbol.split("/")):
+    # A fill moves base and quote at once: a deposit or a withdrawal of one of them is no trace of it.
+    if residuals_of(desk, reading).keys() >= set(order.symbol.split("/")):
         return True
     return _locks_more_than_is_listed(desk, order, reading)
 

@@ -103,10 +103,12 @@ def test_an_exit_is_not_repeated_while_nobody_knows_what_became_of_its_order(roo
     assert order.state == OrderState.UNKNOWN
 
 
-def test_an_exit_that_never_arrived_is_replaced_by_a_new_attempt(room: Room) -> None:
-    """RELIABILITY 3: only after the bound, three empty look-ups and an unchanged balance."""
+@pytest.mark.parametrize("deposit", [0, 100])
+def test_an_exit_that_never_arrived_is_replaced_by_a_new_attempt(room: Room, deposit: int) -> None:
+    """RELIABILITY 3: only after the bound, three empty look-ups and balances that no fill has changed."""
     guard = guarded(room, **TARGET)
     room.venue.faults["create"].append(lost())
+    room.venue.totals["USDT"] += deposit
     room.venue.share_filled = Decimal(0)
     for _ in range(12):
         at(room, guard, "106", 6)
