@@ -12,6 +12,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -22,6 +23,7 @@ from trade_pipeline.runtime.chaos.plan import DISK, KILL, OUTAGE, STOP, TWICE, A
 from trade_pipeline.runtime.chaos.subject import Subject
 
 REDELIVERY_S = 60.0
+ASKED_MAX = 3
 
 _NEWEST = """query { runsOrError(filter: {pipelineName: "execute", statuses: [SUCCESS, FAILURE]}, limit: 1) {
     ... on Runs { results { runId } } } }"""
@@ -64,9 +66,9 @@ class Doer:
         }
         try:
             return deeds[action.kind](action, undo)
-        except (psutil.Error, OSError, ConfigurationError) as error:
+        except (psutil.Error, OSError, ConfigurationError, subprocess.SubprocessError) as error:
             # Another fault was quicker: what it broke cannot be broken again.
-            return f"not possible now ({type(error).__name__})"
+            return f"not possible now ({type(error).__name__}: {error})"
 
     def _kill(self, action: Action, _undo: ExitStack) -> str:
         victims = self._subject.tree(action.target)[:1]
@@ -107,6 +109,14 @@ class Doer:
     def _deliver_twice(self, action: Action, _undo: ExitStack) -> str:
         if action.target == "message":
             return self._message_twice()
+        # The UI may stumble once after what went wrong before: its pool held connections to a dead server.
+        for _ in range(ASKED_MAX - 1):
+            with contextlib.suppress(OSError, ConfigurationError):
+                return self._run_twice()
+            time.sleep(1.0)
+        return self._run_twice()
+
+    def _run_twice(self) -> str:
         runs = self._subject.graphql(_NEWEST, {})["runsOrError"].get("results", [])
         if not runs:
             return "there is no run yet"

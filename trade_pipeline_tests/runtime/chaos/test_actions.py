@@ -106,7 +106,7 @@ def test_an_outage_is_lifted_and_what_cannot_be_done_is_said(child: tuple[psutil
     doer, subject = _doer(process)
     fault = {"kind": "http_500"}
     with doer.done((Action(OUTAGE, "http_500", 1.0, fault), Action(TWICE, "run"))) as said:
-        assert said == ["the exchange fails", "not possible now (ConfigurationError)"]
+        assert said == ["the exchange fails", "not possible now (ConfigurationError: GraphQL: the run is not there)"]
     assert subject.asked == [("POST", "/sim/faults", fault), ("DELETE", "/sim/faults", None)]
 
 
