@@ -87,8 +87,10 @@ def test_time_alone_does_not_make_an_order_absent(room: Room) -> None:
 
 
 def test_an_order_is_not_absent_while_its_balances_say_otherwise(room: Room) -> None:
+    """As a fill would: the base came and the quote went."""
     sent(room)
     room.venue.totals["BTC"] = Decimal(1)
+    room.venue.totals["USDT"] -= Decimal(100)
     room.clock.advance(3600)
     for _ in range(5):
         reconcile(room.desk)
