@@ -46,6 +46,11 @@ def conflict(outcome: str, **changes: object) -> Conflict:
     return Conflict(**(values | changes))  # type: ignore[arg-type]  # a test names only what it is about
 
 
+def rows_of(shown: object) -> list[dg.TableRecord]:
+    assert isinstance(shown, dg.TableMetadataValue)
+    return list(shown.records)
+
+
 @pytest.fixture
 def ran(ledger: Ledger, ledger_url: str) -> Callable[[], dg.ExecuteInProcessResult]:
     """Runs asset and check on the ledger as it is then."""
@@ -70,8 +75,8 @@ def test_the_check_is_red_with_rows_while_a_conflict_is_open_and_green_after(
     assert result.success, "the check blocks nothing"
     (judged,) = result.get_asset_check_evaluations()
     assert not judged.passed
-    assert "position_short BTC/USDT (halted)" in judged.description
-    (row,) = judged.metadata["failing_rows"].records
+    assert "position_short BTC/USDT (halted)" in str(judged.description)
+    (row,) = rows_of(judged.metadata["failing_rows"])
     assert (row.data["ledger_amount"], row.data["exchange_amount"]) == ("0.999", "0.5")
     ledger.record_conflict(conflict("resolved"))
     result = ran()
@@ -79,7 +84,7 @@ def test_the_check_is_red_with_rows_while_a_conflict_is_open_and_green_after(
     assert judged.passed
     (event,) = result.get_asset_materialization_events()
     metadata = event.step_materialization_data.materialization.metadata
-    assert (metadata["open"].value, len(metadata["recent"].records)) == (0, 3)
+    assert (metadata["open"].value, len(rows_of(metadata["recent"]))) == (0, 3)
 
 
 def test_the_schedule_of_reports_draws_conflicts_and_judges_them() -> None:

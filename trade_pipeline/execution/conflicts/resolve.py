@@ -4,7 +4,7 @@ ledger_first       the ledger stands; said in an event
 exchange_first     the ledger follows: position adjusted, balance booked as a typed flow, order ended
 merge              the union of both sides' fills by trade id; what is left after it halts
 most_recent        the side whose last change is later by the exchange's clock
-emergency_flatten  the guard is asked to sell what is managed and really there
+emergency_flatten  as exchange_first, and the guard is asked to sell what is managed and really there
 halt               no entries until a person has looked
 """
 
@@ -78,7 +78,7 @@ def resolve(desk: Desk, finding: Finding, strategy: str, seen: Reconciliation, r
         _tell(desk, finding, "conflict_kept", "the ledger stands")
         return Decided(Outcome.IGNORED, "the ledger stands")
     if strategy == "emergency_flatten":
-        return Decided(Outcome.HALTED, "the guard sells what is managed and there", exit=True)
+        return replace(_follow(desk, finding, reference), why="the guard sells what is managed and there", exit=True)
     return Decided(Outcome.HALTED, str(finding.detail.get("why", "a person has to look")))
 
 
@@ -117,9 +117,10 @@ def _merged(desk: Desk, finding: Finding) -> Decided:
 
 def _newer(desk: Desk, finding: Finding, seen: Reconciliation) -> str:
     """Whose last change is later, by the exchange's clock: booked fills carry its times."""
-    symbol = finding.subject if "/" in finding.subject else f"{finding.subject}/{desk.settings.market.quote_asset}"
-    position = desk.ledger.position(desk.account, symbol)
-    newer = position is not None and position.updated_at >= seen.reading.at
+    quote = desk.settings.market.quote_asset
+    symbol = finding.subject if "/" in finding.subject else f"{finding.subject}/{quote}"
+    last = desk.ledger.fills(desk.account, None if finding.subject == quote else symbol, limit=1)
+    newer = bool(last) and last[0].at >= seen.reading.at
     return "ledger_first" if newer else "exchange_first"
 
 

@@ -5,7 +5,7 @@ Two passes at most. Differences of amounts are believed when they are seen twice
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -59,7 +59,7 @@ class Conflicts:
         findings: list[Finding] = []
         for _ in range(PASSES_MAX):
             findings = compare(sides_of(desk, found))
-            due = self._due(findings, full=full and not acted, again=acted.keys())
+            due = self._due(findings, acted, full=full)
             for finding in due:
                 decided = self._decide(desk, finding, found, acted.get(finding.key))
                 acted[finding.key] = decided
@@ -72,8 +72,8 @@ class Conflicts:
         self._hold(desk, findings)
         return Settled(found, tuple(exits))
 
-    def _due(self, findings: Sequence[Finding], *, full: bool, again: Collection[Key]) -> list[Finding]:
-        """What is certain, and new, changed, to be tried again, or there in spite of what was just done."""
+    def _due(self, findings: Sequence[Finding], acted: Mapping[Key, Decided], *, full: bool) -> list[Finding]:
+        """What is certain, and new, changed, to be tried again, or there in spite of what was just `acted`."""
         counted: dict[Key, tuple[int, Finding]] = {}
         due: list[Finding] = []
         for finding in findings:
@@ -83,7 +83,10 @@ class Conflicts:
             times = before[0] + 1 if before is not None and same else 1
             counted[key] = (times, finding)
             last = self.history.of(key)
-            if key in again or (self._is_certain(finding, times) and _is_news(finding, last, full=full)):
+            if key in acted:
+                if acted[key].changed and finding.kind not in ONE_OFF:
+                    due.append(finding)
+            elif self._is_certain(finding, times) and _is_news(finding, last, full=full):
                 due.append(finding)
         self.sights = counted
         return due
@@ -111,10 +114,11 @@ class Conflicts:
     def _close_what_is_gone(self, desk: Desk, findings: Sequence[Finding]) -> None:
         seen, halts = {finding.key for finding in findings}, desk.halts()
         for key, row in list(self.history.last.items()):
-            if row.outcome == str(Outcome.RESOLVED) or key in seen:
+            if row.outcome == str(Outcome.RESOLVED):
                 continue
             if key.kind not in ONE_OFF:
-                self.history.close(desk, key, "the two agree again")
+                if key not in seen:
+                    self.history.close(desk, key, "the two agree again")
             elif row.outcome == str(Outcome.HALTED) and row.at < desk.now() and key.subject not in halts:
                 self.history.close(desk, key, "unlocked by hand")
 
