@@ -21,7 +21,7 @@ from trade_pipeline.execution.guard.views import Sight, View, begin, look, simpl
 from trade_pipeline.execution.journal import import_journal
 from trade_pipeline.execution.reconcile import Reconciliation, reconcile
 from trade_pipeline.execution.submit import acquire_lease
-from trade_pipeline.ledger.records import Event, Lease, Order
+from trade_pipeline.ledger.records import BreakerState, Event, Lease, Order
 from trade_pipeline.schemas.trading import BookTop, MarketRules, Position, Role
 
 REFUSALS_COUNTED_MAX = 6
@@ -59,7 +59,7 @@ class Guard:
         said += self._judge_breaker(watch)
         self.upkeep.note_unprotected(desk, watch)
         self.upkeep.write_positions(desk, watch)
-        self.upkeep.record_equity(desk, watch.tops)
+        self.upkeep.record_equity(desk, watch.tops, watch.reading)
         self.memories.forget_others(desk, {position.symbol for position in watch.positions})
         desk.ledger.heartbeat("guard", {"positions": len(watch.positions), "done": len(said)})
         return said
@@ -74,7 +74,14 @@ class Guard:
         changed = self.breaker.judge(self.desk, watch.tops)
         if any(self.breaker.is_open_for(state.scope) for state in changed):
             self._watch_and_act()
-        return [f"breaker {state.scope} {state.state}: {state.reason}" for state in changed]
+        return [_told(state) for state in changed]
+
+    def judge_breaker_without_exchange(self) -> list[str]:
+        """An exchange that does not answer, or has banned us, opens the breaker now and not when it is back."""
+        try:
+            return [_told(state) for state in self.breaker.judge(self.desk, {})]
+        except TradePipelineError:
+            return []
 
     def _account_is_due(self) -> bool:
         interval = timedelta(seconds=self.desk.settings.exits.account_interval_s)
@@ -211,6 +218,10 @@ def run_once(guard: Guard) -> list[str]:
         said = guard.cycle()
     except TradePipelineError as error:
         guard.breaker.note_turn(guard.desk.now(), error)
-        return [f"{type(error).__name__}: {error}"]
+        return [f"{type(error).__name__}: {error}", *guard.judge_breaker_without_exchange()]
     guard.breaker.note_turn(guard.desk.now(), None)
     return said
+
+
+def _told(breaker: BreakerState) -> str:
+    return f"breaker {breaker.scope} {breaker.state}: {breaker.reason}"

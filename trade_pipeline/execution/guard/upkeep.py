@@ -11,7 +11,7 @@ from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.guard.protect import Watch, unprotected
 from trade_pipeline.execution.snapshot import equity_point
 from trade_pipeline.ledger.records import Event
-from trade_pipeline.schemas.trading import BookTop
+from trade_pipeline.schemas.trading import AccountReading, BookTop
 
 EQUITY_INTERVAL_S = 60.0
 
@@ -55,9 +55,10 @@ class Upkeep:
             record_positions(desk.home, desk.ledger, desk.account, watch.now)
             self.written_view = view
 
-    def record_equity(self, desk: Desk, tops: Mapping[str, BookTop]) -> None:
+    def record_equity(self, desk: Desk, tops: Mapping[str, BookTop], reading: AccountReading | None = None) -> None:
+        """Once a minute, from the last reading of the account: asking again would cost weight and tell nothing new."""
         now = desk.now()
         if self.equity_at and now - self.equity_at < timedelta(seconds=EQUITY_INTERVAL_S):
             return
-        desk.ledger.record_equity(equity_point(desk, desk.venue.account(), tops))
+        desk.ledger.record_equity(equity_point(desk, reading or desk.venue.account(), tops))
         self.equity_at = now
