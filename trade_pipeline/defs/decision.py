@@ -60,6 +60,20 @@ def decision_id_of(settings: Settings, as_of: datetime, code_version: str, signa
     return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
 
 
+def facts_of(evaluation: Evaluation) -> dict[str, dict[str, float | None]]:
+    """Symbol -> what the buy guards ask of its last bar: idle_ratio, above_average and from_high, as shares.
+
+    `above_average` is close over the slow average less 1, `from_high` close over the channel's high less 1.
+    """
+    rows = evaluation.features.select(
+        "symbol",
+        "idle_ratio",
+        above_average=pl.col("close") / pl.col("ema_slow") - 1,
+        from_high=pl.col("close") / pl.col("donchian_high") - 1,
+    )
+    return {str(row.pop("symbol")): row for row in rows.sort("symbol").iter_rows(named=True)}
+
+
 def targets_of(
     evaluation: Evaluation,
     snapshot: AccountSnapshot,

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from trade_pipeline.errors import AlreadyClaimed, LeaseHeld, LedgerError, TradePipelineError
 from trade_pipeline.execution.breaker.state import increases_stopped, size_factor
+from trade_pipeline.execution.buy_guards.ask import ask_guards
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.ids import client_order_id
 from trade_pipeline.execution.plan import Plan, PlannedOrder, Situation, Verdict, plan_orders
@@ -173,6 +174,7 @@ def _plan_and_send(
         for order in plan.cancels:
             cancel(desk, order, f"in the way of decision {decision.decision_id}")
         plan = _plan_now(desk, targets, stopped)
+    plan = ask_guards(desk, decision, plan)
     sent: list[Order] = []
     refused: dict[str, Verdict] = {}
     for planned in plan.orders:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from trade_pipeline.settings.base import Section
 from trade_pipeline.settings.breaker import BreakerSettings
+from trade_pipeline.settings.buy_guards import BuyGuardSettings
 from trade_pipeline.settings.exits import ExitSettings
 from trade_pipeline.settings.market import MarketSettings, QualitySettings, SimulatedExchangeSettings
 from trade_pipeline.settings.positions import PositionSettings
@@ -41,6 +42,7 @@ class Settings(Section):
     execution: ExecutionSettings = ExecutionSettings()
     exits: ExitSettings = ExitSettings()
     breaker: BreakerSettings = BreakerSettings()
+    buy_guards: BuyGuardSettings = BuyGuardSettings()
     positions: PositionSettings = PositionSettings()
     storage: StorageSettings = StorageSettings()
     runtime: RuntimeSettings = RuntimeSettings()
@@ -55,7 +57,8 @@ class Settings(Section):
     def decision_hash(self) -> str:
         """32 hex characters over every setting that can change a decision (not where things are stored)."""
         relevant = self.model_dump(
-            mode="json", exclude={"home", "storage", "runtime", "exchange", "preflight", "positions", "breaker"}
+            mode="json",
+            exclude={"home", "storage", "runtime", "exchange", "preflight", "positions", "breaker", "buy_guards"},
         )
         text = json.dumps(relevant, sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

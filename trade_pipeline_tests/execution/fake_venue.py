@@ -72,6 +72,8 @@ class FakeVenue:
     all_trades: list[VenueTrade] = field(default_factory=list)
     answers_name_trades: bool = True
     rules: dict[str, MarketRules] = field(default_factory=dict)
+    tops: dict[str, BookTop] = field(default_factory=dict)
+    """Books that a test has made by hand; the others follow `prices`."""
 
     def server_time(self) -> datetime:
         return self.now()
@@ -87,7 +89,8 @@ class FakeVenue:
         return AccountReading(balances, self.now())
 
     def book_tops(self, symbols: Sequence[str]) -> dict[str, BookTop]:
-        return {symbol: make_top(symbol, self.now(), self.prices.get(symbol, "100")) for symbol in symbols}
+        made = {symbol: make_top(symbol, self.now(), self.prices.get(symbol, "100")) for symbol in symbols}
+        return {symbol: self.tops.get(symbol, top) for symbol, top in made.items()}
 
     def open_orders(self, symbol: str | None = None) -> list[VenueOrder]:
         self._fail("open_orders")

@@ -13,13 +13,14 @@ import polars as pl
 
 from trade_pipeline.defs.asset_kinds import lake_asset
 from trade_pipeline.defs.day_frames import DayFrames
-from trade_pipeline.defs.decision import Evaluation, Surroundings, decision_id_of, targets_of
+from trade_pipeline.defs.decision import Evaluation, Surroundings, decision_id_of, facts_of, targets_of
 from trade_pipeline.defs.gate import decision_of, materialisation
 from trade_pipeline.defs.partitions import BAR, Window
 from trade_pipeline.defs.recompute import recompute_day
 from trade_pipeline.defs.resources import OpenStack, Stack
 from trade_pipeline.defs.run_time import run_time
 from trade_pipeline.errors import DataError
+from trade_pipeline.execution.buy_guards.ask import FACTS
 from trade_pipeline.execution.snapshot import take_snapshot
 from trade_pipeline.ledger.records import Decision, Target
 from trade_pipeline.schemas.trading import TargetKind
@@ -57,6 +58,7 @@ def decide_now(stack: OpenStack, window: Window, evaluation: Evaluation) -> DayF
         "decision_id": decision_id,
         "equity_quote": float(snapshot.equity_quote),
         "locks_released": released,
+        FACTS: json.dumps(facts_of(evaluation)),
     }
     return DayFrames(
         (window,), lambda _: frame, {window.day: notes | {str(k): kinds.get(str(k), 0) for k in TargetKind}}
@@ -96,7 +98,8 @@ def approved_targets(context: dg.AssetExecutionContext, stack: Stack, target_pos
             "this run decided nothing", thing="approved_targets", repair="Materialise target_positions in the same run."
         )
     frame = target_positions.load(window).filter(pl.col("decision_id") == decision_id)
-    new = record(stack.open, decision_id, window, frame, cited_inputs(context, window.day), context.run_id)
+    inputs = cited_inputs(context, window.day)
+    new = record(stack.open, decision_id, window, frame, inputs, context.run_id, facts_noted(decided))
     notes: dict[str, object] = {"decision_id": decision_id, "recorded_now": new}
     return DayFrames((window,), lambda _: frame, {window.day: notes})
 
@@ -108,6 +111,7 @@ def record(
     frame: pl.DataFrame,
     inputs: Mapping[str, Mapping[str, object]],
     run_id: str,
+    facts: Mapping[str, object],
 ) -> bool:
     """The decision into the ledger, once; False if it was there. Raises DataError when its snapshot is missing."""
     snapshot = stack.ledger.snapshot(decision_id)
@@ -132,9 +136,17 @@ def record(
             "locks": [list(lock) for lock in around.locks],
             "quarantined": dict(around.quarantined),
             "window_start": window.start.isoformat(),
+            FACTS: dict(facts),
         },
     )
     return stack.ledger.record_decision(decision, snapshot, [target_of(row) for row in frame.iter_rows(named=True)])
+
+
+def facts_noted(decided: dg.EventLogRecord | None) -> dict[str, object]:
+    """What target_positions noted for the buy guards, from its materialisation."""
+    event = decided.asset_materialization if decided else None
+    noted = event.metadata.get(FACTS) if event else None
+    return dict(json.loads(str(noted.value))) if noted is not None else {}
 
 
 def target_of(row: Mapping[str, object]) -> Target:
