@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -103,3 +104,26 @@ def test_a_request_lost_before_its_effect_is_not_sent_again(exchange: RunningExc
     assert ended.state == OrderState.ABSENT
     execute(desk, decide(desk, "c" * 32))
     assert held(desk) > 0
+
+
+def used_weight(exchange: RunningExchange) -> int:
+    """What the exchange has counted of this address in its present minute, by its own header."""
+    with urllib.request.urlopen(f"{exchange.url}/api/v3/ping", timeout=5) as answer:
+        return int(answer.headers["X-MBX-USED-WEIGHT-1M"])
+
+
+def test_a_cycle_of_the_guard_weighs_what_the_budget_says(exchange: RunningExchange, desk: Desk) -> None:
+    """Account 20 and open orders 80 of the exchange's 6,000 a minute; prices of what is held and a ping beside them."""
+    assert execute_decision(desk, decide(desk, "buy"), run_id="buy", gate=open_gate).orders
+    guard = Guard(desk, holder="guard:test")
+    for _ in range(3):
+        guard.cycle()
+    for _ in range(5):
+        # Where the exchange's minute ends in between, its count begins anew: measure once more.
+        guard.account_read_at = datetime.now(UTC) - timedelta(minutes=1)
+        before = used_weight(exchange)
+        guard.cycle()
+        cost = used_weight(exchange) - before
+        if cost > 0:
+            break
+    assert 100 <= cost <= 110
