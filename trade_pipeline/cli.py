@@ -246,6 +246,14 @@ def chaos(
     run_chaos(home, minutes, seed, as_json=as_json)
 
 
+@app.command("verify-ledger")
+def verify_ledger(as_json: JsonOption = False, home: HomeOption = None) -> None:
+    """Prove the ledger: its chain of hashes, its projections, its invariants; a changed row is named."""
+    from trade_pipeline.commands.verify_ledger import run_verify
+
+    raise typer.Exit(run_verify(home, as_json=as_json))
+
+
 @app.command()
 def faults(
     seeds: Annotated[int, typer.Option(min=1, help="How many simulated disasters.")] = 200,

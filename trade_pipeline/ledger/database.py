@@ -112,6 +112,15 @@ class Database:
         with self.mapped_errors(), self.reader().connect() as connection:
             yield connection
 
+    @contextmanager
+    def trial(self) -> Iterator[Connection]:
+        """One transaction on one view of everything, of which nothing is ever kept."""
+        engine = self.engine().execution_options(isolation_level="REPEATABLE READ")
+        with self.mapped_errors(), engine.connect() as connection:
+            with connection.begin() as transaction:
+                yield connection
+                transaction.rollback()
+
     def reader(self) -> Engine:
         if self._lender is not None:
             return self._lender.reader()

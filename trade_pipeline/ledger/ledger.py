@@ -7,6 +7,7 @@
     trades.py     trades, flows and expected balances
     positions.py  positions, sleeves, closed trades
     notes.py      locks, equity, events, heartbeats
+    verify.py     the proof of chain, projections and invariants
     watching.py   breakers, conflicts, exits' memory, verdicts of buy guards, recoveries
 
 Records are in `records.py`. Every method is one transaction and raises LedgerUnavailable when the server does not
@@ -26,12 +27,13 @@ from trade_pipeline.ledger.notes import NoteBook
 from trade_pipeline.ledger.positions import PositionBook
 from trade_pipeline.ledger.rows import plain
 from trade_pipeline.ledger.settlement import SettlementBook
+from trade_pipeline.ledger.verify import VerifyBook
 from trade_pipeline.ledger.watching import WatchBook
 
 __all__ = ["Ledger", "utc_now"]
 
 
-class Ledger(DecisionBook, LeaseBook, AdoptionBook, SettlementBook, PositionBook, NoteBook, WatchBook):
+class Ledger(DecisionBook, LeaseBook, AdoptionBook, SettlementBook, PositionBook, NoteBook, WatchBook, VerifyBook):
     """See the module. `now` stamps rows; leases go by the database's clock.
 
     `database_now` stands in for that clock in virtual time; `watch` is told of every commit, and

@@ -65,17 +65,21 @@ class PositionBook(LedgerPart):
 
     def rebuild_positions(self, account: str) -> None:
         """Throw the account's projections away and make them again from fills, flows and order events."""
-        now = self._now()
         with self._database.transaction() as connection:
-            lock_account(connection, account)
-            symbols = set(connection.scalars(select(fills.c.symbol).where(fills.c.account == account).distinct()))
-            symbols |= set(connection.scalars(select(positions.c.symbol).where(positions.c.account == account)))
-            adopted = select(flows.c.symbol).where(flows.c.account == account, flows.c.symbol.is_not(None))
-            symbols |= {symbol for symbol in connection.scalars(adopted) if symbol}
-            book_into_positions(connection, account, symbols, now, from_start=True)
-            rebuild_cash(connection, account)
-            for row in connection.execute(select(orders).where(orders.c.account == account)):
-                refresh_filled(connection, rows.order_from(row), now)
+            rebuild_account(connection, account, self._now())
+
+
+def rebuild_account(connection: Connection, account: str, now: datetime) -> None:
+    """The account's projections made again, in the caller's transaction."""
+    lock_account(connection, account)
+    symbols = set(connection.scalars(select(fills.c.symbol).where(fills.c.account == account).distinct()))
+    symbols |= set(connection.scalars(select(positions.c.symbol).where(positions.c.account == account)))
+    adopted = select(flows.c.symbol).where(flows.c.account == account, flows.c.symbol.is_not(None))
+    symbols |= {symbol for symbol in connection.scalars(adopted) if symbol}
+    book_into_positions(connection, account, symbols, now, from_start=True)
+    rebuild_cash(connection, account)
+    for row in connection.execute(select(orders).where(orders.c.account == account)):
+        refresh_filled(connection, rows.order_from(row), now)
 
 
 def book_into_positions(

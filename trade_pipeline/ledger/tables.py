@@ -22,6 +22,7 @@ from sqlalchemy import (
     text,
 )
 
+from trade_pipeline.ledger.chain_tables import chain, chain_head
 from trade_pipeline.ledger.columns import SCHEMA, at, key, map_, metadata, money, word
 from trade_pipeline.ledger.note_tables import (
     breakers,
@@ -288,6 +289,7 @@ APPEND_ONLY = (
     events,
     conflicts,
     guard_verdicts,
+    chain,
 )
 """Tables whose rows never change and never go."""
 
@@ -297,6 +299,8 @@ __all__ = [
     "account_snapshots",
     "breakers",
     "cash",
+    "chain",
+    "chain_head",
     "claims",
     "closed_trades",
     "conflicts",

@@ -10,6 +10,7 @@ from trade_pipeline.execution.control import record_positions
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.guard.protect import Watch, unprotected
 from trade_pipeline.execution.snapshot import equity_point
+from trade_pipeline.execution.witness import write_head
 from trade_pipeline.ledger.records import Event
 from trade_pipeline.schemas.trading import AccountReading, BookTop
 
@@ -61,4 +62,5 @@ class Upkeep:
         if self.equity_at and now - self.equity_at < timedelta(seconds=EQUITY_INTERVAL_S):
             return
         desk.ledger.record_equity(equity_point(desk, reading or desk.venue.account(), tops))
+        write_head(desk.home, desk.ledger)
         self.equity_at = now

@@ -1,0 +1,45 @@
+"""The chain of hashes; the database writes it, and nobody else."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, Index, LargeBinary, Table, Text, text
+
+from trade_pipeline.ledger.columns import metadata
+
+chain = Table(
+    "chain",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("table_name", Text, nullable=False),
+    Column("row_key", Text, nullable=False),
+    Column("row_hash", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    Index("uq_chain_table_name_row_key", "table_name", "row_key", unique=True),
+)
+
+chain_head = Table(
+    "chain_head",
+    metadata,
+    Column("singleton", Boolean, primary_key=True, server_default=text("true")),
+    Column("number", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    CheckConstraint("singleton", name="only_one"),
+)
+
+CHAINED = {
+    "account_snapshots": "r.snapshot_id",
+    "decisions": "r.decision_id",
+    "outcomes": "r.id::text",
+    "claims": "r.decision_id || '|' || r.job",
+    "intents": "r.intent_id",
+    "orders": "r.client_order_id",
+    "order_events": "r.id::text",
+    "fills": "r.account || '|' || r.symbol || '|' || r.trade_id",
+    "flows": "r.id::text",
+    "events": "r.id::text",
+    "conflicts": "r.id::text",
+    "guard_verdicts": "r.id::text",
+}
+"""Chained table -> a row's key in the chain, as SQL. Targets are hashed with their decision; of orders what was
+frozen with the request. Not chained: what is measured (equity, heartbeats), held for a moment (leases, locks,
+breakers, exits' memory) or can be made again (positions, sleeves, cash, closed trades, counts of recoveries)."""
