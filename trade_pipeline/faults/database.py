@@ -18,51 +18,79 @@ from trade_pipeline.ledger.database import Database
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Lock
 
-READS = (
-    "breakers",
-    "closed_trades",
-    "decision",
-    "exit_state",
-    "exit_states",
-    "expected_balances",
-    "fees_paid",
-    "fills",
-    "intent",
-    "last_trade_id",
-    "live_orders",
-    "newest_decision",
-    "newest_entry_intent",
-    "open_conflicts",
-    "opened_at",
-    "order",
-    "order_by_venue_id",
-    "order_events",
-    "position",
-    "positions",
-    "realised",
-    "sleeves",
-    "snapshot",
-    "targets",
+MONEY = frozenset(
+    {
+        "adjust_position",
+        "adopt",
+        "adopt_order",
+        "apply_venue_order",
+        "book_flow",
+        "book_trades",
+        "rebuild_positions",
+        "record_opening",
+        "settle",
+    }
 )
-"""Methods whose answer depends on their arguments and on what was committed, and on nothing else."""
+ORDERS = MONEY | {
+    "abandon",
+    "mark_absent",
+    "mark_cancel_refused",
+    "mark_pending_cancel",
+    "mark_rejected",
+    "mark_sent",
+    "mark_unknown",
+    "plan_order",
+}
+NOTES = frozenset(
+    {
+        "drop_exit_state",
+        "lock",
+        "record_conflict",
+        "record_decision",
+        "record_equity",
+        "record_event",
+        "save_exit_state",
+        "set_breaker",
+        "unlock",
+    }
+)
+WITHOUT_TRACE = frozenset({"acquire_lease", "claim", "heartbeat", "record_outcome", "record_verdicts", "release_lease"})
+"""Writes that none of the reads below can see."""
+CHANGED_BY: dict[str, frozenset[str]] = {
+    "breakers": frozenset({"set_breaker"}),
+    "closed_trades": MONEY,
+    "decision": frozenset({"record_decision"}),
+    "equity": frozenset({"record_equity"}),
+    "events": ORDERS | NOTES,
+    "exit_state": frozenset({"save_exit_state", "drop_exit_state"}),
+    "exit_states": frozenset({"save_exit_state", "drop_exit_state"}),
+    "expected_balances": MONEY,
+    "fees_paid": MONEY,
+    "fills": MONEY,
+    "intent": frozenset({"plan_order", "adopt_order"}),
+    "last_trade_id": MONEY,
+    "live_orders": ORDERS,
+    "locks": frozenset({"lock", "unlock"}),
+    "newest_decision": frozenset({"record_decision"}),
+    "newest_entry_intent": frozenset({"plan_order", "adopt_order"}),
+    "open_conflicts": frozenset({"record_conflict"}),
+    "opened_at": frozenset({"record_opening"}),
+    "order": ORDERS,
+    "order_by_venue_id": ORDERS,
+    "order_events": ORDERS,
+    "orders": ORDERS,
+    "peak": frozenset({"record_equity"}),
+    "position": MONEY,
+    "positions": MONEY,
+    "realised": MONEY,
+    "sleeves": MONEY,
+    "snapshot": frozenset({"record_decision"}),
+    "targets": frozenset({"record_decision"}),
+}
+"""Reads whose answer depends on their arguments and on what was committed, and the methods that can change it."""
+KNOWN = ORDERS | NOTES | WITHOUT_TRACE
 OPTIONS = "-c timezone=UTC -c lock_timeout=5000 -c enable_seqscan=off -c jit=off"
 """Thousands of small accounts in tables that nobody analyses: the planner is told to use its indexes."""
-CHANGES: dict[str, frozenset[str]] = {
-    "heartbeat": frozenset(),
-    "record_equity": frozenset(),
-    "record_event": frozenset(),
-    "record_outcome": frozenset(),
-    "acquire_lease": frozenset(),
-    "release_lease": frozenset(),
-    "claim": frozenset(),
-    "save_exit_state": frozenset({"exit_state", "exit_states"}),
-    "drop_exit_state": frozenset({"exit_state", "exit_states"}),
-    "lock": frozenset({"locks"}),
-    "unlock": frozenset({"locks"}),
-    "plan_order": frozenset({"order", "orders", "live_orders", "order_events", "intent", "newest_entry_intent"}),
-    "mark_sent": frozenset({"order", "orders", "live_orders", "order_events"}),
-}
-"""What a method's writes can change the answers of. Any other method: of all."""
 
 
 class Remembered:
@@ -72,9 +100,10 @@ class Remembered:
         self.answers: dict[str, dict[tuple[object, ...], Any]] = {}
 
     def written(self, method: str) -> None:
-        """`method` of the ledger is about to commit, or has just done so."""
-        for changed in [*CHANGES.get(method, self.answers)]:
-            self.answers.pop(changed, None)
+        """`method` of the ledger is about to commit, or has just done so. An unknown one may have changed anything."""
+        for read in [*self.answers]:
+            if method in CHANGED_BY[read] or method not in KNOWN:
+                del self.answers[read]
 
 
 class SimulatedLedger(Ledger):
@@ -121,7 +150,7 @@ def _asked_once(name: str) -> Callable[..., Any]:
     return ask
 
 
-for _name in READS:
+for _name in CHANGED_BY.keys() - {"locks"}:
     setattr(SimulatedLedger, _name, _asked_once(_name))
 
 
