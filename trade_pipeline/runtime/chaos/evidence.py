@@ -47,6 +47,7 @@ def read_evidence(subject: Subject, began_at: datetime, quiet_at: datetime) -> E
             unprotected=unprotected(
                 positions, orders, open_ids, venue.markets(), venue.book_tops(symbols) if symbols else {}
             ),
+            not_proven=tuple(str(finding) for finding in ledger.verify().findings),
             executed_since_quiet=_executed(ledger, account, quiet_at),
         )
 

@@ -31,6 +31,8 @@ class Evidence:
     unprotected: tuple[str, ...]
     """Symbols of managed positions above the exchange's minimum for which no protective order rests."""
     executed_since_quiet: bool
+    not_proven: tuple[str, ...] = ()
+    """What the ledger's own proof found: broken links, projections that do not follow from events."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ def judge(seen: Evidence) -> list[Judgement]:
         _per_intent(seen),
         _resolved(seen),
         _protected(seen),
+        _none_of("the ledger proves itself", list(seen.not_proven), "chain, projections and invariants"),
         Judgement(
             "decisions go on",
             seen.executed_since_quiet,

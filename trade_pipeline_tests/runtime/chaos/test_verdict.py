@@ -79,6 +79,7 @@ def test_a_sound_stack_passes_every_judgement() -> None:
         ),
         ({"orders": (_order(state=OrderState.UNKNOWN),)}, "open to doubt", "UNKNOWN"),
         ({"unprotected": ("ETH/USDT",)}, "protected", "ETH/USDT"),
+        ({"not_proven": ("event 7 was changed",)}, "proves itself", "event 7"),
         ({"executed_since_quiet": False}, "decisions go on", "none"),
     ],
 )
