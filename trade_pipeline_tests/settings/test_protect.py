@@ -101,3 +101,4 @@ def test_an_event_of_the_ledger_holds_no_secret(ledger: Ledger) -> None:
     ledger.record_event(Event(datetime.now(UTC), "trouble", "error", "main", detail={"why": f"said {CANARY}"}))
     (event,) = ledger.events("main")
     assert event.detail == {"why": "said ***"}
+    assert ledger.verify().findings == ()
