@@ -24,6 +24,7 @@ LOOK_UP_LAG_S = 5.0
 PLANNED_S_MAX = 2.0
 """A PLANNED order older than this belongs to a sender that died before it sent. One that merely stood still finds it
 abandoned when it wakes, and sends nothing: a short time does no harm, and until then nobody else protects."""
+SKEW_S = 1.0
 LISTED_BEFORE = timedelta(seconds=60)
 """Closed orders are listed from this long before the send: the two clocks may differ."""
 LOCK_TOLERANCE = Decimal(2)
@@ -76,8 +77,9 @@ def _request_s(desk: Desk) -> float:
 
 
 def _is_stale(desk: Desk, order: Order) -> bool:
-    """Whether a SENT order is older than any request whose sender could still be waiting."""
-    return desk.now() - _sent(order) > timedelta(seconds=_request_s(desk))
+    """Whether the exchange would not accept a SENT order's request any more. Its sender may still be waiting: an answer
+    that comes is written as well, and asking meanwhile does no harm."""
+    return desk.now() - _sent(order) > timedelta(seconds=desk.settings.execution.recv_window_ms / 1000 + SKEW_S)
 
 
 def _sent(order: Order) -> datetime:

@@ -76,7 +76,7 @@ def _never_left(desk: Desk, named: str, why: str) -> Order:
         raise LedgerError("the plan of the order was not committed", thing=named)
     if order.state == OrderState.PLANNED:
         return desk.ledger.abandon(named, why)
-    if order.state == OrderState.SENT:
+    if order.state in {OrderState.SENT, OrderState.UNKNOWN}:
         desk.ledger.mark_unknown(named, why)
         return desk.ledger.mark_absent(named, f"it never reached the exchange: {why}")
     return order

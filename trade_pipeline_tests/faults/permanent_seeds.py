@@ -12,4 +12,6 @@ PERMANENT: dict[int, str] = {
     20177: "fills whose answer was lost lay behind those of a later order and were never booked",
     20438: "a stop's end was written, its fills were not: the coins looked unsold and were sold again",
     20751: "a run that died with an answer in its hands left fills behind those of a later order",
+    5363: "an order whose UNKNOWN could not be written stayed SENT, and its position without a stop",
+    5431: "the rest of a staged exit was worth the minimum at what is bid, and less at its limit",
 }

@@ -140,12 +140,16 @@ def sale_request(
         return OrderRequest(named, rules.symbol, Side.SELL, OrderType.MARKET, size)
     # Waiting asks for the best offer; an immediate order takes what is bid, down to its limit.
     price = max(top.ask, floor) if kind == "limit_gtc" else (floor or top.bid)
+    size = amount_down(min(amount, rules.amount_max), rules)
+    if size * price < rules.notional_min <= size * top.bid:
+        # A limit's worth counts, not what it will bring: a little closer to what is bid, and the exchange takes it.
+        price = rules.notional_min / size
     return OrderRequest(
         client_order_id=named,
         symbol=rules.symbol,
         side=Side.SELL,
         type=OrderType.LIMIT,
-        amount=amount_down(min(amount, rules.amount_max), rules),
+        amount=size,
         price=limit_price(price, Side.SELL, rules),
         time_in_force=TimeInForce.GTC if kind == "limit_gtc" else TimeInForce.IOC,
     )

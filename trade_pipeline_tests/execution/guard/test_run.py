@@ -35,6 +35,13 @@ def test_a_limit_waits_at_the_offer_then_an_immediate_one_takes_the_bid_then_it_
     assert (third.type, third.price, third.amount) == (OrderType.MARKET, None, Decimal("1.000"))
 
 
+def test_what_is_worth_the_minimum_at_the_bid_is_sold_though_its_limit_lies_below() -> None:
+    rules, top = make_rules(notional_min=Decimal(5)), make_top(BTC, START, "100")
+    sold = sale_request(replace(RUN, step=1), EXITS, "c" * 32, Decimal("0.0501"), top, rules)
+    assert sold.price is not None
+    assert sold.amount * sold.price >= 5
+
+
 def test_a_step_lasts_as_long_as_it_may() -> None:
     sent = RUN.counted(START)
     assert after(RUN, 99) == RUN
