@@ -16,6 +16,8 @@ BARS_MAX = 4
 GUARD_EVERY_S = 3.0
 NO_CRASH = 0.5
 FAULTS_MAX = 5
+AIMED = 3
+APART = 11
 READS = ("account", "open_orders", "order", "trades", "tops")
 POINTS = (
     "execute|claim:before_commit",
@@ -123,7 +125,23 @@ def make_scenario(seed: int) -> Scenario:
     decisions = [_wishes(random, symbols) for _ in range(bars)]
     injections = tuple(_injection(random, bars) for _ in range(random.randint(0, FAULTS_MAX)))
     crashes = tuple(_crash(random) for _ in range(random.choice((0, 0, 1, 1, 2))))
-    return Scenario(seed, markets, balances, fee_asset, decisions, injections, crashes, _exits(seed))
+    faults, deaths = _aimed(seed)
+    broken, dying = (*injections, *faults), (*crashes, *deaths)
+    return Scenario(seed, markets, balances, fee_asset, decisions, broken, dying, _exits(seed))
+
+
+def _aimed(seed: int) -> tuple[tuple[Injection, ...], tuple[Crash, ...]]:
+    """Two seeds in nine die at the first passing of some boundaries, in turn: chance alone leaves some out."""
+    turn = seed // 9
+    if seed % 9 == 3:
+        rare = ([p for p in POINTS if "cancel" in p and p.startswith(name)] for name in ("execute", "guard"))
+        return (), tuple(Crash(points[turn % len(points)], 1) for points in rare)
+    if seed % 9 == 7:
+        # A cancelled order is looked up when nobody knows whether it was cancelled.
+        lost = Injection(Fault.LOST_ANSWER, "cancel", 1), Injection(Fault.CLOSED_FOR_CANCELLED, "order", 1)
+        chosen = (POINTS[(turn * AIMED + APART * step) % len(POINTS)] for step in range(AIMED))
+        return lost, tuple(Crash(point, 1) for point in chosen)
+    return (), ()
 
 
 def _exits(seed: int) -> dict[str, object]:

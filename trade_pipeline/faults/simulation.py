@@ -85,6 +85,7 @@ class Simulation:
         self._in_turn = False
         self._refusal: Injection | None = None
         self._remembered = Remembered()
+        self._waiting: dict[str, Injection] = {}
         self.clock.whenever_waited = self._waited
 
     @property
@@ -168,7 +169,11 @@ class Simulation:
             if injection.channel == channel and injection.nth == self._crossings[channel]:
                 self.trace(f"fault: {injection}")
                 return injection
-        return None
+        return self._waiting.pop(channel, None)
+
+    def not_yet(self, channel: str, fault: Fault) -> None:
+        """What was asked for gave this fault nothing to act on: it waits for the next crossing."""
+        self._waiting[channel] = Injection(fault, channel, self._crossings[channel])
 
     def _commit(self, process: Process, moment: str) -> None:
         method = _ledger_method()
@@ -249,7 +254,7 @@ class Simulation:
 
     def happen(self, fault: Fault) -> None:
         """Something of the world, at a moment between the turns."""
-        if happen(self.exchange, fault, self.world, self.prefix):
+        if happen(self.exchange, fault, self.world, self.prefix, self.account):
             self.hit(fault)
 
     # --- the record

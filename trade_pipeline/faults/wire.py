@@ -46,6 +46,8 @@ _CERTAINLY_NOT: dict[Fault, Callable[[str], TradePipelineError]] = {
     Fault.MAINTENANCE: lambda name: VenueUnavailable("The exchange is in maintenance.", thing=name, value=503),
 }
 """Refused before anything was looked at: nothing was executed and the sender knows it."""
+_PATIENT = frozenset({Fault.NOT_FOUND_DELAY, Fault.CLOSED_FOR_CANCELLED, Fault.STALE_READ, Fault.TRUNCATED_TRADES})
+"""Faults that need an answer they can falsify."""
 
 
 class Wire:
@@ -99,13 +101,15 @@ class Wire:
 
     def order(self, symbol: str, client_order_id: str) -> VenueOrder:
         fault = self._before("order", symbol)
-        found = self._sim.exchange.order(symbol, client_order_id)
+        try:
+            found = self._sim.exchange.order(symbol, client_order_id)
+        except OrderNotFound:
+            self._acts("order", fault, None, possible=False)
+            raise
         unseen = self._sim.clock.now() - found.created_at < timedelta(seconds=UNSEEN_S)
-        if fault is Fault.NOT_FOUND_DELAY and unseen:
-            self._sim.hit(fault)
+        if self._acts("order", fault, Fault.NOT_FOUND_DELAY, possible=unseen):
             raise OrderNotFound("Order does not exist.", thing=symbol, value=client_order_id)
-        if fault is Fault.CLOSED_FOR_CANCELLED and found.state is OrderState.CANCELED:
-            self._sim.hit(fault)
+        if self._acts("order", fault, Fault.CLOSED_FOR_CANCELLED, possible=found.state is OrderState.CANCELED):
             found = replace(found, state=OrderState.FILLED, venue_status="closed")
         return self._after("order", fault, found)
 
@@ -116,23 +120,19 @@ class Wire:
     def open_orders(self, symbol: str | None = None) -> list[VenueOrder]:
         fault = self._before("open_orders", symbol or "")
         found = self._sim.exchange.open_orders(symbol)
-        if fault is Fault.NOT_FOUND_DELAY:
-            old = [o for o in found if self._sim.clock.now() - o.created_at >= timedelta(seconds=UNSEEN_S)]
-            if len(old) < len(found):
-                self._sim.hit(fault)
-                found = old
+        old = [o for o in found if self._sim.clock.now() - o.created_at >= timedelta(seconds=UNSEEN_S)]
+        if self._acts("open_orders", fault, Fault.NOT_FOUND_DELAY, possible=len(old) < len(found)):
+            found = old
         if symbol is None:
             self._open_seen.append(found)
-            if fault is Fault.STALE_READ and len(self._open_seen) > 1:
-                self._sim.hit(fault)
+            if self._acts("open_orders", fault, Fault.STALE_READ, possible=len(self._open_seen) > 1):
                 found = self._open_seen[-2]
         return self._after("open_orders", fault, found)
 
     def trades(self, symbol: str, from_id: str | None = None, limit: int = 1000) -> list[VenueTrade]:
         fault = self._before("trades", symbol)
         found = self._sim.exchange.trades(symbol, from_id, limit)
-        if fault is Fault.TRUNCATED_TRADES and len(found) > 1:
-            self._sim.hit(fault)
+        if self._acts("trades", fault, Fault.TRUNCATED_TRADES, possible=len(found) > 1):
             found = found[: len(found) // 2]
         return self._after("trades", fault, found)
 
@@ -140,14 +140,23 @@ class Wire:
         fault = self._before("account", "")
         found = self._sim.exchange.account()
         self._account_seen.append(found)
-        if fault is Fault.STALE_READ and len(self._account_seen) > 1:
-            self._sim.hit(fault)
+        if self._acts("account", fault, Fault.STALE_READ, possible=len(self._account_seen) > 1):
             found = self._account_seen[-2]
         return self._after("account", fault, found)
 
     def book_tops(self, symbols: Sequence[str]) -> dict[str, BookTop]:
         fault = self._before("tops", "")
         return self._after("tops", fault, self._sim.exchange.book_tops(symbols))
+
+    def _acts(self, channel: str, drawn: Fault | None, fault: Fault | None, *, possible: bool) -> bool:
+        """Whether the drawn fault is this one and changes the answer. What finds nothing to change waits."""
+        if drawn not in _PATIENT or (fault is not None and drawn is not fault):
+            return False
+        if possible:
+            self._sim.hit(drawn)
+        else:
+            self._sim.not_yet(channel, drawn)
+        return possible
 
     def _changes(
         self, channel: str, name: str, effect: Callable[[], VenueOrder], lost: Callable[[], None] | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from decimal import Decimal
 from random import Random
 
@@ -15,7 +16,7 @@ from trade_pipeline.schemas.trading import OrderType, Side, TimeInForce
 GAP_RATIOS = (0.90, 0.96, 1.05)
 
 
-def happen(exchange: Exchange, fault: Fault, random: Random, prefix: str) -> bool:
+def happen(exchange: Exchange, fault: Fault, random: Random, prefix: str, account: str) -> bool:
     """Let it happen now, to a symbol or an asset that `random` chooses; False where there is nothing to act on."""
     exchange.catch_up()
     symbols = sorted(set(exchange.paths) - exchange.delisted - {"BNB/USDT"})
@@ -31,9 +32,14 @@ def happen(exchange: Exchange, fault: Fault, random: Random, prefix: str) -> boo
         Fault.DEPOSIT: lambda: _deposit(exchange, random.choice((symbol.split("/")[0], "USDT", "SHIB"))),
         Fault.WITHDRAWAL: lambda: _withdraw(exchange, random.choice((symbol.split("/")[0], "USDT"))),
         Fault.FOREIGN_ORDER: lambda: _rest(exchange, symbol, f"web_{exchange.clock.now_ms()}"),
-        Fault.STRAY_ORDER: lambda: _rest(exchange, symbol, f"{prefix}{exchange.clock.now_ms():028x}"),
+        Fault.STRAY_ORDER: lambda: _rest(exchange, symbol, prefix + _hash(f"{account} {exchange.clock.now_ms()}")),
     }
     return acts[fault]()
+
+
+def _hash(text: str) -> str:
+    """28 hexadecimal characters. Ids are unique over all accounts of a ledger."""
+    return hashlib.blake2b(text.encode(), digest_size=14).hexdigest()
 
 
 def _free(exchange: Exchange, asset: str) -> Decimal:
