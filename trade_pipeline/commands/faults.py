@@ -13,9 +13,10 @@ from rich.progress import Progress
 
 from trade_pipeline.faults import exhaust
 from trade_pipeline.faults.campaign import Campaign, run, shrink, told
-from trade_pipeline.faults.play import Played, Stage
+from trade_pipeline.faults.play import Played
 from trade_pipeline.faults.scenario import make_scenario
 from trade_pipeline.faults.server import throwaway_postgres
+from trade_pipeline.faults.stage import Stage
 
 _SHRUNK_MAX = 3
 

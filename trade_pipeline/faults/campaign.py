@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from trade_pipeline.faults.kinds import Crash, Fault, Injection
-from trade_pipeline.faults.play import Played, Stage
+from trade_pipeline.faults.play import Played
 from trade_pipeline.faults.scenario import POINTS, Scenario, make_scenario
+from trade_pipeline.faults.stage import Stage
 
 COVERAGE_SEEDS_MIN = 200
 """From so many seeds on, a fault that was never hit is a failure of the run itself."""

@@ -11,8 +11,9 @@ from dataclasses import replace
 from random import Random
 
 from trade_pipeline.faults.kinds import ON_CHANGES, ON_COMMITS, ON_READS, Crash, Fault, Injection
-from trade_pipeline.faults.play import Played, Stage
+from trade_pipeline.faults.play import Played
 from trade_pipeline.faults.scenario import Scenario
+from trade_pipeline.faults.stage import Stage
 
 Thing = Injection | Crash
 ONLY_ON = {

@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from decimal import Decimal
-from pathlib import Path
 
 from trade_pipeline.execution.breaker.watch import BreakerWatch
 from trade_pipeline.execution.execute import execute_decision
 from trade_pipeline.execution.guard.cycle import Guard
-from trade_pipeline.execution.ids import intent_id
-from trade_pipeline.execution.snapshot import take_snapshot
-from trade_pipeline.faults.database import held_connections
+from trade_pipeline.faults.decisions import decide
 from trade_pipeline.faults.kinds import Fault
-from trade_pipeline.faults.oracle import BookReader, Case, Limits, Memory, Truth, Violation, judge
-from trade_pipeline.faults.scenario import BAR_S, GUARD_EVERY_S, Scenario, Wish
-from trade_pipeline.faults.simulation import START, Process, Simulation
-from trade_pipeline.ledger.ledger import Ledger
-from trade_pipeline.ledger.records import Decision, Target
-from trade_pipeline.schemas.trading import AccountSnapshot, OrderState, Role, TargetKind
+from trade_pipeline.faults.oracle import Case, Limits, Memory, Truth, Violation, judge
+from trade_pipeline.faults.scenario import BAR_S, GUARD_EVERY_S, Wish
+from trade_pipeline.faults.simulation import Process, Simulation
+from trade_pipeline.ledger.records import Decision
+from trade_pipeline.schemas.trading import OrderState, TargetKind
 
 QUIET_CYCLES = 20
 CALM_CYCLES = 2
@@ -51,44 +43,6 @@ class Played:
 @dataclass(frozen=True, slots=True)
 class GateAnswer:
     reasons: tuple[str, ...] = ()
-
-
-@dataclass
-class Stage:
-    """Where seeds are played: a database, a reader of the judge's own, a folder."""
-
-    ledger_url: str
-    connections: Ledger
-    reader: BookReader
-    folder: Path
-    played: int = 0
-    token: str = field(default_factory=lambda: secrets.token_hex(4))
-    """Accounts of earlier invocations may be in the database still."""
-
-    @classmethod
-    def at(cls, ledger_url: str, folder: Path | None = None) -> Stage:
-        room = Path("/dev/shm") if Path("/dev/shm").is_dir() else None  # noqa: S108  a home in memory: nothing of it lasts
-        return cls(
-            ledger_url,
-            held_connections(ledger_url),
-            BookReader(ledger_url),
-            folder or Path(tempfile.mkdtemp(prefix="tp-faults-", dir=room)),
-        )
-
-    def close(self) -> None:
-        import shutil
-
-        self.connections.close()
-        self.reader.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-    def play(self, scenario: Scenario) -> Played:
-        """Play a scenario from its beginning to its end, under an account of its own."""
-        self.played += 1
-        account = f"f{self.token}-{self.played}"
-        home = self.folder / account
-        simulation = Simulation(scenario, account, self.ledger_url, self.connections, self.reader, home)
-        return Play(simulation).all()
 
 
 @dataclass
@@ -217,7 +171,7 @@ class Play:
             self.sim.hit(fault)
             wishes = [Wish(wish.symbol, TargetKind.HOLD) for wish in wishes]
         self.sim.clock.pass_by(DECIDE_AFTER_S)
-        decision = self.decide(bar, wishes)
+        decision = decide(self.sim, bar, wishes)
         if decision is None:
             return
         if fault in {Fault.GATE_CLOSED, Fault.REVISED_CANDLE}:
@@ -237,47 +191,6 @@ class Play:
         for _, older in self.pending:
             self.execute(older)
         self.pending.clear()
-
-    def decide(self, bar: int, wishes: Sequence[Wish]) -> Decision | None:
-        """A decision as `decide` would record it, with a snapshot of the account as it is now."""
-        sim = self.sim
-        process = sim.born("decide", "decide")
-        as_of = START + timedelta(seconds=(bar + 1) * BAR_S)
-        made: list[Decision] = []
-
-        def take() -> str:
-            snapshot = take_snapshot(process.desk)
-            named = intent_id(sim.account, f"decision {bar}", "", Role.ENTRY)
-            decision = _decision(named, sim.account, as_of, sim.clock.now(), snapshot, bar)
-            targets = [self.target(named, wish, snapshot) for wish in wishes]
-            process.desk.ledger.record_decision(decision, snapshot, targets)
-            made.append(decision)
-            return f"bar {bar}: " + ", ".join(f"{t.symbol} {t.kind} {t.quantity}" for t in targets)
-
-        sim.run(process, take)
-        return made[0] if made else None
-
-    def target(self, named: str, wish: Wish, snapshot: AccountSnapshot) -> Target:
-        price = self.sim.exchange.engine.state.last_prices[wish.symbol]
-        quantity = None
-        if wish.kind == TargetKind.SET:
-            step = self.sim.exchange.engine.specs[wish.symbol].step
-            quantity = wish.weight * snapshot.equity_quote / price
-            quantity -= quantity % step
-        return Target(
-            decision_id=named,
-            symbol=wish.symbol,
-            kind=wish.kind,
-            quantity=Decimal(0) if wish.kind == TargetKind.FLAT else quantity,
-            price=price,
-            stop_distance=(price * wish.stop_ratio).quantize(Decimal("0.00000001")),
-            score=0.5,
-            weight=float(wish.weight),
-            strategy="trend",
-            sleeves={"trend": quantity} if quantity else {},
-            expires_at=self.sim.clock.now() + timedelta(seconds=BAR_S),
-            reason="simulated",
-        )
 
     def execute(self, decision: Decision) -> None:
         self.runs += 1
@@ -371,25 +284,6 @@ def _guard(process: Process) -> Guard:
 
 _IDLE = ("heartbeat", "record_equity", "venue.account", "venue.open_orders", "venue.tops", "record_opening")
 _OF_THE_RUN = frozenset({Fault.RUN_TWICE, Fault.LATE_RUN, Fault.GATE_CLOSED, Fault.LATE_CANDLE, Fault.REVISED_CANDLE})
-
-
-def _decision(
-    named: str, account: str, as_of: datetime, now: datetime, snapshot: AccountSnapshot, bar: int
-) -> Decision:
-    return Decision(
-        decision_id=named,
-        account=account,
-        mode="sim",
-        as_of=as_of,
-        decided_at=now,
-        run_id=f"decide-{bar}",
-        partition="2026-03-02",
-        settings_hash="0" * 32,
-        code_version="0",
-        snapshot_id=snapshot.snapshot_id,
-        inputs={},
-        expires_at=now + timedelta(seconds=BAR_S),
-    )
 
 
 def _distinct(violations: Sequence[Violation]) -> tuple[Violation, ...]:

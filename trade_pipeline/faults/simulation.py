@@ -11,28 +11,23 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
 from trade_pipeline.errors import LedgerUnavailable, TradePipelineError
-from trade_pipeline.exchange.engine.engine import Engine
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.faults.clock import Clock
 from trade_pipeline.faults.database import Remembered, SimulatedLedger
-from trade_pipeline.faults.exchange import Exchange
-from trade_pipeline.faults.exchange import Path as PricePath
 from trade_pipeline.faults.kinds import Fault, Injection, SimulatedCrash
+from trade_pipeline.faults.making import START, exchange_of, settings_of
 from trade_pipeline.faults.oracle import Arrival, ArrivalDesk, BookReader
 from trade_pipeline.faults.scenario import Scenario
 from trade_pipeline.faults.wire import Wire
 from trade_pipeline.faults.world import happen
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.settings.home import Home
-from trade_pipeline.settings.root import Settings
 
-START = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 OUTAGE_S = 6.0
 STALL_S = 20.0
 QUOTE = "USDT"
@@ -64,8 +59,8 @@ class Simulation:
         self.home = Home.at(home)
         self.home.control.mkdir(parents=True, exist_ok=True)
         self.clock = Clock(START)
-        self.settings = _settings(account, home, scenario)
-        self.exchange = _exchange(scenario, self.clock)
+        self.settings = settings_of(scenario, account, home)
+        self.exchange = exchange_of(scenario, self.clock)
         self.arrivals: list[Arrival] = []
         self.cancels = 0
         self.hits: Counter[str] = Counter()
@@ -301,29 +296,3 @@ def _ledger_method() -> str:
 
 def _seconds(seconds: float) -> timedelta:
     return timedelta(seconds=seconds)
-
-
-def _settings(account: str, home: Path, scenario: Scenario) -> Settings:
-    return Settings.model_validate(
-        {
-            "account": account,
-            "home": str(home),
-            "execution": {"fill_wait_s_max": 0.4},
-            # The guard's turns are rarer here than in a second's beat: each of them reads the account.
-            "exits": {"account_interval_s": 2.0, **scenario.exits},
-            "portfolio": {"position_weight_max": "0.10", "total_weight_max": "0.60"},
-        }
-    )
-
-
-def _exchange(scenario: Scenario, clock: Clock) -> Exchange:
-    engine = Engine.opened(
-        [market.spec for market in scenario.markets],
-        {asset: Decimal(amount) for asset, amount in scenario.balances.items()},
-        fee_asset=scenario.fee_asset,
-    )
-    paths = [
-        PricePath(market.spec, market.price, Random(market.seed), market.volatility, market.volume)
-        for market in scenario.markets
-    ]
-    return Exchange(engine, paths, clock, {market.spec.symbol: market.plain_stops for market in scenario.markets})

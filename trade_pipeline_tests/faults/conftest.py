@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trade_pipeline.faults.play import Stage
+from trade_pipeline.faults.stage import Stage
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ import pytest
 from trade_pipeline.errors import OutcomeUnknown, TradePipelineError
 from trade_pipeline.execution import reconcile, submit
 from trade_pipeline.execution.desk import Desk
-from trade_pipeline.faults.play import Stage
 from trade_pipeline.faults.scenario import make_scenario
+from trade_pipeline.faults.stage import Stage
 from trade_pipeline.ledger import orders
 from trade_pipeline.ledger.records import Order
 from trade_pipeline.schemas.trading import OrderRequest, OrderState, VenueOrder, VenueTrade

@@ -12,8 +12,8 @@ import pytest
 
 from trade_pipeline.exchange.engine.symbols import SymbolSpec
 from trade_pipeline.faults.campaign import every_single_crash, run, told
-from trade_pipeline.faults.play import Stage
 from trade_pipeline.faults.scenario import MarketPlan, Scenario, Wish, make_scenario
+from trade_pipeline.faults.stage import Stage
 from trade_pipeline.schemas.trading import TargetKind
 from trade_pipeline_tests.faults.permanent_seeds import PERMANENT
 
