@@ -32,7 +32,8 @@ from trade_pipeline.schemas.trading import OrderRequest, OrderState, VenueOrder,
 
 SEND_ATTEMPTS_MAX = 3
 """Of requests that were certainly not executed: the same client id again."""
-LEASE_MARGIN_S = 1.0
+LEASE_MARGIN_S = 3.0
+"""Between the check of the lease and the request: a process that stood still for longer sends nothing."""
 WOULD_TRIGGER = "would trigger immediately"
 """How the evidence of a stop begins that was refused because its price is already passed."""
 LEASE_POLL_S = 0.05

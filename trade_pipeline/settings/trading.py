@@ -131,10 +131,19 @@ class ExecutionSettings(Section):
     fill_wait_s_max: float = Field(2.0, ge=0, le=30)
     """How long an execute run waits for a fill before it leaves the order to the guard."""
     lease_ttl_s: float = Field(15.0, ge=6, le=120)
+    """How long the right to send for the account lasts; longer than recv_window_ms by 5 s at least."""
     recv_window_ms: int = Field(5000, ge=100, le=60_000)
     decision_age_s_max: float = Field(30.0, gt=0)
     """A decision older than this sends nothing that increases exposure."""
     order_requests_per_s_max: float = Field(5.0, gt=0)
+
+    @model_validator(mode="after")
+    def _a_lease_outlives_a_request(self) -> ExecutionSettings:
+        if self.lease_ttl_s < self.recv_window_ms / 1000 + 5:
+            raise ValueError(
+                f"lease_ttl_s {self.lease_ttl_s:g} must exceed recv_window_ms {self.recv_window_ms} by 5 s at least"
+            )
+        return self
 
 
 StopPolicy = Literal["keep", "cancel_entries", "flatten"]
