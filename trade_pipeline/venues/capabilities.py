@@ -1,0 +1,228 @@
+"""What each exchange can do through ccxt, as far as an order's safety depends on it: one line per exchange.
+
+Only facts belong here, each held by a test that lets ccxt's own class sign and parse over a recorded transport
+(`client_ids` acts on them). Where nothing is documented the worse answer stands: no bound, no stop, unknown reuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from trade_pipeline.errors import SettingsError
+
+UNBOUNDED_WAIT_S = 600.0
+"""How long a lost order may still arrive where the exchange bounds nothing (RELIABILITY rule 3)."""
+
+
+class Reuse(StrEnum):
+    """What becomes of a second order with the client id of a first one."""
+
+    OPEN_ONLY = "unique among open orders: the id of a finished one is accepted again"
+    REFUSED = "refused"
+    RETURNS_FIRST = "answered with the first order"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class LookUp:
+    """One question for an order: ccxt's unified `method`, and the parameter that carries the client id.
+
+    `parameter` None: the answer is a list without a filter and has to be searched. `trigger` asks for a resting stop.
+    """
+
+    method: str
+    parameter: str | None
+    trigger: bool = False
+
+    @property
+    def is_list(self) -> bool:
+        return self.method != "fetch_order"
+
+
+@dataclass(frozen=True, slots=True)
+class VenueCapabilities:
+    """One exchange. Parameters are names within ccxt's `params`; ids are our 32 hexadecimal characters, unchanged."""
+
+    exchange: str
+    client_id_parameter: str
+    """Of create_order."""
+    look_ups: tuple[LookUp, ...]
+    """Asked in this order until one knows the order. Not found means: none of them does."""
+    cancel_parameter: str | None
+    """Of cancel_order. None: only the exchange's own id cancels, so the order is looked up first."""
+    reuse: Reuse
+    duplicate_codes: frozenset[str]
+    """Of a refusal because of the id: look the order up and adopt it. ccxt has a class for none of them."""
+    acceptance_bound_s: float | None
+    """A request older than this is refused, because every one that we sign says so. None: no bound."""
+    unfilled_kept: timedelta | None
+    """How long an order cancelled without a fill can be found; None where no limit is documented."""
+    look_up_lag_s: float
+    """How long a new order may be missing from an answer: assumed, not measured."""
+    stop_parameter: str | None
+    """Of create_order, for the trigger of a sale below the market. None: ccxt drops it and sends the order at once."""
+    plain_stop: bool
+    """Whether a stop may sell at the market. Where not, a stop has a limit price and has to be escalated."""
+    oco: bool
+    """An exchange-side pair that this product can send."""
+    cancel_replace: bool
+    """An atomic one that sends nothing if the cancel fails."""
+    stop_client_id_parameter: str | None = None
+    """Of create_order for a stop, where it differs."""
+    not_found_codes: frozenset[str] = frozenset()
+    """Of "no such order", where ccxt's class does not say so."""
+
+    @property
+    def acceptance_wait_s(self) -> float:
+        """After this long a lost order can no longer appear (RELIABILITY rule 3), the look-up's lag included."""
+        bound_s = UNBOUNDED_WAIT_S if self.acceptance_bound_s is None else self.acceptance_bound_s
+        return bound_s + self.look_up_lag_s
+
+
+_BINANCE = VenueCapabilities(
+    exchange="binance",
+    client_id_parameter="newClientOrderId",
+    look_ups=(LookUp("fetch_order", "origClientOrderId"),),
+    cancel_parameter="origClientOrderId",
+    reuse=Reuse.OPEN_ONLY,
+    duplicate_codes=frozenset({"-2010"}),
+    acceptance_bound_s=5.0,
+    unfilled_kept=timedelta(days=90),
+    look_up_lag_s=1.0,
+    stop_parameter="stopLossPrice",
+    plain_stop=True,
+    oco=True,
+    cancel_replace=True,
+)
+
+_KRAKEN = VenueCapabilities(
+    exchange="kraken",
+    client_id_parameter="cl_ord_id",
+    # fetch_order would turn a client id into `userref`, a number, and ask for the order "None".
+    look_ups=(LookUp("fetch_open_orders", "clientOrderId"), LookUp("fetch_closed_orders", "clientOrderId")),
+    cancel_parameter="cl_ord_id",
+    reuse=Reuse.OPEN_ONLY,
+    duplicate_codes=frozenset(),
+    acceptance_bound_s=None,
+    unfilled_kept=None,
+    look_up_lag_s=5.0,
+    # `triggerPrice` would pass unread: a limit order that rests, or sells, at once.
+    stop_parameter="stopLossPrice",
+    plain_stop=True,
+    oco=False,
+    cancel_replace=False,
+)
+
+_BYBIT = VenueCapabilities(
+    exchange="bybit",
+    client_id_parameter="orderLinkId",
+    # Its "closed orders" are filled ones only: a cancelled order would seem absent.
+    look_ups=(
+        LookUp("fetch_open_orders", "orderLinkId"),
+        LookUp("fetch_canceled_and_closed_orders", "orderLinkId"),
+    ),
+    cancel_parameter="orderLinkId",
+    reuse=Reuse.REFUSED,
+    duplicate_codes=frozenset({"170141", "110072", "12141"}),
+    acceptance_bound_s=5.0,
+    unfilled_kept=timedelta(hours=24),
+    look_up_lag_s=5.0,
+    stop_parameter="triggerPrice",
+    plain_stop=True,
+    oco=False,
+    cancel_replace=False,
+)
+
+_OKX = VenueCapabilities(
+    exchange="okx",
+    client_id_parameter="clOrdId",
+    look_ups=(LookUp("fetch_order", "clOrdId"), LookUp("fetch_order", "clOrdId", trigger=True)),
+    cancel_parameter="clOrdId",
+    reuse=Reuse.REFUSED,
+    duplicate_codes=frozenset({"51016"}),
+    acceptance_bound_s=None,
+    unfilled_kept=timedelta(hours=2),
+    look_up_lag_s=5.0,
+    stop_parameter="stopLossPrice",
+    plain_stop=True,
+    oco=False,
+    cancel_replace=False,
+    # An algo order has an id field of its own, and ccxt fills the other one.
+    stop_client_id_parameter="algoClOrdId",
+)
+
+_COINBASE = VenueCapabilities(
+    exchange="coinbase",
+    client_id_parameter="client_order_id",
+    # One list of every status: its "closed orders" are filled ones only, and fetch_order takes no client id.
+    look_ups=(LookUp("fetch_orders", None),),
+    cancel_parameter=None,
+    reuse=Reuse.RETURNS_FIRST,
+    duplicate_codes=frozenset(),
+    acceptance_bound_s=None,
+    unfilled_kept=None,
+    look_up_lag_s=5.0,
+    # `triggerPrice` would make it a stop above the market.
+    stop_parameter="stopLossPrice",
+    plain_stop=False,
+    oco=False,
+    cancel_replace=False,
+)
+
+_KUCOIN = VenueCapabilities(
+    exchange="kucoin",
+    client_id_parameter="clientOid",
+    # By client id only orders that are active: a finished one is found in the list.
+    look_ups=(
+        LookUp("fetch_order", "clientOid"),
+        LookUp("fetch_order", "clientOid", trigger=True),
+        LookUp("fetch_closed_orders", None),
+    ),
+    cancel_parameter="clientOid",
+    reuse=Reuse.REFUSED,
+    duplicate_codes=frozenset({"126044"}),
+    acceptance_bound_s=None,
+    unfilled_kept=None,
+    look_up_lag_s=5.0,
+    stop_parameter="stopLossPrice",
+    plain_stop=True,
+    oco=False,
+    cancel_replace=False,
+)
+
+_MEXC = VenueCapabilities(
+    exchange="mexc",
+    client_id_parameter="clientOrderId",
+    look_ups=(LookUp("fetch_order", "clientOrderId"),),
+    cancel_parameter="clientOrderId",
+    reuse=Reuse.UNKNOWN,
+    duplicate_codes=frozenset(),
+    acceptance_bound_s=5.0,
+    unfilled_kept=None,
+    look_up_lag_s=5.0,
+    # Every trigger passes unread: what was meant as a stop is sold at once.
+    stop_parameter=None,
+    plain_stop=False,
+    oco=False,
+    cancel_replace=False,
+    not_found_codes=frozenset({"-2013"}),
+)
+
+CAPABILITIES: Mapping[str, VenueCapabilities] = {
+    line.exchange: line for line in (_BINANCE, _KRAKEN, _BYBIT, _OKX, _COINBASE, _KUCOIN, _MEXC)
+}
+
+
+def capabilities_of(exchange: str) -> VenueCapabilities:
+    """Raises SettingsError for an exchange whose behaviour is not known."""
+    if exchange not in CAPABILITIES:
+        raise SettingsError(
+            "nothing is known of this exchange",
+            thing="exchange",
+            value=exchange,
+            repair=f"Use one of {', '.join(CAPABILITIES)}",
+        )
+    return CAPABILITIES[exchange]

@@ -1,0 +1,121 @@
+"""ccxt's real classes over a transport that sends nothing: they sign, address and parse for real.
+
+It stands at the very bottom, in place of the sockets of `requests`, so a test sees the method, path and fields
+that would have left, and feeds what the exchange documents as its answer.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import ccxt
+import requests
+from requests.adapters import BaseAdapter
+
+NAMES = {
+    "binance": "BTCUSDT",
+    "kraken": "XBTUSDT",
+    "bybit": "BTCUSDT",
+    "okx": "BTC-USDT",
+    "coinbase": "BTC-USDT",
+    "kucoin": "BTC-USDT",
+    "mexc": "BTCUSDT",
+}
+
+ASKED_BY_CCXT_ITSELF: dict[str, Any] = {
+    "/v5/user/query-api": {"retCode": 0, "result": {"uta": 1, "unified": 0}},
+    "/v5/account/info": {"retCode": 0, "result": {"unifiedMarginStatus": 6}},
+    "/api/ua/v1/account/mode": {"code": "200000", "data": {"selfAccountMode": "CLASSIC"}},
+}
+"""Before its first private request ccxt asks some exchanges for the kind of account."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    method: str
+    path: str
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An answer that is no success; `status` 0 is a cut connection."""
+
+    status: int
+    body: str = ""
+
+
+class RecordedTransport(BaseAdapter):
+    """Answers by the end of the path: `answers[path]`."""
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        super().__init__()
+        self.answers = {**ASKED_BY_CCXT_ITSELF, **answers}
+        self.sent: list[Sent] = []
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        parts = urlsplit(str(request.url))
+        body = request.body.decode() if isinstance(request.body, bytes) else str(request.body or "")
+        fields: dict[str, Any] = dict(parse_qsl(parts.query))
+        if body.startswith(("{", "[")):
+            read = json.loads(body)
+            fields.update(read[0] if isinstance(read, list) else read)
+        else:
+            fields.update(parse_qsl(body))
+        if parts.path not in ASKED_BY_CCXT_ITSELF:
+            self.sent.append(Sent(str(request.method), parts.path, fields))
+        answer = next((value for path, value in self.answers.items() if parts.path.endswith(path)), Failure(599))
+        if isinstance(answer, Failure) and answer.status == 0:
+            raise requests.ConnectionError("Connection aborted.", ConnectionResetError("reset by peer"))
+        response = requests.Response()
+        response.status_code = answer.status if isinstance(answer, Failure) else 200
+        text = answer.body if isinstance(answer, Failure) else json.dumps(answer)
+        response._content = text.encode()
+        response.headers["Content-Type"] = "application/json"
+        response.request, response.url, response.reason = request, str(request.url), "recorded"
+        return response
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def recorded(exchange: str, answers: dict[str, Any]) -> tuple[Any, RecordedTransport]:
+    """A client of ccxt's own class that knows BTC/USDT, and what it sent so far."""
+    client: Any = getattr(ccxt, exchange)(
+        {
+            "apiKey": "k",
+            "secret": "c2VjcmV0c2VjcmV0c2VjcmV0",
+            "password": "p",
+            "enableRateLimit": False,
+            "maxRetriesOnFailure": 0,
+            "options": {"maxRetriesOnFailure": 0, "recvWindow": 5000},
+        }
+    )
+    client.number = str
+    client.set_markets(
+        [
+            client.safe_market_structure(
+                {
+                    "id": NAMES[exchange],
+                    "symbol": "BTC/USDT",
+                    "base": "BTC",
+                    "quote": "USDT",
+                    "baseId": "BTC",
+                    "quoteId": "USDT",
+                    "spot": True,
+                    "type": "spot",
+                    "active": True,
+                    "precision": {"amount": "0.00001", "price": "0.01"},
+                    "limits": {"amount": {"min": "0.00001"}},
+                    "info": {"orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT"]},
+                }
+            )
+        ]
+    )
+    transport = RecordedTransport(answers)
+    client.session.mount("https://", transport)
+    client.session.mount("http://", transport)
+    return client, transport
