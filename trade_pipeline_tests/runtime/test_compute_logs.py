@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,17 @@ def redactor() -> Iterator[None]:
     redaction.use(before)
 
 
+@pytest.fixture
+def ordinary_signals() -> Iterator[None]:
+    """Dagster ends its `tail` by SIGTERM, which a child of a process that ignores it would ignore too."""
+    handler = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    signal.signal(signal.SIGTERM, handler)
+
+
+@pytest.mark.usefixtures("ordinary_signals")
 def test_what_comes_past_python_is_cleaned_when_the_step_ends(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
