@@ -7,9 +7,10 @@ the field and the value: a default would be an invention.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from trade_pipeline.errors import MalformedAnswer
@@ -37,6 +38,10 @@ _STATES = {
     "EXPIRED": OrderState.EXPIRED,
     "EXPIRED_IN_MATCH": OrderState.EXPIRED,
 }
+
+_NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,4})?")
+DIGITS_MAX = 40
+"""Powers of ten beyond which a number is nonsense, and would break arithmetic later."""
 
 Raw = Mapping[str, Any]
 
@@ -70,17 +75,22 @@ def text(raw: Raw, field: str, symbol: str = "") -> str:
 
 
 def number(raw: Raw, field: str, symbol: str = "") -> Decimal:
-    """A finite decimal, exactly as written."""
+    """A finite decimal, exactly as written. Python would read " 1 ", "1_000" and digits of other scripts too."""
     value = raw.get(field)
-    if not isinstance(value, (str, int, float)) or isinstance(value, bool):
+    if not isinstance(value, (str, int, float)) or isinstance(value, bool) or not _NUMBER.fullmatch(str(value)):
         raise malformed(field, value, symbol)
-    try:
-        parsed = Decimal(str(value))
-    except InvalidOperation:
-        raise malformed(field, value, symbol) from None
-    if not parsed.is_finite():
+    parsed = Decimal(str(value))
+    if abs(parsed.adjusted()) > DIGITS_MAX:
         raise malformed(field, value, symbol)
     return parsed
+
+
+def positive(raw: Raw, field: str, symbol: str = "") -> Decimal:
+    """A finite decimal above 0: a fill of nothing, or for nothing, is no fill."""
+    value = number(raw, field, symbol)
+    if value <= 0:
+        raise malformed(field, str(value), symbol)
+    return value
 
 
 def moment(raw: Raw, field: str, symbol: str = "") -> datetime:
@@ -166,14 +176,14 @@ def _fills(fields: Raw, symbol: str, order_id: str, side: Side) -> tuple[VenueTr
         return ()
     at = moment(fields, "transactTime", symbol)
     rows = [mapping(row, "fill", symbol) for row in listing(fields["fills"], "fills", symbol)]
-    return tuple(
+    fills = (
         VenueTrade(
             symbol=symbol,
             trade_id=text(row, "tradeId", symbol),
             order_id=order_id,
             side=side,
-            price=number(row, "price", symbol),
-            amount=number(row, "qty", symbol),
+            price=positive(row, "price", symbol),
+            amount=positive(row, "qty", symbol),
             fee=number(row, "commission", symbol),
             fee_asset=text(row, "commissionAsset", symbol),
             at=at,
@@ -181,6 +191,16 @@ def _fills(fields: Raw, symbol: str, order_id: str, side: Side) -> tuple[VenueTr
         )
         for row in rows
     )
+    return tuple(distinct(fills))
+
+
+def distinct(trades: Iterable[VenueTrade]) -> list[VenueTrade]:
+    """Each trade once, in order. Raises MalformedAnswer where one id stands for two different trades."""
+    found: dict[str, VenueTrade] = {}
+    for trade in trades:
+        if found.setdefault(trade.trade_id, trade) != trade:
+            raise malformed("trade id: it stands for two different trades", trade.trade_id, trade.symbol)
+    return list(found.values())
 
 
 def read_trade(raw: object, symbol: str) -> VenueTrade:
@@ -191,8 +211,8 @@ def read_trade(raw: object, symbol: str) -> VenueTrade:
         trade_id=text(fields, "id", symbol),
         order_id=text(fields, "orderId", symbol),
         side=Side.BUY if flag(fields, "isBuyer", symbol) else Side.SELL,
-        price=number(fields, "price", symbol),
-        amount=number(fields, "qty", symbol),
+        price=positive(fields, "price", symbol),
+        amount=positive(fields, "qty", symbol),
         fee=number(fields, "commission", symbol),
         fee_asset=text(fields, "commissionAsset", symbol),
         at=moment(fields, "time", symbol),

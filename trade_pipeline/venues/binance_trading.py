@@ -23,6 +23,7 @@ from trade_pipeline.errors import (
 )
 from trade_pipeline.schemas.trading import AccountReading, OrderRequest, OrderType, VenueOrder, VenueTrade
 from trade_pipeline.venues.answers import (
+    distinct,
     listing,
     mapping,
     milliseconds,
@@ -31,6 +32,7 @@ from trade_pipeline.venues.answers import (
     read_order,
     read_server_time,
     read_trade,
+    whole,
 )
 from trade_pipeline.venues.ccxt_clients import WEIGHT_PER_MINUTE, ClientOptions, PerProcess, sync_client
 from trade_pipeline.venues.error_map import Asked, own_error
@@ -132,7 +134,7 @@ class BinanceTrading(PublicReads):
             found.extend(rows)
             if len(rows) < ROWS_MAX:
                 return found
-            window = {"orderId": max(int(row.order_id) for row in rows) + 1}
+            window = {"orderId": max(whole(row.order_id, "orderId", symbol) for row in rows) + 1}
         raise MalformedAnswer("the list of orders does not end", thing=symbol, value=len(found))
 
     def trades(self, symbol: str, from_id: str | None = None, limit: int = ROWS_MAX) -> list[VenueTrade]:
@@ -144,7 +146,7 @@ class BinanceTrading(PublicReads):
         if from_id is not None:
             params["fromId"] = from_id
         raw = self._ask("private_get_mytrades", params, Asked("reading trades", symbol), 20)
-        return [read_trade(row, symbol) for row in listing(raw, "trades", symbol)]
+        return distinct(read_trade(row, symbol) for row in listing(raw, "trades", symbol))
 
     def create(self, request: OrderRequest) -> VenueOrder:
         """Send an order once. The answer's fills are in `.trades`.

@@ -76,7 +76,8 @@ def read_listing(raw: object) -> Listing:
 
 def read_rules(fields: Raw, symbol: str) -> MarketRules:
     """One symbol's rules. Raises MalformedAnswer when a filter that orders depend on is missing."""
-    filters = {text(row, "filterType", symbol): row for row in listing(fields.get("filters"), "filters", symbol)}
+    rows = [mapping(row, "filter", symbol) for row in listing(fields.get("filters"), "filters", symbol)]
+    filters = {text(row, "filterType", symbol): row for row in rows}
     price, lot = _filter(filters, "PRICE_FILTER", symbol), _filter(filters, "LOT_SIZE", symbol)
     amount_max = number(lot, "maxQty", symbol)
     market_max = number(filters["MARKET_LOT_SIZE"], "maxQty", symbol) if "MARKET_LOT_SIZE" in filters else Decimal(0)
