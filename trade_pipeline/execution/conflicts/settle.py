@@ -175,6 +175,8 @@ def _foreign_fills(desk: Desk) -> list[Fill]:
 def _is_news(finding: Finding, last: Conflict | None, *, full: bool) -> bool:
     if last is None or last.outcome == str(Outcome.RESOLVED):
         return last is None or finding.kind not in ONE_OFF
+    if last.outcome == str(Outcome.FOUND) and finding.kind != Kind.PROTECTION_MISSING:
+        return True  # What came of it was never written: the guard died, or the database refused.
     if finding.kind in ONE_OFF:
         return False
     changed = (last.ledger_amount, last.exchange_amount) != (finding.ledger_amount, finding.exchange_amount)

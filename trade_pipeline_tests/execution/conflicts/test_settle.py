@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
-from trade_pipeline.errors import VenueUnavailable
+from trade_pipeline.errors import LedgerUnavailable, VenueUnavailable
 from trade_pipeline.execution.desk import EVERY
 from trade_pipeline.execution.guard.cycle import Guard
 from trade_pipeline.ledger.records import Conflict, Flow
@@ -70,6 +71,29 @@ def test_a_sale_by_hand_is_seen_within_one_cycle_and_halts_the_symbol_at_the_sec
     assert room.desk.halts()[BTC].startswith("coins are missing: 0.5")
     (stop,) = room.venue.created[sent:]
     assert stop.amount == Decimal("0.499"), "what is left is protected, what is gone is not stopped again"
+
+
+def test_a_conflict_whose_outcome_could_not_be_written_is_decided_again(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = holding(room)
+    sell_by_hand(room, "0.5")
+    record = room.ledger.record_conflict
+    refused: list[Conflict] = []
+
+    def refuse_once(row: Conflict) -> None:
+        if row.outcome == "halted" and not refused:
+            refused.append(row)
+            raise LedgerUnavailable("gone", thing="ledger")
+        record(row)
+
+    monkeypatch.setattr(room.ledger, "record_conflict", refuse_once)
+    for _ in range(5):
+        with suppress(LedgerUnavailable):
+            later(room, guard)
+
+    assert refused
+    assert BTC in room.desk.halts()
 
 
 def test_coins_that_come_back_end_the_conflict_and_its_halt(room: Room) -> None:
