@@ -17,7 +17,8 @@
     │   │   ├── InsufficientFunds
     │   │   ├── FilterViolation               price, amount or notional off the symbol's grid
     │   │   ├── WouldTriggerImmediately       a stop that is already breached
-    │   │   └── DuplicateClientOrderId        look up and adopt
+    │   │   ├── DuplicateClientOrderId        look up and adopt
+    │   │   └── CancelReplaceFailed           the old order was not cancelled, so no new one was sent
     │   ├── OrderNotFound             resolve the exchange does not know the order (yet)
     │   ├── SymbolUnknown             skip
     │   ├── MalformedAnswer           resolve an answer that cannot be read
@@ -167,6 +168,10 @@ class WouldTriggerImmediately(OrderRefused):
 
 class DuplicateClientOrderId(OrderRefused):
     """The exchange has an order with this client id: look it up and adopt it."""
+
+
+class CancelReplaceFailed(OrderRefused):
+    """The old order could not be cancelled, so the new one was not sent: look the old one up."""
 
 
 class OrderNotFound(VenueError):

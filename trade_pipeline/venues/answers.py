@@ -25,6 +25,9 @@ from trade_pipeline.schemas.trading import (
     VenueTrade,
 )
 
+TIME_MS_MAX = 10**14
+"""In the year 5138: beyond it a time is nonsense."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _STATES = {
@@ -42,6 +45,8 @@ _STATES = {
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,4})?")
 DIGITS_MAX = 40
 """Powers of ten beyond which a number is nonsense, and would break arithmetic later."""
+WHOLE_DIGITS_MAX = 18
+"""An integer fits in 64 bits."""
 
 Raw = Mapping[str, Any]
 
@@ -96,17 +101,17 @@ def positive(raw: Raw, field: str, symbol: str = "") -> Decimal:
 def moment(raw: Raw, field: str, symbol: str = "") -> datetime:
     """A time from milliseconds since 1970."""
     value = whole(raw.get(field), field, symbol)
-    if not 0 < value < 10**14:
+    if not 0 < value < TIME_MS_MAX:
         raise malformed(field, value, symbol)
     return _EPOCH + timedelta(milliseconds=value)
 
 
 def whole(value: object, field: str, symbol: str = "") -> int:
     """An integer, whether ccxt's JSON reader left it a number or quoted it to keep its digits."""
-    if isinstance(value, str) and value.isascii() and value.isdigit():
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= WHOLE_DIGITS_MAX:
         return int(value)
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise malformed(field, value, symbol)
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 10**WHOLE_DIGITS_MAX:
+        raise malformed(field, value if isinstance(value, bool) else str(value)[:100], symbol)
     return value
 
 

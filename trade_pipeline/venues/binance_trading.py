@@ -34,6 +34,7 @@ from trade_pipeline.venues.answers import (
     read_trade,
     whole,
 )
+from trade_pipeline.venues.capabilities import capabilities_of
 from trade_pipeline.venues.ccxt_clients import WEIGHT_PER_MINUTE, ClientOptions, PerProcess, sync_client
 from trade_pipeline.venues.error_map import Asked, own_error
 from trade_pipeline.venues.market_rules import Listing, read_listing
@@ -71,6 +72,8 @@ class _Line:
 
 class BinanceTrading(PublicReads):
     """Orders and balances of one account. Safe from any thread; made again after a fork."""
+
+    capabilities = capabilities_of("binance")
 
     def __init__(
         self,
@@ -177,6 +180,17 @@ class BinanceTrading(PublicReads):
                 return self._changed("private_delete_order", params, asked)
         raise AssertionError("stamina returns or raises")
 
+    def cancel_replace(self, symbol: str, client_order_id: str, request: OrderRequest) -> VenueOrder:
+        """Cancel one order and send another in one step, once; if the cancel fails nothing is sent.
+
+        Raises CancelReplaceFailed (nothing changed), OutcomeUnknown (look both up), and as `create` does: then the
+        old order is cancelled and there is no new one.
+        """
+        asked = Asked("replacing an order", symbol, may_execute=True)
+        params = order_params(request, self._markets_now(any_age=True).id_of(symbol))
+        old = {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrigClientOrderId": client_order_id}
+        return self._changed("private_post_order_cancelreplace", {**params, **old}, asked)
+
     def close(self) -> None:
         """Close the connections of this process. The next call opens new ones."""
         for line in (self._orders.take(), self._reads.take()):
@@ -187,7 +201,7 @@ class BinanceTrading(PublicReads):
         """Send what changes an order; an unreadable answer is an unknown outcome."""
         raw = self._in_step(self._orders.get(), method, params, asked, 1)
         try:
-            return read_order(raw, asked.symbol)
+            return read_order(raw.get("newOrderResponse", raw) if isinstance(raw, dict) else raw, asked.symbol)
         except MalformedAnswer as error:
             raise OutcomeUnknown(
                 f"{asked.what} got an unreadable answer; it may have been executed",

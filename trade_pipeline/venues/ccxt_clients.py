@@ -23,6 +23,7 @@ WEIGHT_PER_MINUTE = 6000
 """Binance's limit of request weight per address."""
 WEIGHT_PER_UNIT = 5
 """ccxt counts in units of the old limit: 1,200 a minute stand for 6,000."""
+NEW_ORDER_FAILED = -2021
 KEEPALIVE_S = 75.0
 """Longer than a bar: the next bar's reads find their connections open."""
 
@@ -117,10 +118,21 @@ def refusal_in(status: int, headers: Mapping[str, str], body: str, response: Any
             code = int(response["code"])
         except (TypeError, ValueError):
             code = None
-        message = without_secrets(str(response["msg"]))
+        code, message = _of_the_new_order(code, without_secrets(str(response["msg"])), response.get("data"))
     if status < 400 and (code is None or code >= 0):
         return None
     return HttpAnswer(status, code, message, _retry_after_s(headers))
+
+
+def _of_the_new_order(code: int | None, message: str, data: Any) -> tuple[int | None, str]:
+    """A cancel-replace that only cancelled says so with -2021; why there is no new order is further inside."""
+    inner = data.get("newOrderResponse") if code == NEW_ORDER_FAILED and isinstance(data, dict) else None
+    if not isinstance(inner, dict):
+        return code, message
+    try:
+        return int(inner["code"]), without_secrets(str(inner.get("msg")))
+    except (KeyError, TypeError, ValueError):
+        return code, message
 
 
 def _retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from trade_pipeline.errors import (
     AuthenticationFailed,
     Banned,
+    CancelReplaceFailed,
     ClockSkew,
     DuplicateClientOrderId,
     FilterViolation,
@@ -106,6 +107,8 @@ def _class_of(answer: HttpAnswer, asked: Asked) -> Callable[..., VenueError]:
         -2010: _refusal_class(answer.message),
         -2011: _cancel_refusal_class(answer.message),
         -2013: OrderNotFound,
+        -2021: lost,  # cancelled, and nothing readable is said of the new order
+        -2022: CancelReplaceFailed,
         -2026: OrderNotFound,
         **dict.fromkeys(_EXECUTION_UNKNOWN, lost),
         **dict.fromkeys(_NOT_EXECUTED, VenueUnavailable),

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from trade_pipeline.schemas.frames import BARS, UTC_MS, empty
-from trade_pipeline.venues.answers import listing, malformed, milliseconds, whole
+from trade_pipeline.venues.answers import TIME_MS_MAX, listing, malformed, milliseconds, whole
 
 ROWS_MAX = 1000
 """Binance's limit of rows in one answer."""
@@ -33,8 +33,8 @@ def read_klines(raw: object, symbol: str, source: str) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "symbol": pl.repeat(symbol, len(rows), dtype=pl.String(), eager=True),
-            "open_time": _whole(columns[0], "open_time", symbol).cast(UTC_MS),
-            "close_time": (_whole(columns[6], "close_time", symbol) + 1).cast(UTC_MS),
+            "open_time": _times(columns[0], "open_time", symbol).cast(UTC_MS),
+            "close_time": (_times(columns[6], "close_time", symbol) + 1).cast(UTC_MS),
             **{name: _real(columns[position], name, symbol) for name, position in _POSITIONS.items()},
             "trades": _whole(columns[8], "trades", symbol),
             "source": pl.repeat(source, len(rows), dtype=pl.String(), eager=True),
@@ -44,6 +44,14 @@ def read_klines(raw: object, symbol: str, source: str) -> pl.DataFrame:
 
 def _whole(values: tuple[Any, ...], name: str, symbol: str) -> pl.Series:
     return pl.Series(name, [whole(value, name, symbol) for value in values], dtype=pl.Int64())
+
+
+def _times(values: tuple[Any, ...], name: str, symbol: str) -> pl.Series:
+    series = _whole(values, name, symbol)
+    sane = series.is_between(0, TIME_MS_MAX)
+    if not sane.all():
+        raise malformed(name, values[sane.to_list().index(False)], symbol)
+    return series
 
 
 def _real(values: tuple[Any, ...], name: str, symbol: str) -> pl.Series:

@@ -25,6 +25,7 @@ from trade_pipeline.venues.answers import (
     read_trade,
 )
 from trade_pipeline.venues.binance_trading import BinanceTrading
+from trade_pipeline.venues.klines import read_klines
 from trade_pipeline.venues.market_rules import read_listing
 from trade_pipeline_tests.venues.scripted_exchange import Answer, ScriptedExchange, listed
 
@@ -49,6 +50,8 @@ TICKER: dict[str, Any] = {
     "closeTime": AT_MS,
 }  # fmt: skip
 
+KLINE: list[Any] = [AT_MS, "1", "2", "0.5", "1.5", "10", AT_MS + 59_999, "15", 3, "5", "7", "0"]
+
 READERS: dict[str, tuple[Any, Callable[[Any], object]]] = {
     "order": (ORDER, lambda raw: read_order(raw, BTC)),
     "trade": (TRADE, lambda raw: read_trade(raw, BTC)),
@@ -56,6 +59,7 @@ READERS: dict[str, tuple[Any, Callable[[Any], object]]] = {
     "fee rates": (ACCOUNT, read_fee_rates),
     "ticker": (TICKER, lambda raw: read_book_top(raw, BTC)),
     "time": ({"serverTime": AT_MS}, read_server_time),
+    "klines": ([KLINE, KLINE], lambda raw: read_klines(raw, BTC, "binance")),
     "symbols": ({"symbols": [listed()]}, read_listing),
 }
 
@@ -66,7 +70,7 @@ ODD = st.one_of(
     st.integers(),
     st.floats(),
     st.text(max_size=12),
-    st.sampled_from([*ODD_WORDS, -1, 10**30, [], {}, [None], {"a": 1}]),
+    st.sampled_from([*ODD_WORDS, -1, 10**30, "9" * 5000, [], {}, [None], {"a": 1}]),
 )
 MISSING = object()
 
