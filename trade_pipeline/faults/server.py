@@ -7,9 +7,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.runtime import embedded_postgres
@@ -23,6 +25,7 @@ def throwaway_postgres() -> Iterator[str]:
     password = secrets.token_hex(8)
     url = embedded_postgres.url(root / "s", password, "faults")
     server = None
+    before = _end_by_exception()
     try:
         embedded_postgres.initialise(root / "postgres", root / "s", password)
         command = embedded_postgres.foreground_command(root / "postgres", root / "s")
@@ -46,3 +49,16 @@ def throwaway_postgres() -> Iterator[str]:
                 server.kill()
                 server.wait()
         shutil.rmtree(root, ignore_errors=True)
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _end_by_exception() -> Any:
+    """SIGTERM becomes an exit that runs what is below `finally`: a server must not outlive who started it."""
+    if threading.current_thread() is not threading.main_thread():
+        return None
+
+    def leave(*_: object) -> None:
+        raise SystemExit(128 + signal.SIGTERM)
+
+    return signal.signal(signal.SIGTERM, leave)
