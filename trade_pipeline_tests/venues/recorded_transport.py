@@ -7,6 +7,7 @@ that would have left, and feeds what the exchange documents as its answer.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -38,6 +39,7 @@ class Sent:
     method: str
     path: str
     fields: dict[str, Any]
+    headers: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,7 @@ class RecordedTransport(BaseAdapter):
         super().__init__()
         self.answers = {**ASKED_BY_CCXT_ITSELF, **answers}
         self.sent: list[Sent] = []
+        self.asked_by_ccxt: list[str] = []
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         parts = urlsplit(str(request.url))
@@ -65,8 +68,10 @@ class RecordedTransport(BaseAdapter):
             fields.update(read[0] if isinstance(read, list) else read)
         else:
             fields.update(parse_qsl(body))
-        if parts.path not in ASKED_BY_CCXT_ITSELF:
-            self.sent.append(Sent(str(request.method), parts.path, fields))
+        if parts.path in ASKED_BY_CCXT_ITSELF:
+            self.asked_by_ccxt.append(parts.path)
+        else:
+            self.sent.append(Sent(str(request.method), parts.path, fields, _texts(request.headers)))
         answer = next((value for path, value in self.answers.items() if parts.path.endswith(path)), Failure(599))
         if isinstance(answer, Failure) and answer.status == 0:
             raise requests.ConnectionError("Connection aborted.", ConnectionResetError("reset by peer"))
@@ -80,6 +85,10 @@ class RecordedTransport(BaseAdapter):
 
     def close(self) -> None:
         """There is nothing to close."""
+
+
+def _texts(headers: Mapping[str, str | bytes]) -> dict[str, str]:
+    return {name: value if isinstance(value, str) else value.decode() for name, value in headers.items()}
 
 
 def recorded(exchange: str, answers: dict[str, Any]) -> tuple[Any, RecordedTransport]:

@@ -268,6 +268,47 @@ def test_ccxt_drops_coinbases_unified_client_id_and_krakens_trigger_price() -> N
     assert transport.sent[0].fields["ordertype"] == "limit"
 
 
+def test_fetch_order_of_kraken_and_bybit_asks_for_an_order_called_none() -> None:
+    client, transport = recorded("kraken", {"/QueryOrders": {"error": [], "result": {}}})
+    with pytest.raises(TypeError):
+        client.fetch_order(None, BTC, {"clientOrderId": OWN})
+    assert (transport.sent[0].fields["txid"], transport.sent[0].fields["userref"]) == ("None", OWN)
+    client, transport = recorded("bybit", {"/order/realtime": _BYBIT_EMPTY})
+    with pytest.raises(ccxt.OrderNotFound):
+        client.fetch_order(None, BTC, {"orderLinkId": OWN, "acknowledged": True})
+    assert transport.sent[0].fields["orderId"] == "None"
+
+
+def test_a_trigger_price_on_coinbase_would_be_a_stop_above_the_market() -> None:
+    client, transport = recorded("coinbase", {"/orders": EXCHANGES["coinbase"].accepted})
+    client.create_order(BTC, "limit", "sell", "0.5", "89", {"triggerPrice": "90"})
+    written = transport.sent[0].fields["order_configuration"]["stop_limit_stop_limit_gtc"]
+    assert written["stop_direction"] == "STOP_DIRECTION_STOP_UP"
+
+
+def test_a_stop_on_okx_would_be_one_on_margin_without_its_own_id() -> None:
+    client, transport = recorded("okx", {"/order-algo": EXCHANGES["okx"].accepted})
+    client.create_order(BTC, "market", "sell", "0.5", None, {"stopLossPrice": "90", "clientOrderId": OWN})
+    assert transport.sent[0].fields["tdMode"] == "cross"
+    assert "algoClOrdId" not in transport.sent[0].fields
+
+
+@pytest.mark.parametrize(("exchange", "questions"), [("bybit", 2), ("kucoin", 1), ("okx", 0)])
+def test_ccxt_asks_for_the_kind_of_account_before_the_first_order(exchange: str, questions: int) -> None:
+    known = EXCHANGES[exchange]
+    client, transport = recorded(exchange, {known.create: known.accepted})
+    create(client, capabilities_of(exchange), _request())
+    assert len(transport.asked_by_ccxt) == questions
+    create(client, capabilities_of(exchange), _request())
+    assert len(transport.asked_by_ccxt) == questions
+
+
+def test_bybits_bound_travels_in_a_header() -> None:
+    client, transport = recorded("bybit", {"/order/create": EXCHANGES["bybit"].accepted})
+    create(client, capabilities_of("bybit"), _request())
+    assert transport.sent[0].headers["X-BAPI-RECV-WINDOW"] == "5000"
+
+
 @pytest.mark.parametrize(
     ("exchange", "path", "field", "value"),
     [
