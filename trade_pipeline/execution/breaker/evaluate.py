@@ -52,8 +52,9 @@ def _next(
 ) -> BreakerState:
     if breaches:
         if state.state == OPEN:
-            return state
-        dimension, reason = breaches[0]
+            return _hardened(state, breaches, now)
+        # What only a person ends comes first: the others would let the clock close it.
+        dimension, reason = min(breaches, key=lambda breach: breach[0] not in UNTIL_RESET)
         return replace(
             state, state=OPEN, dimension=dimension, reason=reason, opened_at=now, changed_at=now, stage=0, detail={}
         )
@@ -66,6 +67,15 @@ def _next(
             return replace(state, changed_at=now, stage=state.stage + 1)
         return replace(state, state=CLOSED, changed_at=now, stage=0, opened_at=None)
     return state
+
+
+def _hardened(state: BreakerState, breaches: list[tuple[str, str]], now: datetime) -> BreakerState:
+    """An open breaker keeps its first reason, unless one that no clock closes joins a reason that a clock does."""
+    until_reset = [breach for breach in breaches if breach[0] in UNTIL_RESET]
+    if state.dimension in UNTIL_RESET or not until_reset:
+        return state
+    dimension, reason = until_reset[0]
+    return replace(state, dimension=dimension, reason=f"{reason}; open before: {state.reason}", changed_at=now)
 
 
 def _breaches(scope: str, measures: Measures, settings: BreakerSettings) -> Iterator[tuple[str, str]]:

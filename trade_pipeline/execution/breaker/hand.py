@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from trade_pipeline.execution.breaker.evaluate import BY_HAND
+from trade_pipeline.execution.breaker.evaluate import BY_HAND, UNTIL_RESET
 from trade_pipeline.execution.breaker.state import CLOSED, OPEN
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import BreakerState
@@ -13,11 +13,18 @@ from trade_pipeline.ledger.records import BreakerState
 def open_breaker(
     ledger: Ledger, account: str, scope: str, reason: str, now: datetime, dimension: str = BY_HAND
 ) -> BreakerState:
-    """Open it now, unless it is open: the first reason stays. Raises LedgerUnavailable."""
+    """Open it now. Raises LedgerUnavailable.
+
+    One that is open keeps its first reason, unless that would return by itself and the new one would not: what a
+    person stopped, only a person starts again.
+    """
+    since = now
     for state in ledger.breakers(account):
         if state.scope == scope and state.state == OPEN:
-            return state
-    opened = BreakerState(account, scope, OPEN, dimension, reason, now, now)
+            if state.dimension in UNTIL_RESET or dimension not in UNTIL_RESET:
+                return state
+            reason, since = f"{reason}; open before: {state.reason}", state.opened_at or now
+    opened = BreakerState(account, scope, OPEN, dimension, reason, since, now)
     ledger.set_breaker(opened)
     return opened
 

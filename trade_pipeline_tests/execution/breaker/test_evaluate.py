@@ -69,7 +69,21 @@ def test_a_ban_opens_at_once() -> None:
 
 
 def test_an_open_breaker_keeps_its_first_reason() -> None:
-    assert judged(Measures(account={"daily_loss": D("0.2")}), opened(), after_s=600) == []
+    assert judged(Measures(account={"error_rate": D("0.9")}), opened(), after_s=600) == []
+    assert judged(Measures(account={"drawdown": D("0.2")}), opened("daily_loss"), after_s=600) == []
+
+
+def test_a_bad_day_on_top_of_another_reason_is_not_closed_by_the_clock_either() -> None:
+    (bad_day,) = judged(Measures(account={"daily_loss": D("0.2")}), opened("error_rate"), after_s=600)
+
+    assert (bad_day.state, bad_day.dimension, bad_day.opened_at) == ("OPEN", "daily_loss", START)
+    assert bad_day.reason.endswith("open before: why")
+    assert judged(Measures(), bad_day, after_s=10**6) == []
+
+
+def test_of_two_limits_passed_at_once_the_one_that_no_clock_closes_is_kept() -> None:
+    (state,) = judged(Measures(account={"daily_loss": D("0.2")}, flags={"banned": "418"}))
+    assert state.dimension == "daily_loss"
 
 
 def test_trading_returns_in_steps_and_falls_back_on_a_new_breach() -> None:

@@ -85,6 +85,17 @@ def test_a_restart_keeps_it_open(room: Room, ledger_url: str) -> None:
     assert [state.state for state in Ledger(ledger_url).breakers("main")] == ["OPEN"]
 
 
+def test_what_a_person_stops_on_top_of_another_reason_stays_stopped(room: Room) -> None:
+    open_breaker(room.ledger, "main", "*", "half of the answers fail", room.clock(), "error_rate")
+    open_now(room)
+    room.clock.advance(10**5)
+    run_once(guard_of(room))
+
+    (state,) = room.ledger.breakers("main")
+    assert (state.state, state.dimension) == ("OPEN", "by hand")
+    assert state.reason == "a test says so; open before: half of the answers fail"
+
+
 def test_a_ban_opens_it_and_a_reset_ends_it(room: Room) -> None:
     guard = guard_of(room)
     guard.cycle()
