@@ -134,14 +134,18 @@ def _aimed(seed: int) -> tuple[tuple[Injection, ...], tuple[Crash, ...]]:
     """Two seeds in nine die at the first passing of some boundaries, in turn: chance alone leaves some out."""
     turn = seed // 9
     if seed % 9 == 3:
-        rare = ([p for p in POINTS if "cancel" in p and p.startswith(name)] for name in ("execute", "guard"))
-        return (), tuple(Crash(points[turn % len(points)], 1) for points in rare)
+        rare = ([p for p in POINTS if p.startswith(name) and _is_rare(p)] for name in ("execute", "guard"))
+        return (), tuple(Crash(points[(turn + step) % len(points)], 1) for points in rare for step in (0, 2))
     if seed % 9 == 7:
         # A cancelled order is looked up when nobody knows whether it was cancelled.
         lost = Injection(Fault.LOST_ANSWER, "cancel", 1), Injection(Fault.CLOSED_FOR_CANCELLED, "order", 1)
         chosen = (POINTS[(turn * AIMED + APART * step) % len(POINTS)] for step in range(AIMED))
         return lost, tuple(Crash(point, 1) for point in chosen)
     return (), ()
+
+
+def _is_rare(point: str) -> bool:
+    return "cancel" in point or "guard|book_trades" in point
 
 
 def _exits(seed: int) -> dict[str, object]:
