@@ -112,6 +112,8 @@ class _Planner:
         wanted = Decimal(0) if target.kind == TargetKind.FLAT else target.quantity
         if target.kind == TargetKind.HOLD or wanted is None:
             return Verdict("none", f"hold: {target.reason}")
+        if (wrong := _wrong_with(target)) is not None:
+            return Verdict("none", f"a target that cannot be meant: {wrong}; decide again")
         rules, top = self.at.rules.get(symbol), self.at.tops.get(symbol)
         if rules is None or not rules.active or top is None or top.bid <= 0:
             return Verdict("none", "the exchange does not trade or quote the symbol now")
@@ -230,3 +232,13 @@ def sleeve_shares(
     shares = {name: (gaps[name] / total).quantize(Decimal("1e-12")) for name in first}
     shares[last] = 1 - sum(shares.values(), Decimal(0))
     return shares
+
+
+def _wrong_with(target: Target) -> str | None:
+    """What of a target is no number to trade by. FLAT needs none: whatever is held is sold."""
+    if target.kind == TargetKind.FLAT:
+        return None
+    for name, value in (("quantity", target.quantity), ("stop distance", target.stop_distance)):
+        if value is not None and (not value.is_finite() or value < 0):
+            return f"{name} of {target.symbol} is {value}"
+    return None

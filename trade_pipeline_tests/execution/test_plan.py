@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -220,3 +221,18 @@ def test_every_planned_order_passes_the_exchanges_filters(
         else:
             assert request.amount * request.price * (1 + rules.taker_fee_rate) <= quote
             assert request.amount * request.price >= rules.notional_min
+
+
+@pytest.mark.parametrize("field", ["quantity", "stop_distance"])
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "-1"])
+def test_a_target_that_is_no_number_is_named_and_sends_nothing_while_others_go_on(field: str, value: str) -> None:
+    bad = replace(make_target(), **{field: Decimal(value)})
+    planned = plan_orders([bad, make_target(symbol=ETH)], situation(), EXECUTION, EXITS)
+
+    assert [order.request.symbol for order in planned.orders] == [ETH]
+    assert f"of {BTC} is {value}" in planned.verdicts[BTC].reason
+
+
+def test_flat_sells_whatever_numbers_come_with_it() -> None:
+    bad = replace(flat(), quantity=Decimal("NaN"), stop_distance=Decimal("NaN"))
+    assert [order.request.side for order in plan(bad, situation("1")).orders] == [Side.SELL]
