@@ -226,7 +226,8 @@ def test_every_planned_order_passes_the_exchanges_filters(
 @pytest.mark.parametrize("field", ["quantity", "stop_distance"])
 @pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "-1"])
 def test_a_target_that_is_no_number_is_named_and_sends_nothing_while_others_go_on(field: str, value: str) -> None:
-    bad = replace(make_target(), **{field: Decimal(value)})
+    good, number = make_target(), Decimal(value)
+    bad = replace(good, quantity=number) if field == "quantity" else replace(good, stop_distance=number)
     planned = plan_orders([bad, make_target(symbol=ETH)], situation(), EXECUTION, EXITS)
 
     assert [order.request.symbol for order in planned.orders] == [ETH]
