@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
 
 .DEFAULT_GOAL := help
-.PHONY: help setup up demo test test-parallel test-alone lint format lock clean
+.PHONY: help setup up demo test test-quick test-stacks lint format lock clean
 
 help:
 	@echo "make up     start everything and show a live status; Ctrl-C stops it"
@@ -32,18 +32,18 @@ up: $(STAMP)
 demo: $(STAMP)
 	@$(BIN)/trade-pipeline demo $(ARGS)
 
-# What starts the whole stack or a browser runs alone; the rest runs beside each other.
+# What starts a whole stack or a browser runs after the rest: it waits more than it computes, and is waited for.
 test: $(STAMP)
 	@rm -f .coverage .coverage.*
-	$(MAKE) --no-print-directory test-parallel
-	$(MAKE) --no-print-directory test-alone
+	$(MAKE) --no-print-directory test-quick
+	$(MAKE) --no-print-directory test-stacks
 	$(BIN)/python -m coverage report --skip-covered --skip-empty --fail-under=85
 
-test-parallel: $(STAMP)
+test-quick: $(STAMP)
 	$(BIN)/python -m pytest -n 2 -m "not stack and not browser" --cov --cov-report=
 
-test-alone: $(STAMP)
-	$(BIN)/python -m pytest -m "stack or browser" --cov --cov-append --cov-report=
+test-stacks: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "stack or browser" --cov --cov-append --cov-report=
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

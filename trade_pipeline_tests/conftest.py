@@ -21,6 +21,22 @@ from sqlalchemy import make_url
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.runtime import embedded_postgres
 
+LONGEST_FIRST = ("test_chaos.py", "trade_pipeline_tests/stack/", "")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share a stack stay on one worker, and the longest begin first: two stacks then run beside each other.
+
+    Only `--dist loadgroup` reads the groups.
+    """
+    slow = [item for item in items if item.get_closest_marker("stack") or item.get_closest_marker("browser")]
+    for item in slow:
+        alone = item.path.name == "test_chaos.py" or item.path.parent.name != "stack"
+        item.add_marker(pytest.mark.xdist_group(item.path.stem if alone else "one stack"))
+    first = sorted(slow, key=lambda item: next(i for i, part in enumerate(LONGEST_FIRST) if part in str(item.path)))
+    kept = set(first)
+    items[:] = [*first, *(item for item in items if item not in kept)]
+
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
