@@ -15,8 +15,8 @@ from trade_pipeline.faults import exhaust
 from trade_pipeline.faults.campaign import Campaign, run, shrink, told
 from trade_pipeline.faults.play import Played
 from trade_pipeline.faults.scenario import make_scenario
-from trade_pipeline.faults.server import throwaway_postgres
 from trade_pipeline.faults.stage import Stage
+from trade_pipeline.runtime.throwaway_postgres import throwaway_postgres
 
 _SHRUNK_MAX = 3
 

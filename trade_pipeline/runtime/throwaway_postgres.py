@@ -1,4 +1,4 @@
-"""A PostgreSQL of the simulator's own: the embedded server in a folder in memory, gone at the end."""
+"""A PostgreSQL for one run of a simulator or a benchmark: the embedded server in its own folder, gone at the end."""
 
 from __future__ import annotations
 
@@ -18,18 +18,23 @@ from trade_pipeline.runtime import embedded_postgres
 
 
 @contextmanager
-def throwaway_postgres() -> Iterator[str]:
-    """URL of a migrated ledger. Nothing in it survives, so that nothing is synced to a disk."""
+def throwaway_postgres(*, durable: bool = False) -> Iterator[str]:
+    """URL of a migrated ledger.
+
+    Nothing in it survives, so it is in memory where that is possible and nothing is synced to a disk. `durable`: on
+    the disk of temporary files and synced at each commit, as a stack's own server is; what is measured needs that.
+    """
     memory = Path("/dev/shm")  # noqa: S108  tmpfs where there is one: its files are private to the folder
-    root = Path(tempfile.mkdtemp(prefix="tp-faults-", dir=memory if memory.is_dir() else None))
+    in_memory = memory.is_dir() and not durable
+    root = Path(tempfile.mkdtemp(prefix="tp-once-", dir=memory if in_memory else None))
     password = secrets.token_hex(8)
-    url = embedded_postgres.url(root / "s", password, "faults")
+    url = embedded_postgres.url(root / "s", password, "once")
     server = None
     before = _end_by_exception()
     try:
         embedded_postgres.initialise(root / "postgres", root / "s", password)
         command = embedded_postgres.foreground_command(root / "postgres", root / "s")
-        unsafe = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
+        unsafe = [] if durable else ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
         with (root / "log").open("wb") as log:
             server = subprocess.Popen(  # noqa: S603  our own binary, no shell
                 [*command, *unsafe], stdout=log, stderr=log, start_new_session=True
