@@ -1,0 +1,54 @@
+"""Commands that prove the product: its ledger, and what disasters do to it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from trade_pipeline.cli.options import HomeOption, JsonOption
+
+app = typer.Typer()
+
+
+@app.command("verify-ledger")
+def verify_ledger(as_json: JsonOption = False, home: HomeOption = None) -> None:
+    """Prove the ledger: its chain of hashes, its projections, its invariants; a changed row is named."""
+    from trade_pipeline.commands.verify_ledger import run_verify
+
+    raise typer.Exit(run_verify(home, as_json=as_json))
+
+
+@app.command()
+def faults(
+    seeds: Annotated[int, typer.Option(min=1, help="How many simulated disasters.")] = 200,
+    first: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
+    seed: Annotated[int | None, typer.Option(min=0, help="Play this one alone and print what happened.")] = None,
+    ledger_url: Annotated[
+        str | None, typer.Option(help="A migrated, empty ledger. Default: a PostgreSQL of its own, thrown away.")
+    ] = None,
+    exhaust: Annotated[
+        int, typer.Option(min=0, help="Instead: every single fault and death in so many scenarios.")
+    ] = 0,
+    pairs: Annotated[int, typer.Option(min=0, help="With --exhaust: so many pairs in each scenario too.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Play disasters through the real trading code in virtual time and judge what became of every order."""
+    from trade_pipeline.commands.faults import run_exhaustion, run_faults
+
+    if exhaust:
+        raise typer.Exit(run_exhaustion(exhaust, first, pairs, ledger_url, as_json=as_json))
+    raise typer.Exit(run_faults(seeds, first, seed, ledger_url, as_json=as_json))
+
+
+@app.command()
+def chaos(
+    minutes: Annotated[float, typer.Option(min=0.1, help="How long things go wrong.")] = 2.0,
+    seed: Annotated[int | None, typer.Option(help="What goes wrong, and when. Default: any.")] = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Kill, freeze and starve a running simulated stack, then prove that nothing was lost. Exit code 1 otherwise."""
+    from trade_pipeline.commands.chaos import run_chaos
+
+    run_chaos(home, minutes, seed, as_json=as_json)
