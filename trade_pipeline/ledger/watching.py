@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -28,7 +28,10 @@ class WatchBook(LedgerPart):
             return [BreakerState(**row._mapping) for row in connection.execute(query)]
 
     def set_breaker(self, breaker: BreakerState) -> None:
-        """The breaker's new state, and the event that tells of it, in one transaction."""
+        """The breaker's new state, and the event that tells of it, in one transaction.
+
+        A detail that changes beside the same state (since when a breach is over) is remembered and is no news.
+        """
         values = _values(breaker)
         scope = [breakers.c.account, breakers.c.scope]
         detail = {"scope": breaker.scope, "dimension": breaker.dimension, "reason": breaker.reason}
@@ -40,9 +43,12 @@ class WatchBook(LedgerPart):
             None if breaker.scope == "*" else breaker.scope,
             detail=detail | {"stage": breaker.stage} | dict(breaker.detail),
         )
+        of_scope = (breakers.c.account == breaker.account, breakers.c.scope == breaker.scope)
         with self._database.transaction() as connection:
+            before = connection.execute(select(breakers).where(*of_scope).with_for_update()).one_or_none()
             connection.execute(upsert(breakers).values(values).on_conflict_do_update(index_elements=scope, set_=values))
-            write_event(connection, event)
+            if before is None or replace(breaker, detail={}) != replace(BreakerState(**before._mapping), detail={}):
+                write_event(connection, event)
 
     def record_conflict(self, conflict: Conflict) -> None:
         with self._database.transaction() as connection:

@@ -32,6 +32,14 @@ def test_a_breaker_stays_open_for_the_next_process_and_tells_of_every_change(led
     assert told == [("breaker_half_open", "warning"), ("breaker_open", "critical")]
 
 
+def test_what_is_remembered_beside_the_same_state_is_no_news(ledger: Ledger) -> None:
+    ledger.set_breaker(BREAKER)
+    ledger.set_breaker(replace(BREAKER, detail={"calm_since": START.isoformat()}))
+
+    assert [dict(state.detail) for state in ledger.breakers("main")] == [{"calm_since": START.isoformat()}]
+    assert [event.kind for event in ledger.events("main")] == ["breaker_open"]
+
+
 def test_a_conflict_is_open_until_its_last_word_ends_it(ledger: Ledger) -> None:
     ledger.record_conflict(CONFLICT)
     ledger.record_conflict(replace(CONFLICT, conflict_id="c2", subject="ETH/USDT"))

@@ -7,13 +7,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trade_pipeline.execution.breaker.state import CLOSED, HALF_OPEN, OPEN, WHOLE_ACCOUNT
+from trade_pipeline.execution.breaker.state import (
+    CALM_SINCE,
+    CLOSED,
+    HALF_OPEN,
+    OPEN,
+    UNTIL_RESET,
+    WHOLE_ACCOUNT,
+    calm_since,
+    kept,
+)
 from trade_pipeline.ledger.records import BreakerState
 from trade_pipeline.settings.breaker import BreakerSettings
-
-BY_HAND = "by hand"
-UNTIL_RESET = frozenset({"daily_loss", BY_HAND})
-"""Dimensions that no clock closes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,38 @@ class Measures:
     account: Mapping[str, Decimal] = field(default_factory=dict)
     symbols: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
     flags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit and the side on which it is passed: at or above it, or below it."""
+
+    at: Decimal
+    is_floor: bool = False
+
+    def passed_by(self, value: Decimal) -> bool:
+        return value < self.at if self.is_floor else value >= self.at
+
+
+def limits_of(scope: str, settings: BreakerSettings) -> dict[str, Limit]:
+    """Dimension -> limit of the account or of any symbol, without those that are switched off."""
+    if scope == WHOLE_ACCOUNT:
+        found = {
+            "daily_loss": settings.daily_loss_ratio_max,
+            "drawdown": settings.drawdown_ratio_max,
+            "losing_streak": settings.losing_streak_max,
+            "volatility": settings.volatility_ratio_max,
+            "error_rate": settings.error_ratio_max,
+            "memory": settings.memory_ratio_max,
+            "cpu": settings.cpu_ratio_max,
+            "exposure": settings.exposure_ratio_max,
+        }
+        floors = {"win_rate": settings.win_rate_min}
+    else:
+        found = {"losing_streak": settings.symbol_losing_streak_max, "spread": settings.spread_ratio_max}
+        floors = {}
+    limits = {name: Limit(Decimal(at)) for name, at in found.items() if at is not None}
+    return limits | {name: Limit(at, is_floor=True) for name, at in floors.items() if at is not None}
 
 
 def evaluate(
@@ -41,68 +78,69 @@ def evaluate(
     changed = []
     for scope in scopes:
         before = known.get(scope) or BreakerState(account, scope, CLOSED, "", "", None, now)
-        after = _next(before, list(_breaches(scope, measures, settings)), settings, now)
+        values = measures.account if scope == WHOLE_ACCOUNT else measures.symbols.get(scope, {})
+        limits = limits_of(scope, settings)
+        breaches = list(_breaches(measures.flags if scope == WHOLE_ACCOUNT else {}, values, limits))
+        # What opened it and cannot be measured now is not known to be inside its limit.
+        is_calm = not breaches and (before.dimension not in limits or before.dimension in values)
+        after = _next(before, breaches, is_calm, settings, now)
         if after is not before:
             changed.append(after)
     return changed
 
 
 def _next(
-    state: BreakerState, breaches: list[tuple[str, str]], settings: BreakerSettings, now: datetime
+    state: BreakerState, breaches: list[tuple[str, str]], is_calm: bool, settings: BreakerSettings, now: datetime
 ) -> BreakerState:
+    if state.state == OPEN:
+        return _hardened(state, breaches, now) or _returning(state, is_calm, settings, now)
     if breaches:
-        if state.state == OPEN:
-            return _hardened(state, breaches, now)
         # What only a person ends comes first: the others would let the clock close it.
         dimension, reason = min(breaches, key=lambda breach: breach[0] not in UNTIL_RESET)
-        return replace(
-            state, state=OPEN, dimension=dimension, reason=reason, opened_at=now, changed_at=now, stage=0, detail={}
-        )
-    if state.state == OPEN and state.dimension not in UNTIL_RESET:
-        assert state.opened_at is not None, "an open breaker knows since when"
-        if now - state.opened_at >= timedelta(seconds=settings.half_open_after_s):
-            return replace(state, state=HALF_OPEN, changed_at=now, stage=0)
+        opened = BreakerState(state.account, state.scope, OPEN, dimension, reason, now, now)
+        return replace(opened, detail=kept(state))
     if state.state == HALF_OPEN and now - state.changed_at >= timedelta(seconds=settings.stage_s):
         if state.stage + 1 < len(settings.stage_size_ratios):
             return replace(state, changed_at=now, stage=state.stage + 1)
-        return replace(state, state=CLOSED, changed_at=now, stage=0, opened_at=None)
+        return replace(state, state=CLOSED, changed_at=now, stage=0, opened_at=None, detail=kept(state))
     return state
 
 
-def _hardened(state: BreakerState, breaches: list[tuple[str, str]], now: datetime) -> BreakerState:
+def _hardened(state: BreakerState, breaches: list[tuple[str, str]], now: datetime) -> BreakerState | None:
     """An open breaker keeps its first reason, unless one that no clock closes joins a reason that a clock does."""
     until_reset = [breach for breach in breaches if breach[0] in UNTIL_RESET]
     if state.dimension in UNTIL_RESET or not until_reset:
-        return state
+        return None
     dimension, reason = until_reset[0]
-    return replace(state, dimension=dimension, reason=f"{reason}; open before: {state.reason}", changed_at=now)
+    told = f"{reason}; open before: {state.reason}"
+    return replace(state, dimension=dimension, reason=told, changed_at=now, detail=kept(state))
 
 
-def _breaches(scope: str, measures: Measures, settings: BreakerSettings) -> Iterator[tuple[str, str]]:
+def _returning(state: BreakerState, is_calm: bool, settings: BreakerSettings, now: datetime) -> BreakerState:
+    """The clock of the return runs from the end of the breach, not from the opening."""
+    if state.dimension in UNTIL_RESET:
+        return state
+    since = calm_since(state)
+    if not is_calm:
+        return state if since is None else replace(state, detail=kept(state))
+    if since is None:
+        since = now
+        state = replace(state, detail={**kept(state), CALM_SINCE: now.isoformat()})
+    if now - since >= timedelta(seconds=settings.half_open_after_s):
+        return replace(state, state=HALF_OPEN, changed_at=now, stage=0, detail=kept(state))
+    return state
+
+
+def _breaches(
+    flags: Mapping[str, str], values: Mapping[str, Decimal], limits: Mapping[str, Limit]
+) -> Iterator[tuple[str, str]]:
     """(dimension, reason) of every limit that is passed, in a fixed order."""
-    if scope == WHOLE_ACCOUNT:
-        yield from sorted(measures.flags.items())
-        values = measures.account
-        above = {
-            "daily_loss": settings.daily_loss_ratio_max,
-            "drawdown": settings.drawdown_ratio_max,
-            "losing_streak": settings.losing_streak_max,
-            "volatility": settings.volatility_ratio_max,
-            "error_rate": settings.error_ratio_max,
-            "memory": settings.memory_ratio_max,
-            "cpu": settings.cpu_ratio_max,
-            "exposure": settings.exposure_ratio_max,
-        }
-    else:
-        values = measures.symbols.get(scope, {})
-        above = {"losing_streak": settings.symbol_losing_streak_max, "spread": settings.spread_ratio_max}
-    for dimension, limit in above.items():
+    yield from sorted(flags.items())
+    for dimension, limit in limits.items():
         value = values.get(dimension)
-        if limit is not None and value is not None and value >= limit:
-            yield dimension, f"{dimension.replace('_', ' ')} {_text(value)} is at or beyond {_text(Decimal(limit))}"
-    rate, least = values.get("win_rate"), settings.win_rate_min
-    if scope == WHOLE_ACCOUNT and rate is not None and least is not None and rate < least:
-        yield "win_rate", f"win rate {_text(rate)} is below {_text(least)}"
+        if value is not None and limit.passed_by(value):
+            side = "below" if limit.is_floor else "at or beyond"
+            yield dimension, f"{dimension.replace('_', ' ')} {_text(value)} is {side} {_text(limit.at)}"
 
 
 def _text(value: Decimal) -> str:

@@ -11,7 +11,6 @@ from itertools import pairwise
 
 import psutil
 
-from trade_pipeline.execution.desk import Desk
 from trade_pipeline.ledger.records import ClosedTrade, EquityPoint
 from trade_pipeline.schemas.trading import BookTop
 from trade_pipeline.settings.breaker import BreakerSettings
@@ -88,11 +87,6 @@ def machine_measures() -> dict[str, Decimal]:
         "memory": Decimal(str(psutil.virtual_memory().percent)) / 100,
         "cpu": Decimal(str(round(load, 4))),
     }
-
-
-def read_trades(desk: Desk, since: datetime | None) -> list[ClosedTrade]:
-    """Closed trades after `since` (when a losing streak was forgiven by a reset)."""
-    return desk.ledger.closed_trades(desk.account, since)
 
 
 def _streak(trades: Sequence[ClosedTrade]) -> int:

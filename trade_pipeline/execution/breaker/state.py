@@ -1,8 +1,9 @@
-"""What an open breaker stops, and how much of its size a half-open one lets through. Pure."""
+"""What a breaker's state says: what an open one stops, how much a half-open one lets through, what is kept. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 
 from trade_pipeline.ledger.records import BreakerState
@@ -10,6 +11,33 @@ from trade_pipeline.settings.breaker import BreakerSettings
 
 WHOLE_ACCOUNT = "*"
 CLOSED, OPEN, HALF_OPEN = "CLOSED", "OPEN", "HALF_OPEN"
+BY_HAND = "by hand"
+UNTIL_RESET = frozenset({"daily_loss", BY_HAND})
+"""Dimensions that no clock closes."""
+CALM_SINCE = "calm_since"
+"""In the detail of an open breaker: since when nothing has been beyond its limit. Its return counts from there."""
+FORGIVEN_AT = "forgiven_at"
+"""In the detail: when a person last reset it. Whatever its state becomes, this stays."""
+
+
+def forgiven_at(state: BreakerState) -> datetime | None:
+    """Before this moment nothing counts for this scope any more."""
+    return _moment(state, FORGIVEN_AT)
+
+
+def calm_since(state: BreakerState) -> datetime | None:
+    return _moment(state, CALM_SINCE)
+
+
+def kept(state: BreakerState | None) -> dict[str, object]:
+    """What of the detail goes on into every later state."""
+    known: Mapping[str, object] = state.detail if state is not None else {}
+    return {FORGIVEN_AT: known[FORGIVEN_AT]} if FORGIVEN_AT in known else {}
+
+
+def _moment(state: BreakerState, name: str) -> datetime | None:
+    said = state.detail.get(name)
+    return None if said is None else datetime.fromisoformat(str(said))
 
 
 def _of(states: Iterable[BreakerState], symbol: str) -> list[BreakerState]:

@@ -15,11 +15,10 @@ from trade_pipeline.execution.breaker.measures import (
     day_start,
     equity_measures,
     machine_measures,
-    read_trades,
     symbol_measures,
     trade_measures,
 )
-from trade_pipeline.execution.breaker.state import OPEN, WHOLE_ACCOUNT
+from trade_pipeline.execution.breaker.state import OPEN, WHOLE_ACCOUNT, forgiven_at
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.ledger.records import BreakerState
 from trade_pipeline.schemas.trading import BookTop
@@ -67,10 +66,10 @@ class BreakerWatch:
         since = min(day_start(now, settings.trading_day_start_hour), now - HOUR)
         points = desk.ledger.equity(desk.account, since)
         # A reset by hand forgives what came before it: measuring goes on from there.
-        forgiven = {state.scope: state.changed_at for state in self.states if "reset" in state.detail}
+        forgiven = {state.scope: at for state in self.states if (at := forgiven_at(state)) is not None}
         peak = desk.ledger.peak(desk.account)
         account = equity_measures(points, peak, settings, now, forgiven.get(WHOLE_ACCOUNT))
-        trades = read_trades(desk, None)
+        trades = desk.ledger.closed_trades(desk.account)
         fresh = [trade for trade in trades if trade.closed_at > forgiven.get(WHOLE_ACCOUNT, trade.opened_at)]
         account |= trade_measures(fresh, settings) | self.machine()
         if (rate := self._error_rate(now, settings.error_window_s)) is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -86,19 +87,61 @@ def test_of_two_limits_passed_at_once_the_one_that_no_clock_closes_is_kept() -> 
     assert state.dimension == "daily_loss"
 
 
-def test_trading_returns_in_steps_and_falls_back_on_a_new_breach() -> None:
-    calm = Measures()
-    assert judged(calm, opened(), after_s=59) == []
+CALM = Measures(account={"drawdown": D("0.1")})
+BREACHED = Measures(account={"drawdown": D("0.2")})
 
-    (half,) = judged(calm, opened(), after_s=60)
-    (more,) = judged(calm, half, after_s=90)
-    (closed,) = judged(calm, more, after_s=120)
+
+def in_turn(state: BreakerState, *seen: tuple[Measures, float]) -> BreakerState:
+    """The state after these measures at these seconds, as the guard's turns would write it."""
+    for measures, after_s in seen:
+        state = next(iter(judged(measures, state, after_s=after_s)), state)
+    return state
+
+
+def test_trading_returns_in_steps_and_falls_back_on_a_new_breach() -> None:
+    half = in_turn(opened(), (CALM, 0), (CALM, 59), (CALM, 60))
+    more = in_turn(half, (CALM, 90))
+    closed = in_turn(more, (CALM, 120))
 
     steps = [(state.state, size_factor([state], BTC, SETTINGS)) for state in (half, more, closed)]
     assert steps == [("HALF_OPEN", D("0.25")), ("HALF_OPEN", D("0.5")), ("CLOSED", D(1))]
-    (again,) = judged(Measures(account={"drawdown": D("0.2")}), half, after_s=70)
+    again = in_turn(half, (BREACHED, 70))
     assert again.state == "OPEN"
     assert size_factor([again], BTC, SETTINGS) == 0
+
+
+def test_the_return_counts_from_the_end_of_the_breach_and_not_from_the_opening() -> None:
+    lasting = in_turn(opened(), (BREACHED, 30), (BREACHED, 600), (CALM, 603), (CALM, 662))
+    assert lasting.state == "OPEN"
+    assert in_turn(lasting, (CALM, 663)).state == "HALF_OPEN"
+
+
+def test_a_breach_that_comes_back_starts_the_clock_anew() -> None:
+    waiting = in_turn(opened(), (CALM, 0), (CALM, 50), (BREACHED, 55), (CALM, 58), (CALM, 117))
+    assert waiting.state == "OPEN"
+    assert in_turn(waiting, (CALM, 118)).state == "HALF_OPEN"
+
+
+def test_what_cannot_be_measured_is_not_known_to_be_inside_its_limit() -> None:
+    blind = in_turn(opened(), (CALM, 0), (Measures(), 50), (Measures(), 600))
+    assert blind.state == "OPEN"
+    assert in_turn(blind, (CALM, 601), (CALM, 661)).state == "HALF_OPEN"
+
+
+def test_a_flag_is_over_when_it_is_raised_no_more() -> None:
+    banned = Measures(flags={"banned": "418"})
+    (state,) = judged(banned)
+    assert in_turn(state, (Measures(), 3), (banned, 40), (Measures(), 43), (Measures(), 102)).state == "OPEN"
+    assert in_turn(state, (Measures(), 3), (Measures(), 63)).state == "HALF_OPEN"
+
+
+def test_what_was_forgiven_goes_with_it_through_every_state() -> None:
+    since = {"forgiven_at": START.isoformat()}
+    state = replace(opened(), state="CLOSED", opened_at=None, detail=since | {"reset": "understood"})
+    for seen in [(BREACHED, 1), (CALM, 4), (CALM, 64), (CALM, 94), (CALM, 124)]:
+        state = in_turn(state, seen)
+        assert state.detail["forgiven_at"] == since["forgiven_at"], state
+    assert (state.state, dict(state.detail)) == ("CLOSED", since)
 
 
 @pytest.mark.parametrize("dimension", ["daily_loss", "by hand"])

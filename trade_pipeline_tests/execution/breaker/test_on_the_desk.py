@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from trade_pipeline.errors import Banned
-from trade_pipeline.execution.breaker.hand import open_breaker, reset_breaker
+from trade_pipeline.execution.breaker.hand import RETRIES_EXHAUSTED, open_breaker, open_for, reset_breaker
 from trade_pipeline.execution.breaker.watch import BreakerWatch
 from trade_pipeline.execution.guard.cycle import Guard, run_once
 from trade_pipeline.execution.ids import client_order_id
@@ -94,6 +94,26 @@ def test_what_a_person_stops_on_top_of_another_reason_stays_stopped(room: Room) 
     (state,) = room.ledger.breakers("main")
     assert (state.state, state.dimension) == ("OPEN", "by hand")
     assert state.reason == "a test says so; open before: half of the answers fail"
+
+
+def test_another_part_opens_it_once_however_often_it_says_so(room: Room) -> None:
+    open_for(room.desk, BTC, RETRIES_EXHAUSTED, "the order was looked up five times")
+    guard = guard_of(room)
+    run_once(guard)
+    half = room.desk.settings.breaker.half_open_after_s
+    room.clock.advance(half - 5)
+    run_once(guard)
+    open_for(room.desk, BTC, RETRIES_EXHAUSTED, "and again")
+    room.clock.advance(half - 5)
+    run_once(guard)
+
+    (state,) = room.ledger.breakers("main")
+    assert (state.state, state.dimension) == ("OPEN", "retries_exhausted"), "the clock began anew"
+    assert state.reason == "the order was looked up five times"
+    assert [event.kind for event in room.ledger.events("main", kinds=("breaker_open",))] == ["breaker_open"]
+    room.clock.advance(half)
+    run_once(guard)
+    assert [state.state for state in room.ledger.breakers("main")] == ["HALF_OPEN"]
 
 
 def test_a_ban_opens_it_and_a_reset_ends_it(room: Room) -> None:
