@@ -28,6 +28,13 @@ BARS: dict[str, pl.DataType] = {
 
 BAR_KEY = ("symbol", "open_time")
 
+COARSE_BARS: dict[str, pl.DataType] = {
+    **BARS,
+    "length_s": pl.Int32(),
+    "base_bars": pl.Int32(),  # finer bars inside; fewer than fit where minutes are missing
+}
+"""coarse_bars. Key: (symbol, length_s, open_time)."""
+
 FEATURES: dict[str, pl.DataType] = {
     "symbol": pl.String(),
     "open_time": UTC_MS,
