@@ -52,7 +52,16 @@ def _section(section: Section, margin: str, prefix: str = "") -> Iterator[str]:
             remarks.append("A secret: rather set it in the environment.")
         for remark in filter(None, remarks):
             yield f"{margin}# {remark}"
-        yield f"{margin}{name}: {_scalar(values[name])}"
+        yield from _lines(margin, name, values[name])
+
+
+def _lines(margin: str, name: str, value: object) -> Iterator[str]:
+    """A value on one line; a table with a line for each row."""
+    if isinstance(value, dict) and any(isinstance(row, dict) for row in value.values()):
+        yield f"{margin}{name}:"
+        yield from (f"{margin}  {key}: {_scalar(row)}" for key, row in value.items())
+    else:
+        yield f"{margin}{name}: {_scalar(value)}"
 
 
 def _limits(metadata: list[Any]) -> str:

@@ -16,6 +16,7 @@ from trade_pipeline.settings.exits import ExitSettings
 from trade_pipeline.settings.market import MarketSettings, QualitySettings, SimulatedExchangeSettings
 from trade_pipeline.settings.positions import PositionSettings
 from trade_pipeline.settings.preflight import PreflightSettings
+from trade_pipeline.settings.recovery import RecoverySettings
 from trade_pipeline.settings.runtime import RuntimeSettings, StorageSettings
 from trade_pipeline.settings.trading import (
     ExecutionSettings,
@@ -44,6 +45,7 @@ class Settings(Section):
     breaker: BreakerSettings = BreakerSettings()
     buy_guards: BuyGuardSettings = BuyGuardSettings()
     positions: PositionSettings = PositionSettings()
+    recovery: RecoverySettings = RecoverySettings()
     storage: StorageSettings = StorageSettings()
     runtime: RuntimeSettings = RuntimeSettings()
     preflight: PreflightSettings = PreflightSettings()
@@ -58,7 +60,10 @@ class Settings(Section):
         """32 hex characters over every setting that can change a decision (not where things are stored)."""
         relevant = self.model_dump(
             mode="json",
-            exclude={"home", "storage", "runtime", "exchange", "preflight", "positions", "breaker", "buy_guards"},
+            exclude={
+                *("home", "storage", "runtime", "exchange", "preflight"),
+                *("positions", "breaker", "buy_guards", "recovery"),
+            },
         )
         text = json.dumps(relevant, sort_keys=True, separators=(",", ":"))
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
