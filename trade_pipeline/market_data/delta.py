@@ -79,3 +79,33 @@ def compact(opened: Any, day: str) -> bool:
     except CommitFailedError:
         return False
     return True
+
+
+def sizes(opened: Any) -> pl.DataFrame:
+    """One row per file in use: date, size_bytes, rows; from the table's log, nothing is read."""
+    actions = pl.DataFrame(opened.get_add_actions(flatten=True))
+    if actions.is_empty():
+        return pl.DataFrame(schema={"date": pl.String, "size_bytes": pl.Int64, "rows": pl.Int64})
+    return actions.select(
+        pl.col("partition.date").cast(pl.String).alias("date"),
+        pl.col("size_bytes").cast(pl.Int64),
+        pl.col("num_records").cast(pl.Int64).alias("rows"),
+    )
+
+
+def remove_unused(opened: Any, keep_hours: int) -> int:
+    """Delete files that no version of the last `keep_hours` uses, and the log entries before them. Says how many."""
+    from deltalake.exceptions import CommitFailedError
+
+    kept = dict.fromkeys(
+        ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration"), f"interval {keep_hours} hours"
+    )
+    try:
+        if not kept.items() <= opened.metadata().configuration.items():
+            opened.alter.set_table_properties(kept)
+        removed = opened.vacuum(retention_hours=keep_hours, dry_run=False, enforce_retention_duration=False, full=True)
+    except CommitFailedError:
+        return 0  # a writer was quicker; the next night is early enough
+    opened.create_checkpoint()
+    opened.cleanup_metadata()
+    return len(removed)

@@ -137,6 +137,10 @@ class Lake:
         opened = self._open(table_of(table), create=False)
         return [] if opened is None else sorted({str(part["date"]) for part in opened.partitions()})
 
+    def opened(self, table: str) -> Any:
+        """The Delta table itself in its newest version, for its upkeep; None where it does not exist yet."""
+        return self._open(table_of(table), create=False)
+
     def _open(self, spec: Table, *, create: bool = True) -> Any:
         opened = self._opened.get(spec.name)
         if opened is None:
