@@ -47,9 +47,11 @@ TRADES_LAG_S = 60.0
 def acquire_lease(desk: Desk, holder: str, *, for_exit: bool, wait_s: float) -> Lease:
     """The account's lease, waited for at most `wait_s`; LeaseHeld after that."""
     deadline = desk.monotonic() + wait_s
+    ttl_s = desk.settings.execution.lease_ttl_s
+    settled_s = _margin_s(desk) if for_exit else None
     while True:
         try:
-            return desk.ledger.acquire_lease(desk.account, holder, desk.settings.execution.lease_ttl_s, for_exit)
+            return desk.ledger.acquire_lease(desk.account, holder, ttl_s, for_exit, settled_s)
         except LeaseHeld:
             if desk.monotonic() >= deadline:
                 raise
@@ -58,7 +60,7 @@ def acquire_lease(desk: Desk, holder: str, *, for_exit: bool, wait_s: float) -> 
 
 def send(desk: Desk, lease: Lease, intent: Intent, request: OrderRequest, attempt: int = 0) -> Order:
     """Plan, commit, send, record. Returns the order as the ledger has it; raises only what precedes the sending."""
-    margin_s = desk.settings.execution.recv_window_ms / 1000 + LEASE_MARGIN_S
+    margin_s = _margin_s(desk)
     try:
         desk.ledger.plan_order(intent, request, attempt)
         checked_at = desk.monotonic()
@@ -68,6 +70,11 @@ def send(desk: Desk, lease: Lease, intent: Intent, request: OrderRequest, attemp
             _never_left(desk, request.client_order_id, f"not sent: {error.message}")
         raise
     return _send_once(desk, request, checked_at)
+
+
+def _margin_s(desk: Desk) -> float:
+    """How long after its commit as SENT a request may still arrive: its sender's pause and the exchange's window."""
+    return desk.settings.execution.recv_window_ms / 1000 + LEASE_MARGIN_S
 
 
 def _never_left(desk: Desk, named: str, why: str) -> Order:

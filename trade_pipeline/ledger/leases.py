@@ -5,16 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, extract, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, exists, extract, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from trade_pipeline.errors import LeaseHeld, LeaseLost
 from trade_pipeline.ledger.base import LedgerPart
 from trade_pipeline.ledger.records import Lease
-from trade_pipeline.ledger.tables import leases
+from trade_pipeline.ledger.tables import leases, orders
+from trade_pipeline.schemas.trading import OrderState
 
 EXIT_WAIT_S = 3.0
 """How long an exit that found the lease held keeps others from taking it next."""
+HELD_S = 2.0
+"""How long a holder is left alone before an exit may take its lease."""
 
 
 def _seconds(seconds: float) -> ColumnElement[object]:
@@ -22,11 +25,16 @@ def _seconds(seconds: float) -> ColumnElement[object]:
 
 
 class LeaseBook(LedgerPart):
-    def acquire_lease(self, account: str, holder: str, ttl_s: float, for_exit: bool = False) -> Lease:
+    def acquire_lease(
+        self, account: str, holder: str, ttl_s: float, for_exit: bool = False, settled_s: float | None = None
+    ) -> Lease:
         """Take the account's lease for `ttl_s` seconds if it is free, expired or ours; the token grows forever.
 
         LeaseHeld otherwise. An exit that finds it held asks for it: the holder sees that in `exit_is_waiting`, and
-        for EXIT_WAIT_S nobody but an exit gets it next.
+        for EXIT_WAIT_S nobody but an exit gets it next. With `settled_s` an exit also takes the lease of one who has
+        held it for HELD_S and has no request on its way: none without an answer was committed as SENT within
+        `settled_s`, and what the old token would still commit is refused. A run that died must not keep a position
+        without its stop until its lease ends.
         """
         now = self._clock()
         free = or_(leases.c.expires_at <= now, leases.c.holder == holder)
@@ -44,6 +52,11 @@ class LeaseBook(LedgerPart):
         )
         with self._database.transaction() as connection:
             row = connection.execute(statement).one_or_none()
+            if row is None and settled_s is not None:
+                # The refused upsert has locked the row: nothing more is committed as SENT meanwhile.
+                idle = leases.c.expires_at <= now + _seconds(ttl_s - HELD_S), ~_on_its_way(account, now, settled_s)
+                taken = update(leases).where(leases.c.account == account, *idle).values(following)
+                row = connection.execute(taken.returning(leases.c.token, leases.c.expires_at)).one_or_none()
             if row is None and for_exit:
                 _want(connection, account, now)
             if row is None:
@@ -80,6 +93,12 @@ class LeaseBook(LedgerPart):
         query = select(or_(leases.c.token != lease.token, wanted)).where(leases.c.account == lease.account)
         with self._database.reading() as connection:
             return bool(connection.execute(query).scalar_one_or_none())
+
+
+def _on_its_way(account: str, now: ColumnElement[datetime], settled_s: float) -> ColumnElement[bool]:
+    """Whether an order may still be between its commit as SENT and its arrival at the exchange."""
+    unanswered = orders.c.state.in_([str(OrderState.SENT), str(OrderState.UNKNOWN)])
+    return exists().where(orders.c.account == account, unanswered, orders.c.sent_at > now - _seconds(settled_s))
 
 
 def _want(connection: Connection, account: str, now: ColumnElement[datetime]) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import pytest
 from sqlalchemy import create_engine, text
 
 from trade_pipeline.errors import AlreadyClaimed, LeaseHeld, LeaseLost
 from trade_pipeline.ledger.ledger import Ledger
-from trade_pipeline_tests.fakes import make_intent, make_request
+from trade_pipeline_tests.fakes import FakeClock, make_intent, make_request
 
 
 def expire(url: str) -> None:
@@ -70,6 +72,59 @@ def test_an_exit_that_waits_is_seen_by_the_holder_and_goes_first(ledger: Ledger)
         ledger.acquire_lease("main", "another-execute", 30)
     taken = ledger.acquire_lease("main", "guard", 30, for_exit=True)
     assert not ledger.exit_is_waiting(taken)
+
+
+@dataclass
+class Later:
+    """A ledger whose clocks stand until they are told to go on."""
+
+    url: str
+    clock: FakeClock = field(default_factory=FakeClock)
+    ledger: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.url, now=self.clock, database_now=self.clock)
+
+
+@pytest.fixture
+def later(ledger_url: str) -> Iterator[Later]:
+    found = Later(ledger_url)
+    yield found
+    found.ledger.close()
+
+
+def test_an_exit_takes_the_lease_of_a_dead_run_when_nothing_of_it_is_on_its_way(later: Later) -> None:
+    later.ledger.plan_order(make_intent(), make_request())
+    dead = later.ledger.acquire_lease("main", "execute", 15)
+    later.ledger.mark_sent(make_request().client_order_id, dead, 8)
+
+    later.clock.advance(7.9)
+    with pytest.raises(LeaseHeld):
+        later.ledger.acquire_lease("main", "guard", 15, for_exit=True, settled_s=8)
+    later.clock.advance(0.1)
+    with pytest.raises(LeaseHeld):
+        later.ledger.acquire_lease("main", "another-run", 15)
+    taken = later.ledger.acquire_lease("main", "guard", 15, for_exit=True, settled_s=8)
+
+    assert taken.token > dead.token
+
+
+def test_a_run_that_has_just_begun_is_left_alone_by_an_exit(later: Later) -> None:
+    later.ledger.acquire_lease("main", "execute", 15)
+
+    later.clock.advance(1.9)
+    with pytest.raises(LeaseHeld):
+        later.ledger.acquire_lease("main", "guard", 15, for_exit=True, settled_s=8)
+
+
+def test_what_lost_its_lease_to_an_exit_commits_nothing_more(later: Later) -> None:
+    later.ledger.plan_order(make_intent(), make_request())
+    slow = later.ledger.acquire_lease("main", "execute", 15)
+    later.clock.advance(2)
+    later.ledger.acquire_lease("main", "guard", 15, for_exit=True, settled_s=8)
+
+    with pytest.raises(LeaseLost):
+        later.ledger.mark_sent(make_request().client_order_id, slow, 8)
 
 
 def test_of_many_who_ask_at_once_one_gets_the_lease(ledger: Ledger) -> None:
