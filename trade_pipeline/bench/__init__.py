@@ -1,0 +1,1 @@
+"""Benchmarks of the product's own code: each states figures and, where machines differ, ratios within one run."""

@@ -1,0 +1,22 @@
+"""Measure what this machine can do."""
+
+from __future__ import annotations
+
+import typer
+
+from trade_pipeline.cli.options import JsonOption
+
+app = typer.Typer(help="Measure what this machine can do.", no_args_is_help=True, rich_markup_mode=None)
+
+
+@app.callback()
+def bench() -> None:
+    """Each benchmark is a command of its own."""
+
+
+@app.command("execution")
+def execution(as_json: JsonOption = False) -> None:
+    """Trades, reconciliation, planning, booking, the proof of the ledger. Exit code 1 when a floor is missed."""
+    from trade_pipeline.commands.bench import run_execution
+
+    raise typer.Exit(run_execution(as_json=as_json))
