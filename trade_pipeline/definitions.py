@@ -5,6 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from trade_pipeline.defs.assets.analysis import features, regimes, signals
+from trade_pipeline.defs.assets.history import coarse_bars, lake_upkeep
 from trade_pipeline.defs.assets.market import bars, raw_bars
 from trade_pipeline.defs.assets.positions import ledger_equals_exchange, position_conflicts
 from trade_pipeline.defs.assets.reports import closed_trades, equity_curve
@@ -35,6 +36,8 @@ defs = dg.Definitions(
         closed_trades,
         position_conflicts,
         exits,
+        coarse_bars,
+        lake_upkeep,
     ],
     asset_checks=[*ALL_CHECKS, ledger_equals_exchange],
     jobs=[decide, execute, reports, stand_in_for_guard],

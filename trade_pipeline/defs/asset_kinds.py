@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 import dagster as dg
@@ -15,11 +15,14 @@ OWNERS = ["team:trading"]
 AssetDecorator: TypeAlias = Callable[[Callable[..., Any]], dg.AssetsDefinition]
 
 
-def lake_asset(name: str, group: str, description: str) -> AssetDecorator:
-    """Decorator of an asset that is a table of the lake with one partition a day."""
+def lake_asset(
+    name: str, group: str, description: str, *, ins: Mapping[str, dg.AssetIn] | None = None
+) -> AssetDecorator:
+    """Decorator of an asset that is a table of the lake with one partition a day; `ins` for other than usual inputs."""
     return dg.asset(
         name=name,
         group_name=group,
+        ins=ins,
         description=description,
         kinds={"polars", "deltalake"},
         owners=OWNERS,

@@ -40,4 +40,21 @@ reports = dg.define_asset_job(
     description="Equity curve, closed trades and conflicts with the exchange, from the ledger.",
 )
 
-__all__ = ["DECIDE_CHAIN", "EXECUTE_JOB", "QUEUE_TAG", "RECOMPUTATION_CHECK", "decide", "live_tags", "reports"]
+nightly = dg.define_asset_job(
+    "nightly",
+    selection=dg.AssetSelection.assets("coarse_bars", "lake_upkeep"),
+    tags={QUEUE_TAG: "history", "dagster/max_runtime": "3600"},
+    executor_def=dg.in_process_executor,
+    description="Coarser bars of the day that is over, and the upkeep of the lake.",
+)
+
+__all__ = [
+    "DECIDE_CHAIN",
+    "EXECUTE_JOB",
+    "QUEUE_TAG",
+    "RECOMPUTATION_CHECK",
+    "decide",
+    "live_tags",
+    "nightly",
+    "reports",
+]

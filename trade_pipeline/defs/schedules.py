@@ -8,8 +8,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from trade_pipeline.defs.jobs import decide, reports
-from trade_pipeline.defs.partitions import last_close, partition_of
+from trade_pipeline.defs.jobs import decide, nightly, reports
+from trade_pipeline.defs.partitions import DAY, last_close, partition_of
 from trade_pipeline.defs.resources import HOME_VARIABLE
 from trade_pipeline.defs.run_time import AS_OF_TAG, MODE_TAG
 from trade_pipeline.errors import SettingsError
@@ -63,4 +63,19 @@ reports_schedule = dg.ScheduleDefinition(
     description="Draws equity curve, closed trades and conflicts with the exchange anew.",
 )
 
-SCHEDULES = [bar_close, reports_schedule]
+
+@dg.schedule(
+    cron_schedule="12 0 * * *",
+    job=nightly,
+    name="nightly",
+    default_status=SCHEDULE_STATUS,
+    execution_timezone="UTC",
+    description="Coarser bars of the day that is over, and the upkeep of the lake.",
+)
+def nightly_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Of the UTC day before the nominal moment, however late the tick is evaluated."""
+    day = context.scheduled_execution_time.astimezone(UTC) - DAY
+    return dg.RunRequest(run_key=f"nightly:{day:%Y-%m-%d}", partition_key=f"{day:%Y-%m-%d}")
+
+
+SCHEDULES = [bar_close, reports_schedule, nightly_schedule]

@@ -31,6 +31,7 @@ TABLES: dict[str, Table] = {
     for table in (
         Table("raw_bars", frames.BARS, frames.BAR_KEY, "open_time"),
         Table("bars", frames.BARS, frames.BAR_KEY, "open_time"),
+        Table("coarse_bars", frames.COARSE_BARS, ("symbol", "length_s", "open_time"), "open_time"),
         Table("features", frames.FEATURES, frames.BAR_KEY, "open_time", anchored=True),
         Table("regimes", frames.REGIMES, frames.BAR_KEY, "open_time", anchored=True),
         Table("signals", frames.SIGNALS, (*frames.BAR_KEY, "strategy"), "open_time", anchored=True),

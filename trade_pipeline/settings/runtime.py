@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from trade_pipeline.settings.base import Section
 from trade_pipeline.settings.trading import StopPolicy
@@ -15,6 +15,18 @@ class StorageSettings(Section):
     """postgresql+psycopg2:// URL; default: the embedded server in the home."""
     compact_after_files: int = Field(96, ge=8)
     """Small files in one day of a lake table beyond which they are merged."""
+    coarse_lengths_s: tuple[int, ...] = (300, 900, 3600, 14_400, 86_400)
+    """Lengths of the coarser bars that are kept of each day that is over; each a multiple of 60 that divides a day."""
+    versions_kept_hours: int = Field(168, ge=1)
+    """How long Delta's own time travel, by version number, goes back. Rows as they were seen are kept for good."""
+
+    @field_validator("coarse_lengths_s")
+    @classmethod
+    def _lengths_divide_a_day(cls, lengths: tuple[int, ...]) -> tuple[int, ...]:
+        wrong = [length for length in lengths if length <= 60 or length % 60 or 86_400 % length]
+        if wrong:
+            raise ValueError(f"{wrong} are no multiples of 60 s, above it, that divide a day")
+        return lengths
 
 
 class RuntimeSettings(Section):

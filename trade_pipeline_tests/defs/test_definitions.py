@@ -28,6 +28,8 @@ DEPENDENCIES: dict[str, set[str]] = {
     "closed_trades": {"approved_targets"},
     "position_conflicts": {"approved_targets"},
     "exits": set(),
+    "coarse_bars": {"bars"},
+    "lake_upkeep": {"coarse_bars"},
 }
 
 

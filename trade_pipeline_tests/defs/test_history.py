@@ -1,0 +1,37 @@
+"""The night's job on a real lake, and what asks for it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import polars as pl
+
+from trade_pipeline.definitions import defs
+from trade_pipeline.defs.schedules import nightly_schedule
+from trade_pipeline_tests.defs.conftest import TestStack, metadata_of
+
+
+def test_a_day_that_is_over_gets_its_coarser_bars_and_the_lake_its_upkeep(stack: TestStack) -> None:
+    yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
+    assert stack.backfill(["raw_bars", "bars"], yesterday, yesterday).success
+    result = defs.resolve_job_def("nightly").execute_in_process(instance=stack.instance, partition_key=yesterday)
+    assert result.success
+
+    lake = stack.open.lake
+    counts = dict(lake.read("coarse_bars", [yesterday]).group_by("length_s").len().iter_rows())
+    assert counts == {300: 288 * 5, 900: 96 * 5, 3600: 24 * 5, 14_400: 6 * 5, 86_400: 5}
+    whole_day = lake.read("coarse_bars", [yesterday]).filter(pl.col("length_s") == 86_400)
+    minutes = lake.read("bars", [yesterday])
+    assert whole_day.get_column("trades").sum() == minutes.get_column("trades").sum()
+    health = metadata_of(result, "lake_upkeep")
+    assert int(str(health["files"])) >= 3
+    assert int(str(health["size_bytes"])) > 0
+
+
+def test_the_night_is_that_of_the_day_before_the_nominal_moment() -> None:
+    late = datetime(2026, 3, 2, 0, 12, tzinfo=UTC)
+    request = nightly_schedule(dg.build_schedule_context(scheduled_execution_time=late))
+    assert isinstance(request, dg.RunRequest)
+    assert request.partition_key == "2026-03-01"
+    assert request.run_key == "nightly:2026-03-01"
