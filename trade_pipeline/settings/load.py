@@ -32,6 +32,8 @@ class Secrets:
 
     exchange_api_key: str = ""
     exchange_api_secret: str = ""
+    exchange_api_passphrase: str = ""
+    """The third part of a key, where the exchange has one."""
     ledger_url: str = ""
     broker_url: str = ""
     ui_token: str = ""
@@ -44,6 +46,7 @@ class Secrets:
 VARIABLES = {
     "exchange_api_key": "TRADE_PIPELINE_EXCHANGE_API_KEY",
     "exchange_api_secret": "TRADE_PIPELINE_EXCHANGE_API_SECRET",
+    "exchange_api_passphrase": "TRADE_PIPELINE_EXCHANGE_API_PASSPHRASE",
     "ledger_url": "TRADE_PIPELINE_LEDGER_URL",
     "broker_url": "TRADE_PIPELINE_BROKER_URL",
     "ui_token": "TRADE_PIPELINE_UI_TOKEN",

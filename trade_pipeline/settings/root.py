@@ -24,6 +24,7 @@ from trade_pipeline.settings.trading import (
     PortfolioSettings,
     StrategySettings,
 )
+from trade_pipeline.settings.venue import VenueSettings
 
 Mode = Literal["sim", "paper", "live"]
 
@@ -37,6 +38,7 @@ class Settings(Section):
     market: MarketSettings = MarketSettings()
     quality: QualitySettings = QualitySettings()
     exchange: SimulatedExchangeSettings = SimulatedExchangeSettings()
+    venue: VenueSettings = VenueSettings()
     features: FeatureSettings = FeatureSettings()
     strategies: StrategySettings = StrategySettings()
     portfolio: PortfolioSettings = PortfolioSettings()
@@ -61,7 +63,7 @@ class Settings(Section):
         relevant = self.model_dump(
             mode="json",
             exclude={
-                *("home", "storage", "runtime", "exchange", "preflight"),
+                *("home", "storage", "runtime", "exchange", "venue", "preflight"),
                 *("positions", "breaker", "buy_guards", "recovery"),
             },
         )
