@@ -54,12 +54,20 @@ class NoteBook(LedgerPart):
         with self._database.reading() as connection:
             return [EquityPoint(**row._mapping) for row in connection.execute(query.order_by(equity.c.at))]
 
-    def peak(self, account: str) -> Decimal | None:
-        """The highest equity ever recorded; None before the first point."""
-        query = select(func.max(func.greatest(equity.c.peak_quote, equity.c.equity_quote)))
+    def last_equity(self, account: str) -> EquityPoint | None:
+        """The newest point, whose peak is the one in force; None before the first."""
+        query = select(equity).where(equity.c.account == account).order_by(equity.c.at.desc()).limit(1)
         with self._database.reading() as connection:
-            found: Decimal | None = connection.execute(query.where(equity.c.account == account)).scalar_one()
-        return found
+            row = connection.execute(query).one_or_none()
+        return EquityPoint(**row._mapping) if row else None
+
+    def highest_level(self, account: str, since: datetime) -> Decimal | None:
+        """The largest share of its peak that the equity had at or after `since`; None without a point."""
+        level = func.max(equity.c.equity_quote / equity.c.peak_quote)
+        with_peak = (equity.c.account == account, equity.c.at >= since, equity.c.peak_quote > 0)
+        with self._database.reading() as connection:
+            found = connection.execute(select(level).where(*with_peak)).scalar_one()
+        return None if found is None else Decimal(found)
 
     def record_event(self, event: Event) -> None:
         with self._database.transaction() as connection:

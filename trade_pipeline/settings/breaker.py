@@ -25,9 +25,24 @@ class BreakerSettings(Section):
     win_rate_trades: int = Field(30, ge=5, le=1000)
     """How many of the last closed trades the win rate is taken over; fewer say nothing."""
     volatility_ratio_max: Decimal | None = Field(Decimal("0.03"), gt=0, lt=1)
-    """Standard deviation of the equity's change from one minute to the next, over the last hour."""
+    """Realised volatility of the equity for one minute, over the last hour."""
+    volatility_multiple_max: Decimal | None = Field(Decimal(6), gt=1, le=1000)
+    """How many times its own history the realised volatility of the last minutes may be: of all that is held (opens
+    for the account), and of a symbol's price (opens for the symbol)."""
+    volatility_recent_minutes: int = Field(15, ge=12, le=240)
+    """The last minutes that are compared with the history before them."""
     spread_ratio_max: Decimal | None = Field(Decimal("0.02"), gt=0, lt=1)
     """Of a symbol that is held: best ask over best bid less 1. Opens for the symbol."""
+    spread_multiple_max: Decimal | None = Field(Decimal(10), gt=1, le=1000)
+    """How many times its usual spread a symbol's may be."""
+    depth_share_min: Decimal | None = Field(Decimal("0.02"), gt=0, lt=1)
+    """How much of its usual depth the top of a symbol's book must have, on its thinner side."""
+    liquidity_recent_minutes: int = Field(5, ge=3, le=60)
+    """Spread and depth of the last minutes are compared with the history before them."""
+    history_minutes_min: int = Field(120, ge=30, le=1440)
+    """A shorter history says nothing: then only the limits that need none count."""
+    history_minutes_max: int = Field(1440, ge=60, le=10080)
+    """Nothing older is usual any more."""
     error_ratio_max: Decimal | None = Field(Decimal("0.5"), gt=0, le=1)
     """Share of the guard's turns in `error_window_s` that the exchange did not answer."""
     error_window_s: float = Field(60.0, ge=10, le=3600)
@@ -51,6 +66,16 @@ class BreakerSettings(Section):
         if not steps or steps != sorted(set(steps)) or steps[0] <= 0 or steps[-1] > 1:
             raise ValueError(
                 f"stage_size_ratios {[str(step) for step in steps]} must rise, above 0 and at most 1, as 0.25, 0.5"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _history_is_longer_than_what_it_is_compared_with(self) -> BreakerSettings:
+        recent = max(self.volatility_recent_minutes, self.liquidity_recent_minutes)
+        if self.history_minutes_max < self.history_minutes_min + recent:
+            raise ValueError(
+                f"history_minutes_max {self.history_minutes_max} must hold history_minutes_min "
+                f"{self.history_minutes_min} and the {recent} recent minutes"
             )
         return self
 

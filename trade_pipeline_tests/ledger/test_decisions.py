@@ -63,14 +63,18 @@ def test_a_lock_holds_until_its_end_or_until_it_is_taken_off(ledger_url: str) ->
     ledger.close()
 
 
-def test_the_peak_is_the_highest_equity_ever_recorded(ledger: Ledger) -> None:
-    assert ledger.peak("main") is None
+def test_the_curve_is_kept_and_its_newest_point_has_the_peak_in_force(ledger: Ledger) -> None:
+    assert ledger.last_equity("main") is None
+    assert ledger.highest_level("main", START) is None
     point = EquityPoint("main", START, D(100), D(60), D(40), D(0), D(0), D(0), D(120))
     ledger.record_equity(point)
     ledger.record_equity(replace(point, equity_quote=D(1)))  # the same moment: the first word counts
-    ledger.record_equity(replace(point, at=START + timedelta(minutes=5), equity_quote=D(130)))
+    last = replace(point, at=START + timedelta(minutes=5), equity_quote=D(90))
+    ledger.record_equity(last)
 
-    assert ledger.peak("main") == 130
+    assert ledger.last_equity("main") == last
+    assert ledger.highest_level("main", START) == pytest.approx(D(100) / 120)
+    assert ledger.highest_level("main", last.at) == D("0.75")
     assert ledger.equity("main")[0] == point
     assert len(ledger.equity("main", START + timedelta(minutes=1))) == 1
 

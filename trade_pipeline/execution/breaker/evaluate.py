@@ -10,27 +10,33 @@ from decimal import Decimal
 from trade_pipeline.execution.breaker.state import (
     CALM_SINCE,
     CLOSED,
+    COUNTED_UNTIL,
     HALF_OPEN,
     OPEN,
     UNTIL_RESET,
     WHOLE_ACCOUNT,
     calm_since,
+    counted_until,
     kept,
 )
 from trade_pipeline.ledger.records import BreakerState
 from trade_pipeline.settings.breaker import BreakerSettings
+
+OF_TRADES = frozenset({"losing_streak", "win_rate"})
+"""Dimensions that only another closed trade can change."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
     """What was measured, by the limits' names without _max or _min; a missing one was not measurable.
 
-    `flags` are reasons that open at once: banned, retries_exhausted -> what happened.
+    `flags` are reasons that open at once: banned -> what happened. `traded_at`: scope -> when its newest trade closed.
     """
 
     account: Mapping[str, Decimal] = field(default_factory=dict)
     symbols: Mapping[str, Mapping[str, Decimal]] = field(default_factory=dict)
     flags: Mapping[str, str] = field(default_factory=dict)
+    traded_at: Mapping[str, datetime] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +58,7 @@ def limits_of(scope: str, settings: BreakerSettings) -> dict[str, Limit]:
             "drawdown": settings.drawdown_ratio_max,
             "losing_streak": settings.losing_streak_max,
             "volatility": settings.volatility_ratio_max,
+            "volatility_surge": settings.volatility_multiple_max,
             "error_rate": settings.error_ratio_max,
             "memory": settings.memory_ratio_max,
             "cpu": settings.cpu_ratio_max,
@@ -59,8 +66,13 @@ def limits_of(scope: str, settings: BreakerSettings) -> dict[str, Limit]:
         }
         floors = {"win_rate": settings.win_rate_min}
     else:
-        found = {"losing_streak": settings.symbol_losing_streak_max, "spread": settings.spread_ratio_max}
-        floors = {}
+        found = {
+            "losing_streak": settings.symbol_losing_streak_max,
+            "volatility_surge": settings.volatility_multiple_max,
+            "spread": settings.spread_ratio_max,
+            "spread_surge": settings.spread_multiple_max,
+        }
+        floors = {"depth": settings.depth_share_min}
     limits = {name: Limit(Decimal(at)) for name, at in found.items() if at is not None}
     return limits | {name: Limit(at, is_floor=True) for name, at in floors.items() if at is not None}
 
@@ -80,13 +92,24 @@ def evaluate(
         before = known.get(scope) or BreakerState(account, scope, CLOSED, "", "", None, now)
         values = measures.account if scope == WHOLE_ACCOUNT else measures.symbols.get(scope, {})
         limits = limits_of(scope, settings)
-        breaches = list(_breaches(measures.flags if scope == WHOLE_ACCOUNT else {}, values, limits))
+        news = values if _has_traded(before, measures.traded_at.get(scope)) else _without_trades(values)
+        breaches = list(_breaches(measures.flags if scope == WHOLE_ACCOUNT else {}, news, limits))
         # What opened it and cannot be measured now is not known to be inside its limit.
         is_calm = not breaches and (before.dimension not in limits or before.dimension in values)
         after = _next(before, breaches, is_calm, settings, now)
         if after is not before:
             changed.append(after)
     return changed
+
+
+def _has_traded(state: BreakerState, traded_at: datetime | None) -> bool:
+    """Whether a trade has closed that has not opened this breaker yet."""
+    counted = counted_until(state)
+    return counted is None or (traded_at is not None and traded_at > counted)
+
+
+def _without_trades(values: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    return {name: value for name, value in values.items() if name not in OF_TRADES}
 
 
 def _next(
@@ -97,8 +120,8 @@ def _next(
     if breaches:
         # What only a person ends comes first: the others would let the clock close it.
         dimension, reason = min(breaches, key=lambda breach: breach[0] not in UNTIL_RESET)
-        opened = BreakerState(state.account, state.scope, OPEN, dimension, reason, now, now)
-        return replace(opened, detail=kept(state))
+        detail = {**kept(state), COUNTED_UNTIL: now.isoformat()}
+        return BreakerState(state.account, state.scope, OPEN, dimension, reason, now, now, detail=detail)
     if state.state == HALF_OPEN and now - state.changed_at >= timedelta(seconds=settings.stage_s):
         if state.stage + 1 < len(settings.stage_size_ratios):
             return replace(state, changed_at=now, stage=state.stage + 1)

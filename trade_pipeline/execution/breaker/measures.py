@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
-import statistics
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,46 +12,64 @@ from itertools import pairwise
 
 import psutil
 
+from trade_pipeline.execution.breaker.history import (
+    MINUTE,
+    Change,
+    changes_of_holdings,
+    realised_volatility,
+    volatility_surge,
+)
+from trade_pipeline.execution.returns import change_ratio
 from trade_pipeline.ledger.records import ClosedTrade, EquityPoint
 from trade_pipeline.schemas.trading import BookTop
 from trade_pipeline.settings.breaker import BreakerSettings
 
 HOUR = timedelta(hours=1)
-POINTS_MIN = 10
-"""A standard deviation of fewer changes says nothing."""
+PLACES = Decimal("0.000000000001")
+"""Chained shares are cut here, so that 5 % is not 4.999... %."""
 
 
 def equity_measures(
     points: Sequence[EquityPoint],
-    peak: Decimal | None,
     settings: BreakerSettings,
     now: datetime,
     forgiven_at: datetime | None = None,
+    highest_level: Decimal = Decimal(1),
 ) -> dict[str, Decimal]:
-    """drawdown, daily_loss, volatility, exposure from the equity curve, oldest point first; TRADING rule 10.
+    """drawdown, daily_loss, volatility, volatility_surge, exposure from the equity curve; TRADING rule 10.
 
-    After a reset at `forgiven_at` what was lost before it no longer counts: peak and day begin anew.
+    `points` oldest first, from before the trading day's start; the last is now. Flows count in none of them. What was
+    before `forgiven_at` is left out; `highest_level` is the largest share of its peak that the equity had since then.
     """
     if not points:
         return {}
     newest = points[-1]
     found: dict[str, Decimal] = {}
-    began = day_start(now, settings.trading_day_start_hour)
-    if forgiven_at is not None:
-        since = [point.equity_quote for point in points if point.at >= forgiven_at]
-        peak, began = max(since, default=newest.equity_quote), max(began, forgiven_at)
-    if peak is not None and peak > 0:
-        found["drawdown"] = max((peak - newest.equity_quote) / peak, Decimal(0))
-    today = [point for point in points if point.at >= began]
-    if today and today[0].equity_quote > 0:
-        first = today[0].equity_quote
-        found["daily_loss"] = max((first - newest.equity_quote) / first, Decimal(0))
+    if newest.peak_quote > 0 and highest_level > 0:
+        level = newest.equity_quote / newest.peak_quote
+        found["drawdown"] = max(1 - level / max(highest_level, level), Decimal(0)).quantize(PLACES)
+    since = [point for point in points if forgiven_at is None or point.at >= forgiven_at]
+    today = _from(day_start(now, settings.trading_day_start_hour), since)
+    if today:
+        left = math.prod((1 + change_ratio(before, after) for before, after in pairwise(today)), start=Decimal(1))
+        found["daily_loss"] = max(1 - left, Decimal(0)).quantize(PLACES)
     if newest.equity_quote > 0:
         found["exposure"] = newest.positions_quote / newest.equity_quote
-    changes = _changes([point for point in points if point.at >= now - HOUR])
-    if len(changes) >= POINTS_MIN:
-        found["volatility"] = Decimal(str(statistics.pstdev(changes)))
+    changes = [
+        Change(after.at, (after.at - before.at) / MINUTE, float(change_ratio(before, after)))
+        for before, after in pairwise(since)
+        if after.at > before.at >= now - HOUR
+    ]
+    if (volatility := realised_volatility(changes)) is not None:
+        found["volatility"] = Decimal(str(volatility))
+    if (surge := volatility_surge(changes_of_holdings(since), now, settings)) is not None:
+        found["volatility_surge"] = surge
     return found
+
+
+def _from(began: datetime, points: Sequence[EquityPoint]) -> Sequence[EquityPoint]:
+    """The points since a moment, and the last one before it, from which the first change counts."""
+    return points[max(bisect_right(points, began, key=lambda point: point.at) - 1, 0) :]
 
 
 def day_start(now: datetime, hour: int) -> datetime:
@@ -68,14 +87,16 @@ def trade_measures(trades: Sequence[ClosedTrade], settings: BreakerSettings) -> 
     return found
 
 
-def symbol_measures(trades: Sequence[ClosedTrade], tops: Mapping[str, BookTop]) -> dict[str, dict[str, Decimal]]:
-    """By symbol: losing_streak, and the spread of what is quoted."""
-    found: dict[str, dict[str, Decimal]] = {}
+def symbol_measures(
+    trades: Sequence[ClosedTrade], tops: Mapping[str, BookTop], books: Mapping[str, Mapping[str, Decimal]]
+) -> dict[str, dict[str, Decimal]]:
+    """By symbol: losing_streak, the spread of what is quoted now, and `books`: what is unusual about it."""
+    found: dict[str, dict[str, Decimal]] = {symbol: dict(measures) for symbol, measures in sorted(books.items())}
     for symbol in sorted({trade.symbol for trade in trades}):
         streak = _streak([trade for trade in trades if trade.symbol == symbol])
         found.setdefault(symbol, {})["losing_streak"] = Decimal(streak)
     for symbol, top in sorted(tops.items()):
-        if top.bid > 0:
+        if top.bid > 0 and top.ask > 0:
             found.setdefault(symbol, {})["spread"] = top.ask / top.bid - 1
     return found
 
@@ -97,11 +118,3 @@ def _streak(trades: Sequence[ClosedTrade]) -> int:
             break
         count += 1
     return count
-
-
-def _changes(points: Sequence[EquityPoint]) -> list[float]:
-    return [
-        float(later.equity_quote / earlier.equity_quote - 1)
-        for earlier, later in pairwise(points)
-        if earlier.equity_quote > 0
-    ]

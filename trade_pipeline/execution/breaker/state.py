@@ -18,11 +18,18 @@ CALM_SINCE = "calm_since"
 """In the detail of an open breaker: since when nothing has been beyond its limit. Its return counts from there."""
 FORGIVEN_AT = "forgiven_at"
 """In the detail: when a person last reset it. Whatever its state becomes, this stays."""
+COUNTED_UNTIL = "counted_until"
+"""In the detail, and stays too: when it opened last. Closed trades open it once: again only with another one, else a
+losing streak could never end, because nothing is bought any more."""
 
 
 def forgiven_at(state: BreakerState) -> datetime | None:
     """Before this moment nothing counts for this scope any more."""
     return _moment(state, FORGIVEN_AT)
+
+
+def counted_until(state: BreakerState) -> datetime | None:
+    return _moment(state, COUNTED_UNTIL)
 
 
 def calm_since(state: BreakerState) -> datetime | None:
@@ -32,7 +39,7 @@ def calm_since(state: BreakerState) -> datetime | None:
 def kept(state: BreakerState | None) -> dict[str, object]:
     """What of the detail goes on into every later state."""
     known: Mapping[str, object] = state.detail if state is not None else {}
-    return {FORGIVEN_AT: known[FORGIVEN_AT]} if FORGIVEN_AT in known else {}
+    return {name: known[name] for name in (FORGIVEN_AT, COUNTED_UNTIL) if name in known}
 
 
 def _moment(state: BreakerState, name: str) -> datetime | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trade_pipeline.errors import Banned, VenueError
 from trade_pipeline.execution.breaker.evaluate import Measures, evaluate
+from trade_pipeline.execution.breaker.history import Books
 from trade_pipeline.execution.breaker.measures import (
     HOUR,
     day_start,
@@ -20,22 +21,34 @@ from trade_pipeline.execution.breaker.measures import (
 )
 from trade_pipeline.execution.breaker.state import OPEN, WHOLE_ACCOUNT, forgiven_at
 from trade_pipeline.execution.desk import Desk
-from trade_pipeline.ledger.records import BreakerState
-from trade_pipeline.schemas.trading import BookTop
+from trade_pipeline.execution.equity import equity_point
+from trade_pipeline.execution.returns import net_profit
+from trade_pipeline.ledger.records import BreakerState, EquityPoint
+from trade_pipeline.schemas.trading import AccountReading, BookTop
 
+DAY = timedelta(days=1)
+LAST_LOOK = timedelta(seconds=20)
+"""What was seen before that is no second opinion about a price."""
 TURNS_MIN = 10
 """Fewer turns in the window say nothing about the exchange."""
 
 
 @dataclass
 class BreakerWatch:
-    """Remembers how the exchange answered lately. Losing it costs a minute of that memory, nothing else."""
+    """Remembers how the exchange answered and what was quoted lately. Losing it costs that memory, nothing else."""
 
     machine: Callable[[], dict[str, Decimal]] = machine_measures
     judged_at: datetime | None = None
     states: list[BreakerState] = field(default_factory=list)
     turns: deque[tuple[datetime, bool]] = field(default_factory=deque)
     flags: dict[str, str] = field(default_factory=dict)
+    books: dict[str, Books] = field(default_factory=dict)
+    curve: list[EquityPoint] = field(default_factory=list)
+    """The recorded points of the last day, so that only new ones are read."""
+    seen: EquityPoint | None = None
+    """What the account was worth at the last look."""
+    highest: tuple[datetime, Decimal] | None = None
+    """Since when a person has forgiven, and the largest share of its peak that the equity had since."""
 
     def note_turn(self, now: datetime, error: Exception | None) -> None:
         """A turn of the guard ended: with the exchange's answer, or without. 418 opens at once."""
@@ -43,14 +56,19 @@ class BreakerWatch:
         if isinstance(error, Banned):
             self.flags["banned"] = f"the exchange has banned us: {error.message}"
 
-    def judge(self, desk: Desk, tops: Mapping[str, BookTop]) -> list[BreakerState]:
-        """Breakers that changed just now, already written. Raises LedgerUnavailable."""
+    def judge(
+        self, desk: Desk, tops: Mapping[str, BookTop], reading: AccountReading | None = None
+    ) -> list[BreakerState]:
+        """Breakers that changed just now, already written. Raises LedgerUnavailable.
+
+        `tops` and `reading` are what the guard has read anyway; without a reading the recorded equity counts.
+        """
         now, settings = desk.now(), desk.settings.breaker
         if self.judged_at is not None and now - self.judged_at < timedelta(seconds=settings.interval_s):
             return []
         self.judged_at = now
         self.states = desk.ledger.breakers(desk.account)
-        changed = evaluate(desk.account, self._measure(desk, tops), settings, self.states, now)
+        changed = evaluate(desk.account, self._measure(desk, tops, reading), settings, self.states, now)
         for state in changed:
             desk.ledger.set_breaker(state)
         if changed:
@@ -61,25 +79,64 @@ class BreakerWatch:
     def is_open_for(self, symbol: str) -> bool:
         return any(state.state == OPEN and state.scope in {WHOLE_ACCOUNT, symbol} for state in self.states)
 
-    def _measure(self, desk: Desk, tops: Mapping[str, BookTop]) -> Measures:
+    def symbols_to_watch(self) -> set[str]:
+        """Symbols whose breaker returns only if somebody sees how they are quoted, held or not."""
+        return {state.scope for state in self.states if state.state == OPEN} - {WHOLE_ACCOUNT}
+
+    def _measure(self, desk: Desk, tops: Mapping[str, BookTop], reading: AccountReading | None) -> Measures:
         now, settings = desk.now(), desk.settings.breaker
-        since = min(day_start(now, settings.trading_day_start_hour), now - HOUR)
-        points = desk.ledger.equity(desk.account, since)
         # A reset by hand forgives what came before it: measuring goes on from there.
         forgiven = {state.scope: at for state in self.states if (at := forgiven_at(state)) is not None}
-        peak = desk.ledger.peak(desk.account)
-        account = equity_measures(points, peak, settings, now, forgiven.get(WHOLE_ACCOUNT))
+        since = forgiven.get(WHOLE_ACCOUNT)
+        points = self._points(desk, tops, reading)
+        account = equity_measures(points, settings, now, since, self._highest_level(desk, points, since))
         trades = desk.ledger.closed_trades(desk.account)
-        fresh = [trade for trade in trades if trade.closed_at > forgiven.get(WHOLE_ACCOUNT, trade.opened_at)]
+        fresh = [trade for trade in trades if since is None or trade.closed_at > since]
         account |= trade_measures(fresh, settings) | self.machine()
-        if (rate := self._error_rate(now, settings.error_window_s)) is not None:
+        if (rate := self._error_rate(now, settings.error_window_s, since)) is not None:
             account["error_rate"] = rate
         of_symbols = [trade for trade in trades if trade.closed_at > forgiven.get(trade.symbol, trade.opened_at)]
-        return Measures(account, symbol_measures(of_symbols, tops), dict(self.flags))
+        return Measures(
+            account=account,
+            symbols=symbol_measures(of_symbols, tops, self._look(desk, tops)),
+            flags=dict(self.flags),
+            traded_at={scope: trade.closed_at for trade in trades for scope in (WHOLE_ACCOUNT, trade.symbol)},
+        )
 
-    def _error_rate(self, now: datetime, window_s: float) -> Decimal | None:
+    def _points(self, desk: Desk, tops: Mapping[str, BookTop], reading: AccountReading | None) -> Sequence[EquityPoint]:
+        """The equity curve of the last day, and behind it what the account is worth now."""
+        now, settings = desk.now(), desk.settings.breaker
+        oldest = min(day_start(now, settings.trading_day_start_hour), now - DAY) - HOUR
+        last = self.curve[-1].at if self.curve else oldest
+        self.curve += [point for point in desk.ledger.equity(desk.account, last) if point.at > last]
+        self.curve = [point for point in self.curve if point.at > oldest]
+        if reading is None:
+            return self.curve
+        before, self.seen = self.seen, equity_point(desk, reading, tops)
+        if before is None or now - before.at > LAST_LOOK:
+            before = self.seen
+        # A price that stood for one look only opens nothing: a bad day would stay until somebody resets it.
+        return [*self.curve, max(before, self.seen, key=net_profit)]
+
+    def _highest_level(self, desk: Desk, points: Sequence[EquityPoint], since: datetime | None) -> Decimal:
+        """Drawdown counts from the highest level since it was forgiven; from the peak itself if it never was."""
+        if since is None:
+            return Decimal(1)
+        if self.highest is None or self.highest[0] != since:
+            self.highest = (since, desk.ledger.highest_level(desk.account, since) or Decimal(0))
+        levels = [point.equity_quote / point.peak_quote for point in points[-1:] if point.peak_quote > 0]
+        self.highest = (since, max([self.highest[1], *levels]))
+        return self.highest[1]
+
+    def _look(self, desk: Desk, tops: Mapping[str, BookTop]) -> dict[str, dict[str, Decimal]]:
+        now, settings = desk.now(), desk.settings.breaker
+        for symbol, top in tops.items():
+            self.books.setdefault(symbol, Books()).look(top, now, settings)
+        # What is not quoted now is not measured now; its history is kept for when it is bought again.
+        return {symbol: self.books[symbol].measures(now, settings) for symbol in tops}
+
+    def _error_rate(self, now: datetime, window_s: float, since: datetime | None) -> Decimal | None:
         while self.turns and now - self.turns[0][0] > timedelta(seconds=window_s):
             self.turns.popleft()
-        if len(self.turns) < TURNS_MIN:
-            return None
-        return Decimal(sum(failed for _, failed in self.turns)) / len(self.turns)
+        counted = [failed for at, failed in self.turns if since is None or at > since]
+        return Decimal(sum(counted)) / len(counted) if len(counted) >= TURNS_MIN else None

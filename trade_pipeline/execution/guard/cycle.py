@@ -71,7 +71,7 @@ class Guard:
 
     def _judge_breaker(self, watch: Watch) -> list[str]:
         """After the stops: what opens now takes the entries that rest with it, in the same turn (TRADING 12)."""
-        changed = self.breaker.judge(self.desk, watch.tops)
+        changed = self.breaker.judge(self.desk, watch.tops, watch.reading)
         if any(self.breaker.is_open_for(state.scope) for state in changed):
             self._watch_and_act()
         return [_told(state) for state in changed]
@@ -118,7 +118,8 @@ class Guard:
         rules = desk.venue.markets()
         known = [position for position in positions if position.symbol in rules]
         live = desk.ledger.live_orders(desk.account)
-        tops = desk.venue.book_tops([position.symbol for position in known]) if known else {}
+        quoted = sorted({position.symbol for position in known} | (self.breaker.symbols_to_watch() & rules.keys()))
+        tops = desk.venue.book_tops(quoted) if quoted else {}
         self.memories.read(desk)
         return Watch(
             now=desk.now(),

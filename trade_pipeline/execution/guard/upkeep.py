@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from trade_pipeline.execution.control import record_positions
 from trade_pipeline.execution.desk import Desk
+from trade_pipeline.execution.equity import equity_point
 from trade_pipeline.execution.guard.protect import Watch, unprotected
-from trade_pipeline.execution.snapshot import equity_point
 from trade_pipeline.execution.witness import write_head
 from trade_pipeline.ledger.records import Event
 from trade_pipeline.schemas.trading import AccountReading, BookTop

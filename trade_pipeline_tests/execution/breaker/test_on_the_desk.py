@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 
 from trade_pipeline.errors import Banned
 from trade_pipeline.execution.breaker.hand import RETRIES_EXHAUSTED, open_breaker, open_for, reset_breaker
+from trade_pipeline.execution.breaker.state import forgiven_at
 from trade_pipeline.execution.breaker.watch import BreakerWatch
 from trade_pipeline.execution.guard.cycle import Guard, run_once
 from trade_pipeline.execution.ids import client_order_id
 from trade_pipeline.execution.submit import acquire_lease, send
 from trade_pipeline.ledger.ledger import Ledger
-from trade_pipeline.ledger.records import EquityPoint
-from trade_pipeline.schemas.trading import OrderRequest, OrderState, OrderType, Side
+from trade_pipeline.ledger.records import Flow
+from trade_pipeline.schemas.trading import FlowKind, OrderRequest, OrderState, OrderType, Side
+from trade_pipeline.settings.breaker import BreakerSettings
 from trade_pipeline_tests.execution.conftest import Room
-from trade_pipeline_tests.execution.fake_venue import BTC
+from trade_pipeline_tests.execution.fake_venue import BTC, make_top
 from trade_pipeline_tests.fakes import make_intent
 
 D = Decimal
@@ -131,22 +132,101 @@ def test_a_ban_opens_it_and_a_reset_ends_it(room: Room) -> None:
     assert [state.state for state in room.ledger.breakers("main")] == ["CLOSED"]
 
 
-def test_a_drawdown_opens_it_and_is_forgiven_by_a_reset(room: Room) -> None:
-    guard = guard_of(room)
-    guard.cycle()
-    fallen = room.ledger.equity("main")[-1]
-    room.ledger.record_equity(_higher(fallen, room))
-    room.clock.advance(6)
-    guard.cycle()
-    assert [state.dimension for state in room.ledger.breakers("main")] == ["drawdown"]
+def invested(room: Room, **limits: object) -> Guard:
+    """A guard of an account that holds 80 BTC bought at 100 and 2,000 USDT; its stops never fire here."""
+    settings = room.desk.settings
+    breaker = BreakerSettings(**({"exposure_ratio_max": None} | limits))
+    room.desk = replace(room.desk, settings=settings.model_copy(update={"breaker": breaker}))
+    room.want("80", stop_distance=D(50))
+    return guard_of(room)
+
+
+def look(room: Room, guard: Guard, times: int = 2) -> list[str]:
+    """Dimensions of the breakers that are open after these looks."""
+    for _ in range(times):
+        room.clock.advance(6)
+        run_once(guard)
+    return [state.dimension for state in room.ledger.breakers("main") if state.state == "OPEN"]
+
+
+def move(room: Room, quote: str) -> None:
+    """Money comes (or goes) and is booked as what it is."""
+    room.venue.totals["USDT"] += D(quote)
+    kind = FlowKind.DEPOSIT if D(quote) > 0 else FlowKind.WITHDRAWAL
+    room.ledger.book_flow(Flow("main", "USDT", kind, D(quote), room.clock(), f"flow at {room.clock()}"))
+
+
+def test_a_withdrawal_is_no_loss_and_no_drawdown(room: Room) -> None:
+    guard = invested(room)
+    assert look(room, guard) == []
+    move(room, "-1900")
+    assert look(room, guard, times=15) == []
+    last = room.ledger.last_equity("main")
+    assert last is not None
+    assert last.equity_quote < 8100
+    assert 1 - last.equity_quote / last.peak_quote < D("0.01")
+
+
+def test_a_deposit_hides_no_loss(room: Room) -> None:
+    guard = invested(room, drawdown_ratio_max=D("0.02"), daily_loss_ratio_max=None)
+    look(room, guard)
+    room.venue.prices[BTC] = "97"  # 240 of 10,000 lost: 2.4 %
+    move(room, "100")
+    assert look(room, guard) == ["drawdown"]
+
+
+def test_a_price_that_stood_for_one_look_opens_nothing(room: Room) -> None:
+    guard = invested(room)
+    look(room, guard)
+    room.venue.prices[BTC] = "70"
+    assert look(room, guard, times=1) == []
+    room.venue.prices[BTC] = "100"
+    assert look(room, guard) == []
+    room.venue.prices[BTC] = "90"
+    assert look(room, guard, times=2) == ["daily_loss"]
+
+
+def test_a_drawdown_is_forgiven_by_a_reset_across_openings_and_restarts(room: Room) -> None:
+    guard = invested(room, daily_loss_ratio_max=None)
+    look(room, guard)
+    room.venue.prices[BTC] = "80"
+    assert look(room, guard) == ["drawdown"]
 
     reset_breaker(room.ledger, "main", "*", "understood", room.clock())
+    assert look(room, guard, times=15) == []
+
+    open_now(room)  # Opened and reset once more, for another reason and by another process.
+    assert look(room, guard_of(room)) == ["by hand"]
+    reset_breaker(room.ledger, "main", "*", "found it", room.clock())
+    assert look(room, guard_of(room), times=15) == []
+
+    room.venue.prices[BTC] = "68"  # From there, not from the peak: 80 to 68 is 11 % of what is left, 100 to 68 is 26 %
+    assert look(room, guard_of(room), times=15) == []
+    room.venue.prices[BTC] = "60"
+    assert look(room, guard_of(room)) == ["drawdown"]
+
+
+def test_the_detail_keeps_what_was_forgiven_when_it_opens_again(room: Room) -> None:
+    open_now(room)
+    at = room.clock.advance(5)
+    reset_breaker(room.ledger, "main", "*", "understood", at)
+    open_for(room.desk, "*", RETRIES_EXHAUSTED, "again")
+
+    (state,) = room.ledger.breakers("main")
+    assert (state.state, forgiven_at(state)) == ("OPEN", at)
+
+
+def test_a_symbol_that_is_not_held_any_more_is_looked_at_until_its_breaker_returns(room: Room) -> None:
+    guard = invested(room)
+    room.venue.tops[BTC] = replace(make_top(BTC, room.clock()), ask=D(103))
+    assert look(room, guard) == ["spread"]
+    room.want(None)
+    assert room.held() == 0
+    assert look(room, guard) == ["spread"]
+
+    del room.venue.tops[BTC]
     room.clock.advance(6)
-    guard.cycle()
-
-    assert [state.state for state in room.ledger.breakers("main")] == ["CLOSED"]
-
-
-def _higher(point: EquityPoint, room: Room) -> EquityPoint:
-    """A peak before what is there now."""
-    return replace(point, at=point.at - timedelta(days=3), peak_quote=point.equity_quote * 2)
+    run_once(guard)
+    room.clock.advance(room.desk.settings.breaker.half_open_after_s)
+    run_once(guard)
+    assert [state.state for state in room.ledger.breakers("main")] == ["HALF_OPEN"]
