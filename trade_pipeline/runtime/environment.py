@@ -90,6 +90,7 @@ def make_secrets(home: Home, settings: Settings, environ: Mapping[str, str]) -> 
     made = Secrets(
         exchange_api_key=kept("exchange_api_key", 32),
         exchange_api_secret=kept("exchange_api_secret", 32),
+        exchange_api_passphrase=kept("exchange_api_passphrase", 0),
         ledger_url=with_driver(ledger.get_secret_value()) if ledger else embedded_postgres.url(home.sockets, password),
         broker_url=broker.get_secret_value() if broker else embedded_broker_url(home),
         # A new one at every start: an address that was opened once, or a cookie that was seen, ends with the stack.

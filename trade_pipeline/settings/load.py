@@ -32,11 +32,11 @@ class Secrets:
 
     exchange_api_key: str = ""
     exchange_api_secret: str = ""
-    exchange_api_passphrase: str = ""
-    """The third part of a key, where the exchange has one."""
     ledger_url: str = ""
     broker_url: str = ""
     ui_token: str = ""
+    exchange_api_passphrase: str = ""
+    """The third part of a key, where the exchange has one."""
 
     def __repr__(self) -> str:
         held = ", ".join(f"{field.name}={'***' if getattr(self, field.name) else 'unset'}" for field in fields(self))

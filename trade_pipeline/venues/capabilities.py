@@ -7,7 +7,7 @@ Only facts belong here, each held by a test that lets ccxt's own class sign and 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
 
@@ -44,36 +44,66 @@ class LookUp:
 
 @dataclass(frozen=True, slots=True)
 class VenueCapabilities:
-    """One exchange. Parameters are names within ccxt's `params`; ids are our 32 hexadecimal characters, unchanged."""
+    """One exchange. Parameters are names within ccxt's `params`; ids are our 32 hexadecimal characters, unchanged.
+
+    A default is what holds where nothing better is documented, so a line of the table names only what differs.
+    """
 
     exchange: str
     client_id_parameter: str
     """Of create_order."""
     look_ups: tuple[LookUp, ...]
     """Asked in this order until one knows the order. Not found means: none of them does."""
-    cancel_parameter: str | None
+    histories: tuple[str, ...]
+    """ccxt's methods that together list every order of a symbol since a time, open and finished ones."""
+    cancel_parameter: str | None = None
     """Of cancel_order. None: only the exchange's own id cancels, so the order is looked up first."""
-    reuse: Reuse
-    duplicate_codes: frozenset[str]
+    reuse: Reuse = Reuse.UNKNOWN
+    duplicate_codes: frozenset[str] = frozenset()
     """Of a refusal because of the id: look the order up and adopt it. ccxt has a class for none of them."""
-    acceptance_bound_s: float | None
+    acceptance_bound_s: float | None = None
     """A request older than this is refused, because every one that we sign says so. None: no bound."""
-    unfilled_kept: timedelta | None
+    unfilled_kept: timedelta | None = None
     """How long an order cancelled without a fill can be found; None where no limit is documented."""
-    look_up_lag_s: float
+    look_up_lag_s: float = 5.0
     """How long a new order may be missing from an answer: assumed, not measured."""
-    stop_parameter: str | None
+    stop_parameter: str | None = "stopLossPrice"
     """Of create_order, for the trigger of a sale below the market. None: ccxt drops it and sends the order at once."""
-    plain_stop: bool
+    plain_stop: bool = True
     """Whether a stop may sell at the market. Where not, a stop has a limit price and has to be escalated."""
-    oco: bool
+    stop_refused: str = ""
+    """Why no stop rests there, though ccxt would send one. The exit guard then watches the price by itself."""
+    oco: bool = False
     """An exchange-side pair that this product can send."""
-    cancel_replace: bool
+    cancel_replace: bool = False
     """An atomic one that sends nothing if the cancel fails."""
     stop_client_id_parameter: str | None = None
     """Of create_order for a stop, where it differs."""
     not_found_codes: frozenset[str] = frozenset()
     """Of "no such order", where ccxt's class does not say so."""
+    market_buys: bool = True
+    """Whether a market order can buy an amount of base."""
+    open_orders_by_symbol: bool = False
+    """Open orders are listed for one symbol at a time only."""
+    whole_answers: bool = False
+    """Whether the answer to an order tells its state. Where not, it tells an id, and the order is read again."""
+    refused_times_in_force: frozenset[str] = frozenset()
+    """Of limit orders: ccxt, or the exchange, cannot send or read them."""
+    tickers_one_by_one: bool = False
+    """The list of tickers has no best prices."""
+    clock_step_s: float = 0.001
+    """How finely the exchange tells its time."""
+    order_params: Mapping[str, str] = field(default_factory=dict)
+    """Sent with every order."""
+    needs_passphrase: bool = False
+    """Whether a key has a third part."""
+    sandbox: bool = False
+    """Whether ccxt knows an address for play money."""
+
+    @property
+    def acceptance_bounded(self) -> bool:
+        """Whether a lost order can be told absent soon, because an old request is refused."""
+        return self.acceptance_bound_s is not None
 
     @property
     def acceptance_wait_s(self) -> float:
@@ -81,21 +111,34 @@ class VenueCapabilities:
         bound_s = UNBOUNDED_WAIT_S if self.acceptance_bound_s is None else self.acceptance_bound_s
         return bound_s + self.look_up_lag_s
 
+    @property
+    def rests_stops(self) -> bool:
+        """Whether a protective stop can rest on the exchange, in whatever form."""
+        return self.stop_parameter is not None and not self.stop_refused
+
+    @property
+    def stop_types(self) -> frozenset[str]:
+        """Of `OrderType`, the stops that can rest."""
+        if not self.rests_stops:
+            return frozenset()
+        return frozenset({"STOP_LOSS", "STOP_LOSS_LIMIT"} if self.plain_stop else {"STOP_LOSS_LIMIT"})
+
 
 _BINANCE = VenueCapabilities(
     exchange="binance",
     client_id_parameter="newClientOrderId",
     look_ups=(LookUp("fetch_order", "origClientOrderId"),),
+    histories=("fetch_orders",),
     cancel_parameter="origClientOrderId",
     reuse=Reuse.OPEN_ONLY,
     duplicate_codes=frozenset({"-2010"}),
     acceptance_bound_s=5.0,
     unfilled_kept=timedelta(days=90),
     look_up_lag_s=1.0,
-    stop_parameter="stopLossPrice",
-    plain_stop=True,
     oco=True,
     cancel_replace=True,
+    whole_answers=True,
+    sandbox=True,
 )
 
 _KRAKEN = VenueCapabilities(
@@ -103,17 +146,14 @@ _KRAKEN = VenueCapabilities(
     client_id_parameter="cl_ord_id",
     # fetch_order would turn a client id into `userref`, a number, and ask for the order "None".
     look_ups=(LookUp("fetch_open_orders", "clientOrderId"), LookUp("fetch_closed_orders", "clientOrderId")),
+    histories=("fetch_open_orders", "fetch_closed_orders"),
     cancel_parameter="cl_ord_id",
     reuse=Reuse.OPEN_ONLY,
-    duplicate_codes=frozenset(),
-    acceptance_bound_s=None,
-    unfilled_kept=None,
-    look_up_lag_s=5.0,
-    # `triggerPrice` would pass unread: a limit order that rests, or sells, at once.
-    stop_parameter="stopLossPrice",
-    plain_stop=True,
-    oco=False,
-    cancel_replace=False,
+    # `triggerPrice` would pass unread: a limit order that rests, or sells, at once. So stopLossPrice, the default.
+    # A sale's fee would be taken in base; ccxt reads every fee of a trade as one in quote.
+    order_params={"oflags": "fciq"},
+    refused_times_in_force=frozenset({"FOK"}),
+    clock_step_s=1.0,
 )
 
 _BYBIT = VenueCapabilities(
@@ -124,34 +164,33 @@ _BYBIT = VenueCapabilities(
         LookUp("fetch_open_orders", "orderLinkId"),
         LookUp("fetch_canceled_and_closed_orders", "orderLinkId"),
     ),
+    histories=("fetch_open_orders", "fetch_canceled_and_closed_orders"),
     cancel_parameter="orderLinkId",
     reuse=Reuse.REFUSED,
     duplicate_codes=frozenset({"170141", "110072", "12141"}),
     acceptance_bound_s=5.0,
     unfilled_kept=timedelta(hours=24),
-    look_up_lag_s=5.0,
     stop_parameter="triggerPrice",
-    plain_stop=True,
-    oco=False,
-    cancel_replace=False,
+    stop_refused="a conditional order holds no coins until it triggers, and what it becomes is not proven",
+    sandbox=True,
 )
 
 _OKX = VenueCapabilities(
     exchange="okx",
     client_id_parameter="clOrdId",
-    look_ups=(LookUp("fetch_order", "clOrdId"), LookUp("fetch_order", "clOrdId", trigger=True)),
+    look_ups=(LookUp("fetch_order", "clOrdId"),),
+    histories=("fetch_open_orders", "fetch_closed_orders", "fetch_canceled_orders"),
     cancel_parameter="clOrdId",
     reuse=Reuse.REFUSED,
     duplicate_codes=frozenset({"51016"}),
-    acceptance_bound_s=None,
     unfilled_kept=timedelta(hours=2),
-    look_up_lag_s=5.0,
-    stop_parameter="stopLossPrice",
-    plain_stop=True,
-    oco=False,
-    cancel_replace=False,
+    stop_refused="a stop that triggers becomes another order with another id, and its fills name only that one",
     # An algo order has an id field of its own, and ccxt fills the other one.
     stop_client_id_parameter="algoClOrdId",
+    # Else ccxt may send an order as one on margin.
+    order_params={"tdMode": "cash"},
+    needs_passphrase=True,
+    sandbox=True,
 )
 
 _COINBASE = VenueCapabilities(
@@ -159,56 +198,43 @@ _COINBASE = VenueCapabilities(
     client_id_parameter="client_order_id",
     # One list of every status: its "closed orders" are filled ones only, and fetch_order takes no client id.
     look_ups=(LookUp("fetch_orders", None),),
-    cancel_parameter=None,
+    histories=("fetch_orders",),
     reuse=Reuse.RETURNS_FIRST,
-    duplicate_codes=frozenset(),
-    acceptance_bound_s=None,
-    unfilled_kept=None,
-    look_up_lag_s=5.0,
-    # `triggerPrice` would make it a stop above the market.
-    stop_parameter="stopLossPrice",
+    # `triggerPrice` would make it a stop above the market. So stopLossPrice, the default.
     plain_stop=False,
-    oco=False,
-    cancel_replace=False,
+    # Only an amount of quote can be bought at the market, and it would differ from what the ledger has committed.
+    market_buys=False,
+    # ccxt sends it and cannot read its amount back.
+    refused_times_in_force=frozenset({"FOK"}),
+    tickers_one_by_one=True,
+    clock_step_s=1.0,
 )
 
 _KUCOIN = VenueCapabilities(
     exchange="kucoin",
     client_id_parameter="clientOid",
     # By client id only orders that are active: a finished one is found in the list.
-    look_ups=(
-        LookUp("fetch_order", "clientOid"),
-        LookUp("fetch_order", "clientOid", trigger=True),
-        LookUp("fetch_closed_orders", None),
-    ),
+    look_ups=(LookUp("fetch_order", "clientOid"), LookUp("fetch_closed_orders", None)),
+    histories=("fetch_open_orders", "fetch_closed_orders"),
     cancel_parameter="clientOid",
     reuse=Reuse.REFUSED,
     duplicate_codes=frozenset({"126044"}),
-    acceptance_bound_s=None,
-    unfilled_kept=None,
-    look_up_lag_s=5.0,
-    stop_parameter="stopLossPrice",
-    plain_stop=True,
-    oco=False,
-    cancel_replace=False,
+    stop_refused="a stop is no order until it triggers: it holds no coins and becomes another order with another id",
+    needs_passphrase=True,
 )
 
 _MEXC = VenueCapabilities(
     exchange="mexc",
     client_id_parameter="clientOrderId",
     look_ups=(LookUp("fetch_order", "clientOrderId"),),
+    histories=("fetch_orders",),
     cancel_parameter="clientOrderId",
-    reuse=Reuse.UNKNOWN,
-    duplicate_codes=frozenset(),
     acceptance_bound_s=5.0,
-    unfilled_kept=None,
-    look_up_lag_s=5.0,
     # Every trigger passes unread: what was meant as a stop is sold at once.
     stop_parameter=None,
     plain_stop=False,
-    oco=False,
-    cancel_replace=False,
     not_found_codes=frozenset({"-2013"}),
+    open_orders_by_symbol=True,
 )
 
 CAPABILITIES: Mapping[str, VenueCapabilities] = {

@@ -84,7 +84,7 @@ def _prepared(client: Any, options: ClientOptions) -> Any:
     client.number = str
     client.has["fetchCurrencies"] = False
     if options.exchange_url is not None:
-        client.urls["api"] = {name: _moved(url, options.exchange_url) for name, url in client.urls["api"].items()}
+        client.urls["api"] = with_addresses_moved(client.urls["api"], options.exchange_url)
     original = client.handle_errors
 
     def handle_errors(
@@ -97,17 +97,23 @@ def _prepared(client: Any, options: ClientOptions) -> Any:
         return original(code, reason, url, method, headers, body, response, *rest)
 
     client.handle_errors = handle_errors
-    for name in ("ccxt", "urllib3"):
-        # At DEBUG both log signed addresses and the key's header.
-        logger = logging.getLogger(name)
-        if logger.level < logging.INFO:
-            logger.setLevel(logging.INFO)
+    quiet_loggers()
     return client
 
 
-def _moved(url: Any, exchange_url: str) -> Any:
-    """The same path below `exchange_url`. Every section moves, so that no call can reach a real exchange."""
-    return exchange_url.rstrip("/") + urlsplit(url).path if isinstance(url, str) else url
+def quiet_loggers() -> None:
+    """At DEBUG ccxt and its transport log signed addresses and the key's header."""
+    for name in ("ccxt", "urllib3"):
+        logger = logging.getLogger(name)
+        if logger.level < logging.INFO:
+            logger.setLevel(logging.INFO)
+
+
+def with_addresses_moved(addresses: Any, exchange_url: str) -> Any:
+    """The same paths below `exchange_url`. Every section moves, so that no call can reach a real exchange."""
+    if isinstance(addresses, dict):
+        return {name: with_addresses_moved(address, exchange_url) for name, address in addresses.items()}
+    return exchange_url.rstrip("/") + urlsplit(addresses).path if isinstance(addresses, str) else addresses
 
 
 def refusal_in(status: int, headers: Mapping[str, str], body: str, response: Any) -> HttpAnswer | None:
@@ -121,7 +127,7 @@ def refusal_in(status: int, headers: Mapping[str, str], body: str, response: Any
         code, message = _of_the_new_order(code, without_secrets(str(response["msg"])), response.get("data"))
     if status < 400 and (code is None or code >= 0):
         return None
-    return HttpAnswer(status, code, message, _retry_after_s(headers))
+    return HttpAnswer(status, code, message, retry_after_s(headers))
 
 
 def _of_the_new_order(code: int | None, message: str, data: Any) -> tuple[int | None, str]:
@@ -135,7 +141,7 @@ def _of_the_new_order(code: int | None, message: str, data: Any) -> tuple[int | 
         return code, message
 
 
-def _retry_after_s(headers: Mapping[str, str]) -> float | None:
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
     for name, value in headers.items():
         if name.lower() == "retry-after":
             try:

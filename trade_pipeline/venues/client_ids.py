@@ -1,4 +1,4 @@
-"""Creates, finds and cancels orders by our own id through ccxt's unified API, as `capabilities` says.
+"""How orders are created, found and cancelled by our own id through ccxt's unified API, as `capabilities` says.
 
 Works for every exchange of the table. Answers stay ccxt's; what comes out of here has been matched to the id, and
 an answer that nobody can match is a typed error, never another order.
@@ -10,13 +10,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from trade_pipeline.errors import MalformedAnswer, OrderNotFound, OrderRefused, OutcomeUnknown
+from trade_pipeline.errors import MalformedAnswer, OrderNotFound, OrderRefused
 from trade_pipeline.schemas.trading import OrderRequest, OrderType, Side
 from trade_pipeline.venues.capabilities import LookUp, VenueCapabilities
+from trade_pipeline.venues.unified_history import orders_of_span
 
 _STOPS = {OrderType.STOP_LOSS: "market", OrderType.STOP_LOSS_LIMIT: "limit"}
 _PLAIN = {OrderType.LIMIT: "limit", OrderType.LIMIT_MAKER: "limit", OrderType.MARKET: "market"}
 
+_OURS = re.compile("[0-9a-f]{32}")
 _CODE = re.compile(r'"(?:code|retCode|sCode)"\s*:\s*"?(-?\d+)')
 
 Unified = Mapping[str, Any]
@@ -32,31 +34,53 @@ def create_arguments(capabilities: VenueCapabilities, request: OrderRequest) -> 
     order sent at once: so it is refused here.
     """
     kind = _PLAIN.get(request.type) or _stop_kind(capabilities, request)
+    _check_prices(capabilities, request, kind)
     own = capabilities.client_id_parameter
     if request.type in _STOPS:
         own = capabilities.stop_client_id_parameter or own
-    params: dict[str, Any] = {own: request.client_order_id}
+    params: dict[str, Any] = {**capabilities.order_params, own: request.client_order_id}
     if request.type in _STOPS:
         params[str(capabilities.stop_parameter)] = f"{request.stop_price:f}"
     if request.type is OrderType.LIMIT_MAKER:
         params["postOnly"] = True
     if request.time_in_force is not None and request.type is not OrderType.LIMIT_MAKER and kind == "limit":
         params["timeInForce"] = request.time_in_force.value
-    if capabilities.exchange == "okx":
-        # Else a stop on spot is sent as one on margin.
-        params["tdMode"] = "cash"
     # Never a price with a market order: ccxt would read it as an amount of quote.
     price = None if kind == "market" or request.price is None else f"{request.price:f}"
     return request.symbol, kind, request.side.value, f"{request.amount:f}", price, params
+
+
+def _check_prices(capabilities: VenueCapabilities, request: OrderRequest, kind: str) -> None:
+    """A market order with a price would be read as an amount of quote; a limit order without one as anything."""
+    if (request.price is None) == (kind == "limit"):
+        problem = "takes no price" if kind == "market" else "needs a price"
+        raise OrderRefused(f"a {request.type} order {problem}", thing=request.symbol, value=request.price)
+    if request.stop_price is not None and request.type not in _STOPS:
+        raise OrderRefused(f"a {request.type} order takes no trigger", thing=request.symbol, value=request.stop_price)
+    if str(request.time_in_force) in capabilities.refused_times_in_force:
+        raise OrderRefused(
+            f"{capabilities.exchange} is not sent orders of this time in force",
+            thing=request.symbol,
+            value=str(request.time_in_force),
+            repair="Send IOC",
+        )
+    if kind == "market" and request.side is Side.BUY and not capabilities.market_buys:
+        raise OrderRefused(
+            f"{capabilities.exchange} buys an amount of quote at the market, not one of base",
+            thing=request.symbol,
+            value=request.type.value,
+            repair="Send a limit order that reaches into the book",
+        )
 
 
 def _stop_kind(capabilities: VenueCapabilities, request: OrderRequest) -> str:
     name = capabilities.exchange
     if request.type not in _STOPS:
         raise OrderRefused(f"{name} is not sent orders of this type", thing=request.symbol, value=request.type.value)
-    if capabilities.stop_parameter is None or request.side is not Side.SELL:
+    if not capabilities.rests_stops or request.side is not Side.SELL:
+        why = capabilities.stop_refused or "it would be sent at once"
         raise OrderRefused(
-            f"{name} rests no such stop: it would be sent at once",
+            f"{name} rests no such stop: {why}",
             thing=request.symbol,
             value=request.type.value,
             repair="Let the exit guard watch the price",
@@ -71,22 +95,6 @@ def _stop_kind(capabilities: VenueCapabilities, request: OrderRequest) -> str:
     if request.stop_price is None:
         raise OrderRefused("a stop needs a trigger", thing=request.symbol, value=None)
     return _STOPS[request.type]
-
-
-def create(client: Any, capabilities: VenueCapabilities, request: OrderRequest) -> Unified:
-    """Send an order once. Raises OrderRefused before anything is sent, OutcomeUnknown for an unreadable answer, and
-    whatever ccxt raises: the caller classifies that by its code."""
-    arguments = create_arguments(capabilities, request)
-    try:
-        answer: Unified = client.create_order(*arguments)
-    except UNREADABLE as error:
-        raise OutcomeUnknown(
-            "the order got an unreadable answer; it may have been executed",
-            thing=request.symbol,
-            value=f"{type(error).__name__}: {error}",
-            repair="Look it up, do not send it again",
-        ) from error
-    return answer
 
 
 def find(client: Any, capabilities: VenueCapabilities, symbol: str, client_order_id: str, since_ms: int) -> Unified:
@@ -137,8 +145,9 @@ def _ask(client: Any, look_up: LookUp, symbol: str, client_order_id: str, since_
     method = getattr(client, look_up.method)
     if not look_up.is_list:
         return [method(None, symbol, params)]
-    since = since_ms if look_up.parameter is None else None
-    return list(method(symbol, since, None, params))
+    if look_up.parameter is None:
+        return list(orders_of_span(client, client.id, look_up.method, symbol, since_ms, client.milliseconds() + 1000))
+    return list(method(symbol, None, None, params))
 
 
 def cancel(client: Any, capabilities: VenueCapabilities, symbol: str, client_order_id: str, since_ms: int) -> None:
@@ -155,7 +164,13 @@ def cancel(client: Any, capabilities: VenueCapabilities, symbol: str, client_ord
 
 def same_id(reported: object, ours: str) -> bool:
     """Whether an answer's id is ours: an exchange may write 32 hexadecimal characters as a UUID with dashes."""
-    return isinstance(reported, str) and reported.replace("-", "").lower() == ours
+    return isinstance(reported, str) and canonical_id(reported) == ours
+
+
+def canonical_id(reported: str) -> str:
+    """An id in our form, if it is one of that form with dashes; another one as it stands."""
+    bare = reported.replace("-", "").lower()
+    return bare if _OURS.fullmatch(bare) else reported
 
 
 def codes_in(text: str) -> frozenset[str]:

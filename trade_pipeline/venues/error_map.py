@@ -78,7 +78,7 @@ def own_error(error: Exception, asked: Asked) -> VenueError:
     if isinstance(error, VenueError):
         return error
     own = _from_http(error, asked) if isinstance(error, HttpAnswer) else _from_transport(error, asked)
-    own.__cause__ = _clean_copy(error)
+    own.__cause__ = clean_copy(error)
     return own
 
 
@@ -143,7 +143,7 @@ def _from_transport(error: Exception, asked: Asked) -> VenueError:
     import ccxt
 
     thing = asked.symbol
-    if _was_not_sent(error):
+    if was_not_sent(error):
         return VenueUnavailable(
             f"{asked.what} could not connect", thing=thing, repair="Check that the exchange runs and is reachable"
         )
@@ -163,7 +163,7 @@ def _from_transport(error: Exception, asked: Asked) -> VenueError:
     return VenueError(f"{asked.what} failed: {type(error).__name__} {without_secrets(str(error))}", thing=thing)
 
 
-def _was_not_sent(error: Exception) -> bool:
+def was_not_sent(error: Exception) -> bool:
     """Whether the connection was never made, so that the exchange cannot have seen the request."""
     import socket
 
@@ -197,7 +197,7 @@ def _links(error: BaseException) -> Iterator[BaseException]:
         waiting.extend(item for item in inner if isinstance(item, BaseException))
 
 
-def _clean_copy(error: Exception) -> Exception:
+def clean_copy(error: Exception) -> Exception:
     import ccxt
 
     if isinstance(error, HttpAnswer):

@@ -26,6 +26,8 @@ NAMES = {
     "mexc": "BTCUSDT",
 }
 
+NOW_MS = 1_700_000_100_000
+
 ASKED_BY_CCXT_ITSELF: dict[str, Any] = {
     "/v5/user/query-api": {"retCode": 0, "result": {"uta": 1, "unified": 0}},
     "/v5/account/info": {"retCode": 0, "result": {"unifiedMarginStatus": 6}},
@@ -104,6 +106,7 @@ def recorded(exchange: str, answers: dict[str, Any]) -> tuple[Any, RecordedTrans
         }
     )
     client.number = str
+    client.milliseconds = lambda: NOW_MS
     client.set_markets(
         [
             client.safe_market_structure(

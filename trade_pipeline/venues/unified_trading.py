@@ -1,0 +1,346 @@
+"""One account on any exchange of the table, through ccxt's unified methods and the exchange's capabilities.
+
+Two clients, as on Binance: orders and cancels have their own connections and budget. `create` is sent once. Where an
+exchange answers an order with no more than an id, the order is read again, once; if that fails it stands as accepted.
+What the exchange cannot do safely is refused before anything is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, TypeVar
+
+import stamina
+
+from trade_pipeline.errors import (
+    CancelReplaceFailed,
+    ClockSkew,
+    MalformedAnswer,
+    OrderRefused,
+    OutcomeUnknown,
+    VenueError,
+)
+from trade_pipeline.schemas.trading import (
+    AccountReading,
+    OrderRequest,
+    VenueOrder,
+    VenueTrade,
+)
+from trade_pipeline.venues import client_ids
+from trade_pipeline.venues.answers import distinct, malformed, mapping, milliseconds
+from trade_pipeline.venues.ccxt_clients import PerProcess
+from trade_pipeline.venues.error_map import Asked
+from trade_pipeline.venues.permissions import KeyPermissions, ask_permissions
+from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, backoff, utc_now
+from trade_pipeline.venues.rate_budget import Cooldown, per_second
+from trade_pipeline.venues.unified_account import account_kind_of
+from trade_pipeline.venues.unified_answers import (
+    acknowledged_order,
+    read_unified_account,
+    read_unified_order,
+    read_unified_trade,
+    time_of_trade_number_ms,
+)
+from trade_pipeline.venues.unified_client import UnifiedLine, UnifiedOptions, unified_client
+from trade_pipeline.venues.unified_errors import unified_error
+from trade_pipeline.venues.unified_history import open_orders, orders_of_span, trades_of_span
+from trade_pipeline.venues.unified_public import UnifiedPublicReads
+from trade_pipeline.venues.unified_rules import rules_of
+
+T = TypeVar("T")
+
+RESYNCS_MAX = 2
+CANCEL_ATTEMPTS_MAX = 3
+TRADES_BACK = timedelta(days=30)
+"""How far "from the beginning" reaches where trades are asked for by time: our own are not older than their order."""
+LISTED_BACK = timedelta(days=7)
+"""How far back an order is searched in a list without a filter by id."""
+REMEMBERED_MAX = 1000
+UNTHROTTLED_PER_S = 1000.0
+"""Of reads, for our own window: ccxt throttles them by what it knows of the exchange's limits."""
+
+MakeClient = Callable[..., Any]
+
+
+class UnifiedTrading(UnifiedPublicReads):
+    """Orders and balances of one account. Safe from any thread; made again after a fork."""
+
+    def __init__(
+        self,
+        options: UnifiedOptions,
+        *,
+        symbols: Sequence[str] = (),
+        read_attempts_max: int = 3,
+        order_requests_per_s_max: float = 5.0,
+        make_client: MakeClient = unified_client,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        """`symbols`: whose open orders are listed, where an exchange lists them by symbol only. Connects at the first
+        call. Raises SettingsError for an exchange that is not in the table."""
+        super().__init__(options.exchange)
+        self._symbols = tuple(symbols)
+        self._orders = PerProcess(lambda: UnifiedLine(make_client(options, throttled=False)))
+        self._reads = PerProcess(lambda: UnifiedLine(make_client(options, throttled=True)))
+        self._order_budget = per_second(order_requests_per_s_max)
+        self._read_budget = per_second(UNTHROTTLED_PER_S)
+        self._cooldown = Cooldown()
+        self._attempts_max = read_attempts_max
+        self._total_s = options.timeout_s * 2
+        self._now = now
+        self._sent: dict[str, OrderRequest] = {}
+
+    # --- what is read -------------------------------------------------------------------------------------------
+
+    def account(self) -> AccountReading:
+        """Balances that are not zero, with the exchange's clock. Raises VenueError."""
+        self._markets_now(any_age=True)
+        raw = self._ask(lambda client: client.fetch_balance(), Asked("reading the account"))
+        return read_unified_account(raw, self._exchange_now())
+
+    def permissions(self) -> KeyPermissions:
+        """What the exchange says of our key; where it does not say, None. Raises VenueError."""
+        asked = Asked("the key's permissions")
+        return ask_permissions(
+            self.capabilities.exchange, lambda method: self._ask(lambda client: getattr(client, method)({}), asked)
+        )
+
+    def account_kind(self) -> str:
+        """spot, margin or unified. Raises VenueError."""
+        self._markets_now(any_age=True)
+        return self._ask(lambda client: account_kind_of(self.capabilities.exchange, client), Asked("the account"))
+
+    def open_orders(self, symbol: str | None = None) -> list[VenueOrder]:
+        """Every resting order, ours or not. Raises VenueError; MalformedAnswer if one of them is unreadable."""
+        rules = self._markets_now(any_age=True)
+        if symbol is not None:
+            rules_of(rules, symbol)
+        wanted: Sequence[str | None] = (symbol,)
+        if symbol is None and self.capabilities.open_orders_by_symbol:
+            wanted = [name for name in dict.fromkeys((*self._symbols, *self._symbols_sent())) if name in rules]
+        exchange, rows = self.capabilities.exchange, list[Any]()
+        for name in wanted:
+            listing = partial(open_orders, exchange=exchange, symbol=name)
+            rows += self._ask(listing, Asked("listing open orders", name or ""))
+        return [self._read_order(row) for row in rows]
+
+    def order(self, symbol: str, client_order_id: str) -> VenueOrder:
+        """One order by its client id. Raises OrderNotFound: the exchange does not know it, or not yet."""
+        return self._look_up(self._reads.get(), symbol, client_order_id, attempts_max=self._attempts_max)
+
+    def orders(self, symbol: str, since: datetime) -> list[VenueOrder]:
+        """All orders of a symbol that were made at or after `since`, oldest first, finished ones included."""
+        rules_of(self._markets_now(any_age=True), symbol)
+        since_ms, until_ms = milliseconds(since), milliseconds(self._exchange_now()) + 1000
+        found: dict[str, VenueOrder] = {}
+        for method in self.capabilities.histories:
+            listing = partial(self._listed, method=method, symbol=symbol, since_ms=since_ms, until_ms=until_ms)
+            rows = self._ask(listing, Asked("listing orders", symbol))
+            # A finished order, listed after the open ones, is the newer word.
+            found.update({order.order_id: order for order in map(self._read_order, rows)})
+        return sorted((order for order in found.values() if order.created_at >= since), key=lambda o: o.created_at)
+
+    def _listed(self, client: Any, method: str, symbol: str, since_ms: int, until_ms: int) -> list[Any]:
+        exchange = self.capabilities.exchange
+        if method == "fetch_open_orders":
+            return open_orders(client, exchange, symbol)
+        return orders_of_span(client, exchange, method, symbol, since_ms, until_ms)
+
+    def trades(self, symbol: str, from_id: str | None = None, limit: int = 1000) -> list[VenueTrade]:
+        """Trades of a symbol from trade id `from_id` on (that one included), oldest first; without it the newest."""
+        rules_of(self._markets_now(any_age=True), symbol)
+        exchange, asked = self.capabilities.exchange, Asked("reading trades", symbol)
+        if exchange == "binance":
+            params = {} if from_id is None else {"fromId": from_id}
+            rows = self._ask(lambda client: client.fetch_my_trades(symbol, None, limit, params), asked)
+            return sorted(distinct(read_unified_trade(row, exchange) for row in rows), key=lambda t: int(t.trade_id))
+        until = self._exchange_now()
+        earliest_ms = milliseconds(until - TRADES_BACK)
+        since_ms = max(time_of_trade_number_ms(from_id or "0") - 1, 0) or earliest_ms
+        rows = self._ask(
+            lambda client: trades_of_span(client, exchange, symbol, since_ms, milliseconds(until) + 1000), asked
+        )
+        found = sorted(distinct(read_unified_trade(row, exchange) for row in rows), key=lambda t: int(t.trade_id))
+        if from_id is None:
+            return found[-limit:]
+        return [trade for trade in found if int(trade.trade_id) >= int(from_id)][:limit]
+
+    # --- what changes -------------------------------------------------------------------------------------------
+
+    def create(self, request: OrderRequest) -> VenueOrder:
+        """Send an order once.
+
+        Raises OutcomeUnknown (look it up, never resend), OrderRefused and its kinds (not executed and will not be),
+        VenueUnavailable and its kinds (not executed).
+        """
+        rules_of(self._markets_now(any_age=True), request.symbol)
+        arguments = client_ids.create_arguments(self.capabilities, request)
+        asked = Asked("sending an order", request.symbol, may_execute=True)
+        self._remember(request)
+        raw = self._in_step(self._orders.get(), lambda client: client.create_order(*arguments), asked)
+        try:
+            if self.capabilities.whole_answers:
+                return self._read_order(raw)
+            order_id = str(mapping(raw, "order", request.symbol)["id"] or "")
+            if not order_id or order_id == "None":
+                raise malformed("order id", raw.get("id"), request.symbol)
+        except (MalformedAnswer, KeyError) as error:
+            raise _unreadable(asked, error) from error
+        return self._read_again(request, order_id)
+
+    def _read_again(self, request: OrderRequest, order_id: str) -> VenueOrder:
+        """The order as it is now. It is there: a look-up that fails, or is too early, takes nothing back."""
+        try:
+            return self._look_up(self._orders.get(), request.symbol, request.client_order_id, attempts_max=1)
+        except VenueError:
+            return acknowledged_order(request, order_id, self._exchange_now_or_ours())
+
+    def cancel(self, symbol: str, client_order_id: str) -> VenueOrder:
+        """Cancel by client id and read the order again: it may still be open while the exchange works on it.
+
+        Raises OrderNotFound when no such order rests, OutcomeUnknown when the answer, or the reading, is lost.
+        Repeated, within bounds, only after an attempt that was certainly not executed.
+        """
+        rules_of(self._markets_now(any_age=True), symbol)
+        asked = Asked("cancelling an order", symbol, may_execute=True)
+        line = self._orders.get()
+        since_ms = milliseconds(self._exchange_now_or_ours() - LISTED_BACK)
+        for attempt in self._attempts(CANCEL_ATTEMPTS_MAX):
+            with attempt:
+                self._in_step(
+                    line,
+                    lambda client: client_ids.cancel(client, self.capabilities, symbol, client_order_id, since_ms),
+                    asked,
+                )
+        try:
+            return self._look_up(line, symbol, client_order_id, attempts_max=1)
+        except VenueError as error:
+            raise OutcomeUnknown(
+                "the cancel was taken, and what became of the order could not be read",
+                thing=symbol,
+                value=error.message,
+                repair="Look it up",
+            ) from error
+
+    def cancel_replace(self, symbol: str, client_order_id: str, request: OrderRequest) -> VenueOrder:
+        """No exchange here does it in one step through ccxt: always CancelReplaceFailed, and nothing has changed."""
+        raise CancelReplaceFailed(
+            f"{self.capabilities.exchange} has no step that cancels one order and sends another",
+            thing=symbol,
+            value=client_order_id,
+            repair="Cancel, confirm, and send",
+        )
+
+    def create_pair(self, above: OrderRequest, below: OrderRequest) -> tuple[VenueOrder, VenueOrder]:
+        """No exchange here rests a pair of orders through ccxt: always OrderRefused."""
+        raise OrderRefused(
+            f"{self.capabilities.exchange} rests no pair of orders here",
+            thing=above.symbol,
+            value=below.client_order_id,
+            repair="Let the stop rest and watch the target",
+        )
+
+    def close(self) -> None:
+        """Close the connections of this process. The next call opens new ones."""
+        for line in (self._orders.take(), self._reads.take()):
+            if line is not None:
+                line.client.session.close()
+
+    # --- how ----------------------------------------------------------------------------------------------------
+
+    def _share_markets(self) -> None:
+        self._orders.get().client.set_markets_from_exchange(self._reads.get().client)
+
+    def _knows_markets(self) -> bool:
+        return all(line.get().client.markets for line in (self._reads, self._orders))
+
+    def _look_up(self, line: UnifiedLine, symbol: str, client_order_id: str, *, attempts_max: int) -> VenueOrder:
+        rules_of(self._markets_now(any_age=True), symbol)
+        since_ms = milliseconds(self._exchange_now_or_ours() - LISTED_BACK)
+        raw = self._ask(
+            lambda client: client_ids.find(client, self.capabilities, symbol, client_order_id, since_ms),
+            Asked("looking up an order", symbol),
+            line=line,
+            attempts_max=attempts_max,
+        )
+        return self._read_order(raw)
+
+    def _read_order(self, raw: object) -> VenueOrder:
+        """With what we know of it ourselves, where this process sent it."""
+        named = raw.get("clientOrderId") if isinstance(raw, dict) else None
+        request = self._sent.get(client_ids.canonical_id(named)) if isinstance(named, str) else None
+        return read_unified_order(raw, self.capabilities.exchange, request)
+
+    def _remember(self, request: OrderRequest) -> None:
+        self._sent[request.client_order_id] = request
+        while len(self._sent) > REMEMBERED_MAX:
+            self._sent.pop(next(iter(self._sent)))
+
+    def _symbols_sent(self) -> list[str]:
+        return [request.symbol for request in self._sent.values()]
+
+    def _attempts(self, attempts_max: int) -> Any:
+        return stamina.retry_context(
+            on=backoff(self._total_s),
+            attempts=attempts_max,
+            timeout=self._total_s,
+            wait_initial=BACKOFF_INITIAL_S,
+            wait_max=BACKOFF_S_MAX,
+            wait_jitter=BACKOFF_INITIAL_S,
+        )
+
+    def _ask(
+        self,
+        call: Callable[[Any], T],
+        asked: Asked,
+        *,
+        line: UnifiedLine | None = None,
+        attempts_max: int | None = None,
+    ) -> T:
+        """A read, repeated within bounds. Raises VenueError."""
+        for attempt in self._attempts(self._attempts_max if attempts_max is None else attempts_max):
+            with attempt:
+                return self._in_step(line or self._reads.get(), call, asked)
+        raise AssertionError("stamina returns or raises")
+
+    def _in_step(self, line: UnifiedLine, call: Callable[[Any], T], asked: Asked) -> T:
+        """One call; after ClockSkew the clock is set and the very same call repeated, at most RESYNCS_MAX times."""
+        for _ in range(RESYNCS_MAX):
+            try:
+                return self._once(line, call, asked)
+            except ClockSkew:
+                self._resynchronise(line)
+        return self._once(line, call, asked)
+
+    def _once(self, line: UnifiedLine, call: Callable[[Any], T], asked: Asked) -> T:
+        self._cooldown.check()
+        # Outside of what the cooldown notes: our own budget for reads must not silence orders.
+        (self._order_budget if line is self._orders.get() else self._read_budget).acquire()
+        try:
+            return line.ask(call)
+        except Exception as error:
+            failure = unified_error(error, line.heard, asked, self.capabilities)
+        self._cooldown.note(failure)
+        raise failure
+
+    def _resynchronise(self, line: UnifiedLine) -> None:
+        """Measure how far our clock is ahead of the exchange's; ccxt subtracts it from every timestamp."""
+        before = line.client.milliseconds()
+        theirs = milliseconds(self._time_from(self._once(line, _fetch_time, Asked("the exchange's time"))))
+        after = line.client.milliseconds()
+        for each in (self._orders.get(), self._reads.get()):
+            each.client.options["timeDifference"] = (before + after) // 2 - theirs
+
+
+def _fetch_time(client: Any) -> object:
+    return client.fetch_time()
+
+
+def _unreadable(asked: Asked, error: Exception) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"{asked.what} got an unreadable answer; it may have been executed",
+        thing=asked.symbol,
+        value=getattr(error, "message", str(error)),
+        repair="Look it up, do not send it again",
+    )
