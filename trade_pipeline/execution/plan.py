@@ -5,7 +5,7 @@ Pure. TRADING rules 2 to 5 and 11: a plan first cancels what is in the way; it i
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -27,6 +27,7 @@ from trade_pipeline.schemas.trading import (
 from trade_pipeline.settings.exits import ExitSettings
 from trade_pipeline.settings.trading import ExecutionSettings
 
+STOPS = frozenset({OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT})
 UNRESOLVED = frozenset({OrderState.PLANNED, OrderState.SENT, OrderState.UNKNOWN, OrderState.PENDING_CANCEL})
 
 
@@ -126,17 +127,25 @@ class _Planner:
                 return Verdict("none", f"within the no-trade band: {band:.2f} {rules.quote}")
         if wanted > held:
             share = self.at.size_factors.get(symbol, Decimal(1))
-            return self._increase(target, held, (wanted - held) * share, rules, top)
+            return self._increase(target, held, (wanted - held) * share, rules, top, mine)
         return self._reduce(target, held, held - wanted, rules, top, mine)
 
     def _smallest_notional(self, rules: MarketRules) -> Decimal:
         return self.execution.band_notional_multiple * rules.notional_min
 
-    def _increase(self, target: Target, held: Decimal, missing: Decimal, rules: MarketRules, top: BookTop) -> Verdict:
-        stopped = self._why_not_increase(target)
+    def _increase(
+        self,
+        target: Target,
+        held: Decimal,
+        missing: Decimal,
+        rules: MarketRules,
+        top: BookTop,
+        mine: Sequence[Order],
+    ) -> Verdict:
+        price = limit_price(top.ask * (1 + self.execution.entry_slippage_ratio_max), Side.BUY, rules)
+        stopped = self._why_not_increase(target) or meets_own_sale(mine, price, top.bid)
         if stopped:
             return Verdict("none", stopped)
-        price = limit_price(top.ask * (1 + self.execution.entry_slippage_ratio_max), Side.BUY, rules)
         affordable = self.free_quote / (price * (1 + rules.taker_fee_rate))
         amount = amount_down(min(missing, affordable, rules.amount_max), rules)
         stop = top.bid - (target.stop_distance or Decimal(0))  # the fill may be as good as that
@@ -212,6 +221,27 @@ class _Planner:
             time_in_force=TimeInForce.IOC,
         )
         self.orders.append(PlannedOrder(intent, request))
+
+
+def meets_own_sale(orders: Iterable[Order], price: Decimal, bid: Decimal) -> str | None:
+    """Why a purchase up to `price` could trade with a live sale of ours, or None (RELIABILITY invariant 5).
+
+    A stop below the market is in no book; one that the bid has reached may be, any moment.
+    """
+    for order in orders:
+        request = order.request
+        if request.side == Side.BUY:
+            continue
+        if order.role == Role.EXIT:
+            return f"no trade with ourselves: exit {order.client_order_id} is selling it"
+        if request.type in STOPS:
+            if request.stop_price is not None and request.stop_price >= bid:
+                return f"no trade with ourselves: the bid has reached our stop at {request.stop_price.normalize():f}"
+            continue
+        sold_at = request.price or request.stop_price
+        if sold_at is not None and sold_at <= price:
+            return f"no trade with ourselves: our sale at {sold_at.normalize():f} is not above {price.normalize():f}"
+    return None
 
 
 def sleeve_shares(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from trade_pipeline.execution.plan import Plan, Situation, plan_orders, sleeve_shares
 from trade_pipeline.execution.rounding import amount_down, is_dust, limit_price, on_step
 from trade_pipeline.ledger.records import Order, Target
-from trade_pipeline.schemas.trading import MarketRules, OrderState, Role, Side, TargetKind, TimeInForce
+from trade_pipeline.schemas.trading import MarketRules, OrderState, OrderType, Role, Side, TargetKind, TimeInForce
 from trade_pipeline.settings.exits import ExitSettings
 from trade_pipeline.settings.trading import ExecutionSettings
 from trade_pipeline_tests.execution.fake_venue import BTC, make_rules, make_top
@@ -110,6 +110,42 @@ def test_reductions_come_before_increases() -> None:
     assert [item.request.side for item in planned.orders] == [Side.SELL, Side.BUY]
 
 
+def selling(type_: OrderType, price: str | None, stop_price: str | None = None, role: Role = Role.PROTECT) -> Order:
+    order = live(role, Side.SELL)
+    prices = {"price": price and Decimal(price), "stop_price": stop_price and Decimal(stop_price)}
+    return replace(order, request=replace(order.request, type=type_, **prices))  # type: ignore[arg-type]  # by name
+
+
+@pytest.mark.parametrize(
+    ("sale", "told"),
+    [
+        (selling(OrderType.LIMIT_MAKER, "100.22"), "our sale at 100.22 is not above 100.22"),
+        (selling(OrderType.TAKE_PROFIT_LIMIT, "100.1", "100.1"), "our sale at 100.1 is not above"),
+        (selling(OrderType.TAKE_PROFIT, None, "100.2"), "our sale at 100.2 is not above"),
+        (selling(OrderType.STOP_LOSS_LIMIT, "99", "100"), "the bid has reached our stop at 100"),
+        (selling(OrderType.LIMIT, "200", role=Role.EXIT), "is selling it"),
+    ],
+)
+def test_no_buy_of_ours_can_trade_with_a_sale_of_ours(sale: Order, told: str) -> None:
+    said = reason(plan(make_target(quantity=Decimal(2)), situation("1", live_orders=[sale])))
+    assert said.startswith("no trade with ourselves: ")
+    assert told in said
+
+
+@pytest.mark.parametrize(
+    "sale",
+    [
+        selling(OrderType.STOP_LOSS_LIMIT, "94", "95"),
+        selling(OrderType.STOP_LOSS, None, "95"),
+        selling(OrderType.LIMIT_MAKER, "100.23"),
+        selling(OrderType.TAKE_PROFIT_LIMIT, "110", "110"),
+    ],
+)
+def test_a_sale_out_of_reach_stops_no_purchase(sale: Order) -> None:
+    (order,) = plan(make_target(quantity=Decimal(2)), situation("1", live_orders=[sale])).orders
+    assert order.request.side == Side.BUY
+
+
 def test_what_stops_increases_lets_reductions_pass() -> None:
     stopped = situation("1", increases_stopped="the gate is closed", halts={BTC: "an order nobody explains"})
     assert plan(flat(), stopped).orders
@@ -142,7 +178,8 @@ def test_a_stop_is_cancelled_before_its_coins_are_sold() -> None:
 
 
 def test_a_stop_stays_while_more_is_bought() -> None:
-    planned = plan(make_target(quantity=Decimal(2)), situation("1", live_orders=(live(Role.PROTECT, Side.SELL),)))
+    stop = selling(OrderType.STOP_LOSS_LIMIT, "94", "95")
+    planned = plan(make_target(quantity=Decimal(2)), situation("1", live_orders=(stop,)))
     assert planned.cancels == ()
     assert len(planned.orders) == 1
 
