@@ -15,6 +15,7 @@ from typing import Any
 
 from trade_pipeline.errors import TradePipelineError
 from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.ledger.rows import plain
 from trade_pipeline.observe.checks import checks_of_run
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import Secrets
@@ -39,8 +40,8 @@ class Sources:
 
 
 def story_of(order_id: str, sources: Sources) -> Story:
-    """Keys of `Ledger.explain`, and: caused_by (the entry of a protective order), data, checks, recorded_bar,
-    unavailable. Raises LedgerError when no order has that id."""
+    """Keys of `Ledger.explain`, and: caused_by (the entry of a protective order), guards (what the buy guards said of
+    every symbol of the decision), data, checks, recorded_bar, unavailable. LedgerError when no order has that id."""
     story: Story = dict(sources.ledger.explain(order_id))
     story["unavailable"] = []
     if not story.get("decision"):
@@ -48,6 +49,7 @@ def story_of(order_id: str, sources: Sources) -> Story:
     decision = story.get("decision") or (story.get("caused_by") or {}).get("decision")
     if decision:
         symbol = story["order"]["symbol"]
+        _add(story, "guards", lambda: plain(sources.ledger.verdicts(decision["decision_id"])))
         _add(story, "data", lambda: _data(decision, symbol, sources))
         _add(story, "checks", lambda: checks_of_run(sources.secrets.ledger_url, decision["run_id"]))
         _add(story, "recorded_bar", lambda: _recorded_bar(decision, symbol, sources))

@@ -21,6 +21,7 @@ def told(story: Story) -> Iterator[str]:
     yield from _data(story.get("data") or {})
     yield from _checks(story.get("checks") or [])
     yield from _pairs("target", story.get("target") or (cause or {}).get("target"))
+    yield from _guards(story.get("guards") or [], order["symbol"])
     yield from _outcomes(story.get("outcomes") or (cause or {}).get("outcomes") or [])
     yield from _pairs("intent", story.get("intent"))
     yield from _events(story)
@@ -76,6 +77,24 @@ def _checks(checks: list[Story]) -> Iterator[str]:
         yield f"checks: {len(checks) - len(failed)} of {len(checks)} passed"
         for item in checks:
             yield _pair(f"{item['asset']}", f"{item['check']} {item['status']} {item['what']}".rstrip())
+
+
+def _guards(verdicts: list[Story], symbol: str) -> Iterator[str]:
+    """All that was said of this symbol; of the decision's others only what was refused."""
+    mine = [item for item in verdicts if item["symbol"] == symbol]
+    if mine:
+        yield f"buy guards: {sum(item['passed'] for item in mine)} of {len(mine)} passed"
+        for item in mine:
+            yield _pair(item["guard"], _verdict(item))
+    others = [item for item in verdicts if item["symbol"] != symbol and not item["passed"]]
+    if others:
+        yield "refused by a buy guard in the same decision"
+        for item in others:
+            yield _pair(item["symbol"], f"{item['guard']}: {_verdict(item)}")
+
+
+def _verdict(item: Story) -> str:
+    return f"{'passed ' if item['passed'] else 'refused'} {item['value']}, limit {item['limit']}: {item['reason']}"
 
 
 def _outcomes(outcomes: list[Story]) -> Iterator[str]:
