@@ -9,6 +9,7 @@ from trade_pipeline.defs.assets.history import coarse_bars, lake_upkeep
 from trade_pipeline.defs.assets.market import bars, raw_bars
 from trade_pipeline.defs.assets.positions import ledger_equals_exchange, position_conflicts
 from trade_pipeline.defs.assets.reports import closed_trades, equity_curve
+from trade_pipeline.defs.assets.sources import source_reliability
 from trade_pipeline.defs.assets.targets import approved_targets, target_positions
 from trade_pipeline.defs.checks import ALL_CHECKS
 from trade_pipeline.defs.execute import execute
@@ -35,6 +36,7 @@ defs = dg.Definitions(
         equity_curve,
         closed_trades,
         position_conflicts,
+        source_reliability,
         exits,
         coarse_bars,
         lake_upkeep,

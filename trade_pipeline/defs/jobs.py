@@ -34,7 +34,7 @@ decide = dg.define_asset_job(
 
 reports = dg.define_asset_job(
     "reports",
-    selection=dg.AssetSelection.assets("equity_curve", "closed_trades", "position_conflicts"),
+    selection=dg.AssetSelection.assets("equity_curve", "closed_trades", "position_conflicts", "source_reliability"),
     tags={"dagster/max_runtime": "120"},
     executor_def=dg.in_process_executor,
     description="Equity curve, closed trades and conflicts with the exchange, from the ledger.",

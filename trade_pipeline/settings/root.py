@@ -18,6 +18,7 @@ from trade_pipeline.settings.positions import PositionSettings
 from trade_pipeline.settings.preflight import PreflightSettings
 from trade_pipeline.settings.recovery import RecoverySettings
 from trade_pipeline.settings.runtime import RuntimeSettings, StorageSettings
+from trade_pipeline.settings.sources import SourceSettings
 from trade_pipeline.settings.trading import (
     ExecutionSettings,
     FeatureSettings,
@@ -36,6 +37,7 @@ class Settings(Section):
     account: str = Field("main", pattern="^[a-z0-9_-]{1,32}$")
     home: Path = Path("~/.trade-pipeline")
     market: MarketSettings = MarketSettings()
+    sources: SourceSettings = SourceSettings()
     quality: QualitySettings = QualitySettings()
     exchange: SimulatedExchangeSettings = SimulatedExchangeSettings()
     venue: VenueSettings = VenueSettings()

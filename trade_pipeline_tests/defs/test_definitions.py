@@ -27,6 +27,7 @@ DEPENDENCIES: dict[str, set[str]] = {
     "equity_curve": {"approved_targets"},
     "closed_trades": {"approved_targets"},
     "position_conflicts": {"approved_targets"},
+    "source_reliability": {"raw_bars"},
     "exits": set(),
     "coarse_bars": {"bars"},
     "lake_upkeep": {"coarse_bars"},
