@@ -11,7 +11,10 @@
     ├── VenueError
     │   ├── VenueUnavailable          retry   certainly not executed; the same request may be repeated
     │   │   ├── RateLimited                   honour `retry_after_s`
-    │   │   └── ClockSkew                     resynchronise, then repeat with the same client order id
+    │   │   ├── ClockSkew                     resynchronise, then repeat with the same client order id
+    │   │   ├── SourceDisagrees               a secondary's prices are not those of the first source
+    │   │   └── SourcesFailed                 no source of bars answered, and nothing kept covers it
+    │   │       └── KeptBarsTooOld            what is kept is older than it may be
     │   ├── OutcomeUnknown            resolve may have been executed; look it up, never resend
     │   ├── OrderRefused              skip    certainly not executed and will not be as it stands
     │   │   ├── InsufficientFunds
@@ -142,6 +145,18 @@ class RateLimited(VenueUnavailable):
 
 class ClockSkew(VenueUnavailable):
     """Our timestamp is outside the exchange's window; it executed nothing."""
+
+
+class SourceDisagrees(VenueUnavailable):
+    """A secondary source whose prices cannot be told to be those of the same market."""
+
+
+class SourcesFailed(VenueUnavailable):
+    """No source of bars answered for a symbol, and what is kept of it does not cover what was asked."""
+
+
+class KeptBarsTooOld(SourcesFailed):
+    """No source answered, and what is kept of the symbol is older than `sources.hard_age_s`."""
 
 
 class OutcomeUnknown(VenueError):

@@ -20,6 +20,7 @@ from trade_pipeline.errors import SettingsError
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.market_data.lake import Lake
+from trade_pipeline.market_data.sources.figures import Figures
 from trade_pipeline.schemas.trading import MarketRules
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import Secrets, secrets_from, settings_in_force
@@ -58,9 +59,15 @@ class OpenStack:
 
     @cached_property
     def market(self) -> MarketDataVenue:
-        from trade_pipeline.venues.factory import market_data_venue
+        """Public data: the first source, and those that stand in for it."""
+        from trade_pipeline.market_data.sources.from_settings import cascade_of
 
-        return market_data_venue(self.settings, self.environ)
+        return cascade_of(self.settings, self.home, self.environ, self.now)
+
+    @cached_property
+    def figures(self) -> Figures:
+        """How reliable the sources of bars were, counted by every process of the home."""
+        return Figures(self.home.source_figures, self.settings.sources.figures_days)
 
     @cached_property
     def trading(self) -> TradingVenue:

@@ -5,6 +5,7 @@ Set through /sim/faults. The market itself and the engine stay sound: what break
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Literal, get_args
@@ -20,7 +21,7 @@ Row = list[object]
 @dataclass(slots=True)
 class Fault:
     """One fault. `symbol` is the exchange's name (None: all), `path` a prefix (None: all), `count` how often it
-    still strikes (None: until it is cleared)."""
+    still strikes (None: until it is cleared), `share` how many of the requests it strikes, seeded by its id."""
 
     id: int
     kind: str
@@ -29,12 +30,17 @@ class Fault:
     method: str | None = None
     count: int | None = None
     delay_s: float = 30.0
+    share: float = 1.0
     since_ms: int = 0
+    asked: int = 0
     struck: int = 0
 
     def strikes(self) -> bool:
         """Whether it is still there; counts it."""
         if self.count is not None and self.struck >= self.count:
+            return False
+        self.asked += 1
+        if self.share < 1 and random.Random(f"{self.id} {self.asked}").random() >= self.share:
             return False
         self.struck += 1
         return True
@@ -50,15 +56,19 @@ class Faults:
         kind = request.get("kind")
         if kind not in FEED_KINDS + HTTP_KINDS:
             raise ValueError(f"kind {kind!r} is none of {', '.join(FEED_KINDS + HTTP_KINDS)}")
-        unknown = request.keys() - {"kind", "symbol", "path", "method", "count", "delay_s"}
+        unknown = request.keys() - {"kind", "symbol", "path", "method", "count", "delay_s", "share"}
         if unknown:
-            raise ValueError(f"unknown keys {sorted(unknown)}: a fault has kind, symbol, path, method, count, delay_s")
+            raise ValueError(
+                f"unknown keys {sorted(unknown)}: a fault has kind, symbol, path, method, count, delay_s, share"
+            )
         symbol, path, method = (request.get(name) for name in ("symbol", "path", "method"))
-        times, delay = request.get("count"), request.get("delay_s", 30.0)
+        times, delay, share = request.get("count"), request.get("delay_s", 30.0), request.get("share", 1.0)
         if times is not None and (not isinstance(times, int) or times < 1):
             raise ValueError(f"count {times!r} must be a whole number above 0")
         if not isinstance(delay, int | float) or not 0 <= delay <= 600:
             raise ValueError(f"delay_s {delay!r} must lie between 0 and 600")
+        if not isinstance(share, int | float) or not 0 < share <= 1:
+            raise ValueError(f"share {share!r} must lie above 0 and be 1 at most")
         fault = Fault(
             id=next(self._ids),
             kind=str(kind),
@@ -67,6 +77,7 @@ class Faults:
             method=str(method).upper() if method is not None else None,
             count=times,
             delay_s=float(delay),
+            share=float(share),
             since_ms=now_ms,
         )
         self.active.append(fault)

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from trade_pipeline.market_data.sources.protocol import Provenance, SourcedBars
 from trade_pipeline.schemas import frames
 from trade_pipeline.settings.market import MarketSettings
 
 if TYPE_CHECKING:
-    from trade_pipeline.venues.protocols import MarketDataVenue
+    from trade_pipeline.venues.protocols import BarsAnswer, MarketDataVenue
 
 PAGE_BARS = 1000
 """Most bars that a venue answers at once."""
@@ -39,6 +40,8 @@ class Fetched:
     """Symbol -> why."""
     final_at: datetime | None = None
     reads: int = 0
+    provenance: Mapping[str, Provenance] = field(default_factory=dict)
+    """Symbol -> where its newest rows came from; empty where the venue is no cascade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class _Symbol:
 
     since: datetime
     parts: list[pl.DataFrame] = field(default_factory=list)
-    last_seen: tuple[float, int] | None = None
+    last_seen: tuple[float, int, str] | None = None
     reason: str = "no answer yet"
     done: bool = False
 
@@ -79,11 +82,13 @@ def fetch_closed(
     deadline = as_of + timedelta(seconds=settings.late_limit_s) - offset
     symbols = {symbol: _Symbol(start) for symbol, start in since.items() if start < as_of}
     reads, final_at = 0, None
+    origins: dict[str, Provenance] = {}
     while pending := {name: symbol for name, symbol in symbols.items() if not symbol.done}:
         answer = venue.fetch_bars(
             sorted(pending), {name: symbol.since for name, symbol in pending.items()}, None, PAGE_BARS
         )
         reads += 1
+        origins |= _origins(answer)
         by_symbol = _by_symbol(answer.frame)
         paging = [
             _take(symbol, by_symbol.get(name), answer.errors.get(name), as_of) for name, symbol in pending.items()
@@ -95,7 +100,8 @@ def fetch_closed(
                 break
             clock.sleep(POLL_S)
     late = {name: symbol.reason for name, symbol in symbols.items() if not symbol.done}
-    return Fetched(_concat(part for symbol in symbols.values() for part in symbol.parts), late, final_at, reads)
+    frame = _concat(part for symbol in symbols.values() for part in symbol.parts)
+    return Fetched(frame, late, final_at, reads, origins)
 
 
 def fetch_span(venue: MarketDataVenue, symbols: Sequence[str], start: datetime, end: datetime) -> Fetched:
@@ -104,12 +110,14 @@ def fetch_span(venue: MarketDataVenue, symbols: Sequence[str], start: datetime, 
     parts: list[pl.DataFrame] = []
     failed: dict[str, str] = {}
     reads = 0
+    origins: dict[str, Provenance] = {}
     pages_max = int((end - start) / timedelta(minutes=10)) + 2  # a venue may answer less than it was asked for
     for _ in range(pages_max):
         if not cursors:
             break
         answer = venue.fetch_bars(sorted(cursors), dict(cursors), end, PAGE_BARS)
         reads += 1
+        origins |= _origins(answer)
         by_symbol = _by_symbol(answer.frame.filter(pl.col("close_time") <= end))
         failed |= {name: str(error) for name, error in answer.errors.items()}
         parts.extend(by_symbol.values())
@@ -120,7 +128,7 @@ def fetch_span(venue: MarketDataVenue, symbols: Sequence[str], start: datetime, 
             for name, cursor in cursors.items()
             if name not in failed and cursor < newest.get(name, cursor) < end
         }
-    return Fetched(_concat(parts), failed, None, reads)
+    return Fetched(_concat(parts), failed, None, reads, origins)
 
 
 def next_wanted(stored: pl.DataFrame, symbols: Iterable[str], start: datetime) -> dict[str, datetime]:
@@ -159,7 +167,8 @@ def _take(symbol: _Symbol, rows: pl.DataFrame | None, error: Exception | None, a
     final = closed.filter(pl.col("open_time") < last_open)  # a row with a successor does not change any more
     rest = closed.filter(pl.col("open_time") == last_open)
     if rest.height and _last_close(rest) == as_of:
-        seen = (float(rest.item(0, "volume")), int(rest.item(0, "trades")))
+        # Two reads agree only if one source gave both: another one counts other trades.
+        seen = (float(rest.item(0, "volume")), int(rest.item(0, "trades")), str(rest.item(0, "source")))
         if symbol.last_seen == seen:
             final = closed
         symbol.last_seen = seen
@@ -171,6 +180,10 @@ def _take(symbol: _Symbol, rows: pl.DataFrame | None, error: Exception | None, a
         f"the bar that closes at {as_of:%H:%M} is not final; the last final one closed at {symbol.since:%H:%M}"
     )
     return not symbol.done and rows.height >= PAGE_BARS
+
+
+def _origins(answer: BarsAnswer) -> Mapping[str, Provenance]:
+    return answer.provenance if isinstance(answer, SourcedBars) else {}
 
 
 def _last_close(rows: pl.DataFrame) -> datetime:

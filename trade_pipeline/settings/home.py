@@ -50,6 +50,11 @@ class Home:
         return self.root / "lake"
 
     @property
+    def audit(self) -> Path:
+        """audit/: what Great Expectations keeps, and its pages in audit/data_docs."""
+        return self.root / "audit"
+
+    @property
     def logs(self) -> Path:
         return self.root / "logs"
 
@@ -84,6 +89,11 @@ class Home:
     def positions(self) -> Path:
         """control/positions.json: the guard's last view of managed positions, for `flatten` without a database."""
         return self.control / "positions.json"
+
+    @property
+    def source_figures(self) -> Path:
+        """sources/figures.sqlite: how reliable the sources of data were, counted by every process."""
+        return self.root / "sources" / "figures.sqlite"
 
     @property
     def journal(self) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import stamina
 
-from trade_pipeline.errors import MalformedAnswer, VenueError
+from trade_pipeline.errors import MalformedAnswer, VenueError, VenueUnavailable
 from trade_pipeline.schemas.frames import BARS, empty
 from trade_pipeline.settings.market import MarketSettings
 from trade_pipeline.venues.answers import milliseconds
@@ -52,17 +52,25 @@ class BinanceMarketData(PublicReads):
         )
         self._cooldown = Cooldown()
 
+    @property
+    def name(self) -> str:
+        """What the BARS column `source` says of its rows."""
+        return self._source
+
     def fetch_bars(
         self,
         symbols: Sequence[str],
         since: Mapping[str, datetime] | datetime | None = None,
         until: datetime | None = None,
         limit: int | None = None,
+        *,
+        patience_s: float | None = None,
     ) -> BarsAnswer:
         """Bars whose open time lies in [since, until), the running candle included where it does.
 
         `since` may differ by symbol; without it the newest `limit` bars. `limit` is at most 1,000 and means one
-        request; without it every page is read. One symbol's failure is in `errors` and blocks no other.
+        request; without it every page is read. One symbol's failure is in `errors` and blocks no other. Symbols that
+        have no answer after `patience_s` are given up: VenueUnavailable, the others' rows are there.
         Raises VenueError only when the exchange's symbols are not known yet and cannot be read.
         """
         known = self._markets_now()
@@ -76,7 +84,7 @@ class BinanceMarketData(PublicReads):
             except VenueError as error:
                 errors[symbol] = error
         looped = self._clients.get()
-        answers = looped.run(self._batch(looped.client, names, starts, until, limit))
+        answers = looped.run(self._batch(looped.client, names, starts, until, limit, patience_s))
         frames = []
         for symbol, answer in zip(names, answers, strict=True):
             if isinstance(answer, VenueError):
@@ -98,12 +106,19 @@ class BinanceMarketData(PublicReads):
         starts: Mapping[str, datetime | None],
         until: datetime | None,
         limit: int | None,
+        patience_s: float | None,
     ) -> list[pl.DataFrame | VenueError]:
         gate = asyncio.Semaphore(self._settings.fetch_concurrency)
-        work = [
-            self._bars_of(client, gate, symbol, name, starts[symbol], until, limit) for symbol, name in names.items()
-        ]
-        return await asyncio.gather(*work)
+        work = {
+            symbol: asyncio.ensure_future(self._bars_of(client, gate, symbol, name, starts[symbol], until, limit))
+            for symbol, name in names.items()
+        }
+        late = (await asyncio.wait(work.values(), timeout=patience_s))[1] if work else set()
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)  # connections are given back before anybody asks again
+        why = f"no answer within {patience_s} s"
+        return [VenueUnavailable(why, thing=symbol) if task in late else task.result() for symbol, task in work.items()]
 
     async def _bars_of(
         self,

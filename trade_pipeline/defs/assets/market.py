@@ -2,6 +2,7 @@
 
 # No postponed annotations here: Dagster reads the type of `context` itself.
 
+from collections import Counter
 from datetime import timedelta
 
 import dagster as dg
@@ -13,7 +14,8 @@ from trade_pipeline.defs.io_manager import read_window
 from trade_pipeline.defs.partitions import DAY, Window, day_start
 from trade_pipeline.defs.resources import OpenStack, Stack
 from trade_pipeline.defs.run_time import run_time
-from trade_pipeline.market_data.fetch import fetch_closed, fetch_span, next_wanted
+from trade_pipeline.market_data.fetch import Fetched, fetch_closed, fetch_span, next_wanted
+from trade_pipeline.market_data.sources.protocol import Tier
 from trade_pipeline.market_data.tables import table_of
 from trade_pipeline.quality.clean import clean_bars
 
@@ -45,11 +47,31 @@ def live_bars(stack: OpenStack, window: Window) -> DayFrames:
         "late_symbols": dg.MetadataValue.json(dict(fetched.late)),
         "late": len(fetched.late),
         "reads": fetched.reads,
+        "sources": dg.MetadataValue.json(origins_of(fetched)),
     }
     if fetched.final_at is not None:
         # Latency counts from the nominal close, and beside it from the first candle known to be final.
         notes["final_after_ms"] = int((fetched.final_at - window.as_of) / timedelta(milliseconds=1))
     return DayFrames((window,), lambda _: fetched.frame, {window.day: notes})
+
+
+def origins_of(fetched: Fetched) -> dict[str, object]:
+    """How many symbols each source answered, and every answer that did not come fresh from the first one."""
+    counts = Counter(f"{origin.source}, {origin.tier}" for origin in fetched.provenance.values())
+    others = {
+        symbol: {
+            "source": origin.source,
+            "tier": str(origin.tier),
+            "fetched_at": origin.fetched_at.isoformat(),
+            "age_s": round(origin.age_s, 3),
+            "stale": origin.stale,
+            "latency_ms": round(origin.latency_ms, 1),
+            "failed_before": list(origin.failed_before),
+        }
+        for symbol, origin in sorted(fetched.provenance.items())
+        if origin.tier is not Tier.PRIMARY
+    }
+    return {"symbols": dict(counts), "not_from_the_first": others}
 
 
 def past_bars(stack: OpenStack, window: Window, is_first: bool, notes: dict[str, dict[str, object]]) -> pl.DataFrame:
@@ -63,5 +85,9 @@ def past_bars(stack: OpenStack, window: Window, is_first: bool, notes: dict[str,
     counts: dict[str, int] = dict(stored.group_by("symbol").len().iter_rows())
     missing = [symbol for symbol in symbols if counts.get(symbol, 0) < expected]
     fetched = fetch_span(stack.market, missing, begin, end)
-    notes[window.day] = {"symbols_fetched": len(missing), "late_symbols": dg.MetadataValue.json(dict(fetched.late))}
+    notes[window.day] = {
+        "symbols_fetched": len(missing),
+        "late_symbols": dg.MetadataValue.json(dict(fetched.late)),
+        "sources": dg.MetadataValue.json(origins_of(fetched)),
+    }
     return pl.concat([stored.filter(~pl.col("symbol").is_in(missing)), fetched.frame])

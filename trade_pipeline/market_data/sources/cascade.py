@@ -1,0 +1,301 @@
+"""Asks one source after the other, per symbol: primary, secondaries, what is kept, and then a typed error.
+
+A cascade is a venue of public data itself, so that whoever reads bars need not know how many sources there are.
+Which rows are final is decided by `fetch`, whether they are good by the quality rules.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from trade_pipeline.errors import (
+    KeptBarsTooOld,
+    MalformedAnswer,
+    SourceDisagrees,
+    SourcesFailed,
+    SymbolUnknown,
+    VenueError,
+)
+from trade_pipeline.market_data.sources.breaker import BreakerPhase, SourceBreaker
+from trade_pipeline.market_data.sources.figures import ANSWERED, Count, Figures
+from trade_pipeline.market_data.sources.kept import Kept, KeptBars
+from trade_pipeline.market_data.sources.protocol import BarSource, Provenance, SourcedBars, Tier
+from trade_pipeline.schemas import frames
+from trade_pipeline.schemas.trading import BookTop, MarketRules
+from trade_pipeline.settings.sources import SourceSettings
+from trade_pipeline.venues.protocols import BarsAnswer
+
+LOGGER = logging.getLogger(__name__)
+
+CASCADE = "(whole cascade)"
+"""Under this name the figures count what readers got in the end, whoever answered."""
+COMPARED_BARS = timedelta(minutes=5)
+"""How far before the wanted start a secondary is read, so that there is something to compare."""
+BAR_LENGTH = timedelta(minutes=1)
+OFFSET_AGE_MAX = timedelta(hours=1)
+
+Since = Mapping[str, datetime] | datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One batch as it was asked for."""
+
+    since: Since
+    until: datetime | None
+    limit: int | None
+
+    def start_of(self, symbol: str) -> datetime | None:
+        return self.since.get(symbol) if isinstance(self.since, Mapping) else self.since
+
+
+@dataclass
+class _Batch:
+    """How far one read has come. `failed` holds why each source did not answer a symbol, in order."""
+
+    pending: list[str]
+    parts: list[pl.DataFrame] = field(default_factory=list)
+    provenance: dict[str, Provenance] = field(default_factory=dict)
+    errors: dict[str, VenueError] = field(default_factory=dict)
+    failed: dict[str, list[str]] = field(default_factory=dict)
+    counts: list[Count] = field(default_factory=list)
+    changes: list[tuple[str, str]] = field(default_factory=list)
+
+    def give_up(self, symbol: str, source: str, why: str) -> None:
+        self.failed.setdefault(symbol, []).append(f"{source}: {why}")
+
+
+class Cascade:
+    """The sources of one stack in their order. Safe from any thread as far as its sources are."""
+
+    def __init__(
+        self,
+        sources: Sequence[BarSource],
+        settings: SourceSettings,
+        *,
+        figures: Figures | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """The first source is the exchange that is traded on: only its rules, prices and symbols count."""
+        assert sources, "a cascade needs a source"
+        self.sources = tuple(sources)
+        self.breakers = {source.name: SourceBreaker(settings, monotonic) for source in sources}
+        self.kept = KeptBars(settings.kept_bars)
+        self._settings = settings
+        self._figures = figures
+        self._now = now
+        self._monotonic = monotonic
+        self._offset: tuple[datetime, timedelta] | None = None
+
+    def fetch_bars(
+        self,
+        symbols: Sequence[str],
+        since: Since = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> SourcedBars:
+        """Bars as `MarketDataVenue.fetch_bars`, each symbol from the first source that has it. Raises nothing.
+
+        A symbol of `errors` has SymbolUnknown (the first source does not list it), KeptBarsTooOld, or SourcesFailed.
+        """
+        began = self._monotonic()
+        batch, asked = _Batch(list(dict.fromkeys(symbols))), Asked(since, until, limit)
+        for rank, source in enumerate(self.sources):
+            if batch.pending:
+                self._ask(source, rank, asked, batch)
+        if batch.pending:
+            self._from_kept(asked, batch)
+        self._count(batch, (self._monotonic() - began) * 1000)
+        frame = pl.concat([frames.empty(frames.BARS), *batch.parts])
+        return SourcedBars(frame, batch.errors, batch.provenance)
+
+    def server_time(self) -> datetime:
+        """The clock of the first source that tells it, else ours with the last known difference. Raises VenueError."""
+        last: VenueError | None = None
+        for source in self.sources:
+            if self.breakers[source.name].phase is BreakerPhase.OPEN:
+                continue
+            try:
+                told = source.server_time()
+            except VenueError as error:
+                last = error
+                continue
+            self._offset = (self._now(), told - self._now())
+            return told
+        if self._offset is not None and self._now() - self._offset[0] <= OFFSET_AGE_MAX:
+            return self._now() + self._offset[1]
+        raise last or SourcesFailed("no source tells the time", thing=self.sources[0].name)
+
+    def markets(self) -> dict[str, MarketRules]:
+        """Of the first source alone: orders are made by its rules."""
+        return self.sources[0].markets()
+
+    def book_tops(self, symbols: Sequence[str]) -> dict[str, BookTop]:
+        """Of the first source alone: orders meet its book."""
+        return self.sources[0].book_tops(symbols)
+
+    def close(self) -> None:
+        for source in self.sources:
+            source.close()
+
+    def _ask(self, source: BarSource, rank: int, asked: Asked, batch: _Batch) -> None:
+        """Ask one source for what is pending, and take what it has."""
+        breaker = self.breakers[source.name]
+        wanted = batch.pending[: breaker.admitted(len(batch.pending))]
+        for symbol in batch.pending[len(wanted) :]:
+            batch.give_up(symbol, source.name, f"left alone, its breaker is {breaker.phase}")
+        if not wanted:
+            return
+        before, began = breaker.phase, self._monotonic()
+        answer = self._answer(source, rank, asked, wanted)
+        latency_ms = (self._monotonic() - began) * 1000
+        fetched_at = self._now()
+        faults = {name: error for name, error in answer.errors.items() if not isinstance(error, SymbolUnknown)}
+        after = breaker.record(len(wanted) - len(answer.errors), len(faults))
+        if after is not before:
+            batch.changes.append((source.name, str(after)))
+            LOGGER.warning("the breaker of source %s is %s", source.name, after)
+        answer = self._believed(answer, rank, asked)
+        self.kept.put(answer.frame, fetched_at, rank)
+        self._take(source, rank, answer, batch, wanted, latency_ms, fetched_at, asked)
+
+    def _answer(self, source: BarSource, rank: int, asked: Asked, wanted: list[str]) -> BarsAnswer:
+        """What the source says; a failure of the whole source is one of each symbol."""
+        since: Since = asked.since
+        if rank:
+            starts = {symbol: asked.start_of(symbol) for symbol in wanted}
+            since = {symbol: start - COMPARED_BARS for symbol, start in starts.items() if start is not None}
+        # A long span takes its time; what has just closed has to be there within the decision's limit.
+        patience_s = self._settings.patience_s if asked.until is None else None
+        try:
+            return source.fetch_bars(wanted, since or None, asked.until, asked.limit, patience_s=patience_s)
+        except VenueError as error:
+            return BarsAnswer(frames.empty(frames.BARS), dict.fromkeys(wanted, error))
+        # Whatever a source does wrong, the others still answer; the log has where it happened.
+        except Exception as error:
+            LOGGER.exception("source %s failed in a way that nobody foresaw", source.name)
+            unread = MalformedAnswer(f"the source failed: {type(error).__name__}", thing=source.name)
+            return BarsAnswer(frames.empty(frames.BARS), dict.fromkeys(wanted, unread))
+
+    def _believed(self, answer: BarsAnswer, rank: int, asked: Asked) -> BarsAnswer:
+        """A secondary's answer as far as it agrees with what is kept of the symbol: tickers are not unique."""
+        if not rank or not self._settings.compared_bars_min or answer.frame.is_empty():
+            return answer
+        symbols = answer.frame.get_column("symbol").unique().to_list()
+        known = [entry.frame.select(*frames.BAR_KEY, known="close") for entry in self.kept.get(symbols).values()]
+        keys = {name: frames.BARS[name] for name in frames.BAR_KEY}
+        pairs = answer.frame.join(
+            pl.concat([pl.DataFrame(schema=keys | {"known": pl.Float64()}), *known]), on=frames.BAR_KEY
+        )
+        apart = pairs.group_by("symbol").agg(
+            pl.len().alias("bars"), (pl.col("close") / pl.col("known") - 1).abs().median().alias("apart")
+        )
+        found = {name: (bars, ratio) for name, bars, ratio in apart.iter_rows()}
+        errors = dict(answer.errors)
+        for symbol in symbols:
+            bars, ratio = found.get(symbol, (0, 0.0))
+            if bars < self._settings.compared_bars_min:
+                errors[symbol] = SourceDisagrees("there is no bar to compare its prices with", thing=symbol)
+            elif ratio > self._settings.disagreement_ratio_max:
+                errors[symbol] = SourceDisagrees("its prices are others than those known", thing=symbol, value=ratio)
+        good = answer.frame.filter(~pl.col("symbol").is_in(list(errors)))
+        return BarsAnswer(good, errors)
+
+    def _take(
+        self,
+        source: BarSource,
+        rank: int,
+        answer: BarsAnswer,
+        batch: _Batch,
+        wanted: list[str],
+        latency_ms: float,
+        fetched_at: datetime,
+        asked: Asked,
+    ) -> None:
+        for symbol in wanted:
+            error = answer.errors.get(symbol)
+            outcome = type(error).__name__ if error else ANSWERED
+            batch.counts.append(Count(source.name, outcome, latency_ms))
+            if error is None:
+                tier = Tier.SECONDARY if rank else Tier.PRIMARY
+                failed = tuple(batch.failed.get(symbol, ()))
+                batch.provenance[symbol] = Provenance(source.name, tier, fetched_at, 0.0, latency_ms, failed)
+            elif isinstance(error, SymbolUnknown) and not rank:
+                # Another exchange's prices of a symbol that ours has delisted would be traded on.
+                batch.errors[symbol] = error
+            else:
+                batch.give_up(symbol, source.name, error.message)
+        batch.parts.append(_from(answer.frame, asked) if rank else answer.frame)
+        batch.pending = [s for s in batch.pending if s not in batch.provenance and s not in batch.errors]
+
+    def _from_kept(self, asked: Asked, batch: _Batch) -> None:
+        """What is kept of the symbols that no source answered, marked by age; beyond it a typed error."""
+        now, kept = self._now(), self.kept.get(batch.pending)
+        for symbol in batch.pending:
+            entry, failed = kept.get(symbol), tuple(batch.failed.get(symbol, ()))
+            why = "; ".join(failed)
+            rows = None if entry is None else _covering(entry, asked, symbol)
+            if entry is None or rows is None:
+                batch.errors[symbol] = SourcesFailed(
+                    f"no source answered, and what is kept does not cover it ({why})", thing=symbol
+                )
+                continue
+            age_s = (now - entry.fetched_at).total_seconds()
+            if age_s > self._settings.hard_age_s:
+                batch.errors[symbol] = KeptBarsTooOld(
+                    f"no source answered, and what is kept is too old ({why})", thing=symbol, value=f"{age_s:.0f} s"
+                )
+                continue
+            tier = Tier.FRESH_CACHE if age_s <= self._settings.soft_age_s else Tier.STALE_CACHE
+            batch.provenance[symbol] = Provenance(entry.source, tier, entry.fetched_at, age_s, 0.0, failed)
+            batch.parts.append(rows)
+            batch.counts.append(Count(str(tier), ANSWERED, 0.0))
+        batch.pending = []
+
+    def _count(self, batch: _Batch, latency_ms: float) -> None:
+        if self._figures is None:
+            return
+        whole = [Count(CASCADE, ANSWERED, latency_ms, len(batch.provenance))]
+        whole += [Count(CASCADE, type(error).__name__, latency_ms) for error in batch.errors.values()]
+        self._figures.add([*batch.counts, *(row for row in whole if row.count)], batch.changes)
+
+
+def _from(frame: pl.DataFrame, asked: Asked) -> pl.DataFrame:
+    """The rows that were asked for, without those read to compare, in their order."""
+    if asked.since is None:
+        return frame
+    if not isinstance(asked.since, Mapping):
+        return frame.filter(pl.col("open_time") >= asked.since)
+    starts = pl.DataFrame(
+        {"symbol": list(asked.since), "start": list(asked.since.values())},
+        schema={"symbol": pl.String(), "start": frames.UTC_MS},
+    )
+    joined = frame.join(starts, on="symbol", how="left", maintain_order="left")
+    return joined.filter(pl.col("start").is_null() | (pl.col("open_time") >= pl.col("start"))).drop("start")
+
+
+def _covering(entry: Kept, asked: Asked, symbol: str) -> pl.DataFrame | None:
+    """The kept rows of a request, None where they are only a part of it: a hole would pass for history."""
+    frame, start = entry.frame, asked.start_of(symbol)
+    if start is not None:
+        first = frame.get_column("open_time").min()
+        assert isinstance(first, datetime)
+        if first - start >= BAR_LENGTH:
+            return None
+        frame = frame.filter(pl.col("open_time") >= start)
+    if asked.until is not None:
+        last = entry.frame.get_column("close_time").max()
+        assert isinstance(last, datetime)
+        if last < asked.until:
+            return None
+        frame = frame.filter(pl.col("open_time") < asked.until)
+    if asked.limit is None:
+        return frame
+    return frame.head(asked.limit) if start is not None else frame.tail(asked.limit)
