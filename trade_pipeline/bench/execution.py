@@ -20,6 +20,8 @@ from trade_pipeline.execution.execute import situation_now
 from trade_pipeline.execution.plan import plan_orders
 from trade_pipeline.execution.reconcile import Reconciliation, reconcile
 from trade_pipeline.execution.submit import send
+from trade_pipeline.ledger.records import Intent
+from trade_pipeline.schemas.trading import OrderRequest
 
 TRADES_PER_MIN_FLOOR = 20.0
 AMOUNT = Decimal(10)
@@ -32,8 +34,10 @@ def measure_execution(ledger_url: str, tell: Callable[[str], None], sizes: Sizes
     report = Report("execution", tell)
     with open_desk(ledger_url, sizes.positions) as (desk, venue):
         _trades(report, desk, venue)
-        quiet = _reconcile_quiet(report, desk, venue)
+        _rest(desk, venue, stop, AMOUNT / 2)
         _plan(report, desk, venue)
+        _rest(desk, venue, partial_exit, AMOUNT / 4)
+        quiet = _reconcile_quiet(report, desk, venue)
         _reconcile_moved(report, desk, venue, quiet)
         measure_bookkeeping(report, desk.ledger, ledger_url, venue.symbols, sizes)
     report.summary = {
@@ -50,9 +54,16 @@ def _trades(report: Report, desk: Desk, venue: StillVenue) -> None:
     with report.row("trade", len(venue.symbols), "trades", floor_per_min=TRADES_PER_MIN_FLOOR):
         for symbol in venue.symbols:
             send(desk, lease, *entry(desk, symbol, AMOUNT))
+    desk.ledger.release_lease(lease)
+
+
+def _rest(
+    desk: Desk, venue: StillVenue, make: Callable[[Desk, str, Decimal], tuple[Intent, OrderRequest]], amount: Decimal
+) -> None:
+    """An order for each symbol that rests on the exchange; not measured."""
+    lease = desk.ledger.acquire_lease(desk.account, "bench", LEASE_S)
     for symbol in venue.symbols:
-        send(desk, lease, *stop(desk, symbol, AMOUNT / 2))
-        send(desk, lease, *partial_exit(desk, symbol, AMOUNT / 4))
+        send(desk, lease, *make(desk, symbol, amount))
     desk.ledger.release_lease(lease)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, Connection, DateTime, func, insert, literal, text
@@ -55,3 +55,8 @@ def lock_account(connection: Connection, account: str) -> None:
 
 def write_event(connection: Connection, event: Event) -> None:
     connection.execute(insert(tables.events).values(rows.event_values(event)))
+
+
+def write_events(connection: Connection, events: Sequence[Event]) -> None:
+    if events:
+        connection.execute(insert(tables.events), [rows.event_values(event) for event in events])

@@ -30,14 +30,16 @@ def balance_changes(trades: Iterable[Row[Any]]) -> dict[str, Decimal]:
 
 
 def add_to_cash(connection: Connection, account: str, changes: Mapping[str, Decimal]) -> None:
+    if not changes:
+        return
+    statement = upsert(cash)
     # In the order of the names: two writers then lock the rows in the same order.
-    for asset, change in sorted(changes.items()):
-        statement = upsert(cash).values(account=account, asset=asset, amount=change)
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=[cash.c.account, cash.c.asset], set_={"amount": cash.c.amount + change}
-            )
-        )
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[cash.c.account, cash.c.asset], set_={"amount": cash.c.amount + statement.excluded.amount}
+        ),
+        [{"account": account, "asset": asset, "amount": change} for asset, change in sorted(changes.items())],
+    )
 
 
 def rebuild_cash(connection: Connection, account: str) -> None:

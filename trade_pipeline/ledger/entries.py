@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, Select, and_, func, select
+from sqlalchemy import Connection, DateTime, Select, TableValuedAlias, Text, and_, cast, column, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from trade_pipeline.ledger import rows
 from trade_pipeline.ledger.fold import ZERO, Entry
@@ -21,6 +23,7 @@ OURS = and_(
 """A fill is managed if its order is ours. Joined when read, never stored: an order whose answer was lost may be
 recognised after its trades were booked."""
 
+_BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 UNMOVING = frozenset({FlowKind.ADOPTION, FlowKind.ADJUSTMENT})
 """Flows that change what is managed and no balance: the coins were in the account already, or have left it."""
 
@@ -46,65 +49,90 @@ def managed_fills() -> Select[tuple[object, ...]]:
     )
 
 
-def entries_of(connection: Connection, account: str, symbol: str, since: datetime | None) -> list[Entry]:
-    """Everything that changed the symbol's position at or after `since`, in the order of the keys."""
-    found = [*_trades(connection, account, symbol, since), *_fees(connection, account, symbol, since)]
-    found += _adoptions(connection, account, symbol, since)
-    return sorted(found, key=lambda entry: entry.key)
+Since = Mapping[str, datetime | None]
+"""Symbol -> the time from which on its entries are wanted; None: all of them."""
 
 
-def _trades(connection: Connection, account: str, symbol: str, since: datetime | None) -> Iterator[Entry]:
-    query = managed_fills().where(fills.c.account == account, fills.c.symbol == symbol)
-    if since is not None:
-        query = query.where(fills.c.at >= since)
-    base, _ = base_and_quote(symbol)
-    for row in connection.execute(query):
-        yield Entry(
-            kind="fill",
-            key=(row.at, row.symbol, len(row.trade_id), row.trade_id),
-            signed_amount=row.amount if row.side == Side.BUY else -row.amount,
-            price=row.price,
-            fee_base=row.fee if row.fee_asset == base else ZERO,
-            fee_quote=row.fee_quote or ZERO,
-            shares=rows.amounts_from_json(row.sleeves),
-            strategy=row.strategy,
-            reason=row.reason or row.role,
+def entries_of(connection: Connection, account: str, since: Since) -> dict[str, list[Entry]]:
+    """Everything that changed the symbols' positions at or after `since`, by symbol in the order of the keys."""
+    found: dict[str, list[Entry]] = defaultdict(list)
+    for part in (_trades, _fees, _adoptions):
+        for symbol, entry in part(connection, account, since):
+            found[symbol].append(entry)
+    return {symbol: sorted(entries, key=lambda entry: entry.key) for symbol, entries in found.items()}
+
+
+def _wanted(since: Since) -> TableValuedAlias:
+    """The symbols and times as a table to join with, so that each symbol is read from its own time on."""
+    symbols, times = list(since), [time or _BEGINNING for time in since.values()]
+    return (
+        func.unnest(
+            cast(literal(symbols, ARRAY(Text)), ARRAY(Text)),
+            cast(literal(times, ARRAY(DateTime(timezone=True))), ARRAY(DateTime(timezone=True))),
         )
-
-
-def _fees(connection: Connection, account: str, symbol: str, since: datetime | None) -> Iterator[Entry]:
-    """Fees of our other trades that were paid in this symbol's base asset."""
-    base, quote = base_and_quote(symbol)
-    query = managed_fills().where(
-        fills.c.account == account,
-        fills.c.fee_asset == base,
-        fills.c.fee > 0,
-        func.split_part(fills.c.symbol, "/", 1) != base,
-        func.split_part(fills.c.symbol, "/", 2) == quote,
+        .table_valued(column("symbol", Text), column("since", DateTime(timezone=True)), name="wanted")
+        .render_derived()
     )
-    if since is not None:
-        query = query.where(fills.c.at >= since)
-    for row in connection.execute(query):
-        yield Entry(
-            kind="fee",
-            key=(row.at, row.symbol, len(row.trade_id), row.trade_id),
-            signed_amount=-row.fee,
-            fee_quote=row.fee_quote or ZERO,
+
+
+def _trades(connection: Connection, account: str, since: Since) -> Iterator[tuple[str, Entry]]:
+    wanted = _wanted(since)
+    query = managed_fills().join(wanted, and_(wanted.c.symbol == fills.c.symbol, fills.c.at >= wanted.c.since))
+    for row in connection.execute(query.where(fills.c.account == account)):
+        base, _ = base_and_quote(row.symbol)
+        yield (
+            row.symbol,
+            Entry(
+                kind="fill",
+                key=(row.at, row.symbol, len(row.trade_id), row.trade_id),
+                signed_amount=row.amount if row.side == Side.BUY else -row.amount,
+                price=row.price,
+                fee_base=row.fee if row.fee_asset == base else ZERO,
+                fee_quote=row.fee_quote or ZERO,
+                shares=rows.amounts_from_json(row.sleeves),
+                strategy=row.strategy,
+                reason=row.reason or row.role,
+            ),
         )
 
 
-def _adoptions(connection: Connection, account: str, symbol: str, since: datetime | None) -> Iterator[Entry]:
-    query = select(flows).where(flows.c.account == account, flows.c.symbol == symbol, flows.c.kind.in_(UNMOVING))
-    if since is not None:
-        query = query.where(flows.c.at >= since)
+def _fees(connection: Connection, account: str, since: Since) -> Iterator[tuple[str, Entry]]:
+    """Fees of our other trades that were paid in a symbol's base asset."""
+    wanted = _wanted(since)
+    traded = [func.split_part(fills.c.symbol, "/", part) for part in (1, 2)]
+    paying = [func.split_part(wanted.c.symbol, "/", part) for part in (1, 2)]
+    query = (
+        managed_fills()
+        .add_columns(wanted.c.symbol.label("paying"))
+        .join(wanted, and_(fills.c.fee_asset == paying[0], traded[1] == paying[1], fills.c.at >= wanted.c.since))
+        .where(fills.c.account == account, fills.c.fee > 0, traded[0] != fills.c.fee_asset)
+    )
     for row in connection.execute(query):
+        yield (
+            row.paying,
+            Entry(
+                kind="fee",
+                key=(row.at, row.symbol, len(row.trade_id), row.trade_id),
+                signed_amount=-row.fee,
+                fee_quote=row.fee_quote or ZERO,
+            ),
+        )
+
+
+def _adoptions(connection: Connection, account: str, since: Since) -> Iterator[tuple[str, Entry]]:
+    wanted = _wanted(since)
+    query = select(flows).join(wanted, and_(wanted.c.symbol == flows.c.symbol, flows.c.at >= wanted.c.since))
+    for row in connection.execute(query.where(flows.c.account == account, flows.c.kind.in_(UNMOVING))):
         price = row.price or Decimal(0)
-        yield Entry(
-            kind="adopt" if row.amount > 0 else "release",
-            key=(row.at, row.symbol, 0, row.reference),
-            signed_amount=row.amount,
-            price=price,
-            fee_quote=ZERO if row.amount > 0 else price * -row.amount,
-            shares={row.strategy: Decimal(1)} if row.strategy else {},
-            strategy=row.strategy or "adopted",
+        yield (
+            row.symbol,
+            Entry(
+                kind="adopt" if row.amount > 0 else "release",
+                key=(row.at, row.symbol, 0, row.reference),
+                signed_amount=row.amount,
+                price=price,
+                fee_quote=ZERO if row.amount > 0 else price * -row.amount,
+                shares={row.strategy: Decimal(1)} if row.strategy else {},
+                strategy=row.strategy or "adopted",
+            ),
         )

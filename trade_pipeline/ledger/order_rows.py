@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Numeric, Text, column, insert, select, update, values
 from sqlalchemy.exc import IntegrityError
 
 from trade_pipeline.errors import LedgerError
@@ -32,11 +35,21 @@ def locked_order(connection: Connection, client_order_id: str) -> Order:
     return rows.order_from(row)
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A step of one order: its state, what says so, and `filled` and `quote_filled` where they change."""
+
+    order: Order
+    state: OrderState
+    evidence: str
+    values: Mapping[str, Decimal] = field(default_factory=dict)
+
+
 def change_order(
-    connection: Connection, order: Order, state: OrderState, evidence: str, now: datetime, **values: object
+    connection: Connection, order: Order, state: OrderState, evidence: str, now: datetime, **more: object
 ) -> Order:
     """Update the projection and append the event that says why, in the caller's transaction."""
-    changed = values | {"state": str(state), "updated_at": now, "last_evidence": evidence}
+    changed = more | {"state": str(state), "updated_at": now, "last_evidence": evidence}
     statement = (
         update(orders).where(orders.c.client_order_id == order.client_order_id).values(changed).returning(orders)
     )
@@ -46,9 +59,55 @@ def change_order(
         raise LedgerError(
             "the exchange's order id belongs to another order of ours",
             thing=order.client_order_id,
-            value=values.get("venue_order_id"),
+            value=more.get("venue_order_id"),
             repair="Halt the symbol's entries and compare with `trade-pipeline explain`.",
         ) from error
     event = {"client_order_id": order.client_order_id, "at": now, "state": str(state), "evidence": evidence}
     connection.execute(insert(order_events).values(event | {"venue_order_id": row.venue_order_id}))
     return rows.order_from(row)
+
+
+def change_orders(connection: Connection, changes: Sequence[Change], now: datetime) -> list[Order]:
+    """As `change_order` for many orders, each once, in two statements; in the order of `changes`."""
+    if not changes:
+        return []
+    new = values(
+        column("client_order_id", Text),
+        column("state", Text),
+        column("evidence", Text),
+        column("filled", Numeric),
+        column("quote_filled", Numeric),
+        name="new",
+    ).data([_as_new(change) for change in changes])
+    statement = (
+        update(orders)
+        .where(orders.c.client_order_id == new.c.client_order_id)
+        .values(
+            state=new.c.state,
+            updated_at=now,
+            last_evidence=new.c.evidence,
+            filled=new.c.filled,
+            quote_filled=new.c.quote_filled,
+        )
+        .returning(orders)
+    )
+    changed = {row.client_order_id: rows.order_from(row) for row in connection.execute(statement)}
+    ordered = [changed[change.order.client_order_id] for change in changes]
+    connection.execute(insert(order_events), [_event_of(order, now) for order in ordered])
+    return ordered
+
+
+def _as_new(change: Change) -> tuple[str, str, str, Decimal, Decimal]:
+    order, given = change.order, change.values
+    filled, quote_filled = given.get("filled", order.filled), given.get("quote_filled", order.quote_filled)
+    return order.client_order_id, str(change.state), change.evidence, filled, quote_filled
+
+
+def _event_of(order: Order, now: datetime) -> dict[str, object]:
+    return {
+        "client_order_id": order.client_order_id,
+        "at": now,
+        "state": str(order.state),
+        "evidence": order.last_evidence,
+        "venue_order_id": order.venue_order_id,
+    }

@@ -15,9 +15,10 @@ from sqlalchemy.exc import IntegrityError
 from trade_pipeline.errors import IllegalTransition, LedgerError
 from trade_pipeline.ledger import rows
 from trade_pipeline.ledger.base import LedgerPart, lock_account
+from trade_pipeline.ledger.folding import book_into_positions
 from trade_pipeline.ledger.leases import check_lease
+from trade_pipeline.ledger.order_fills import refresh_filled
 from trade_pipeline.ledger.order_rows import change_order, locked_order, order_named
-from trade_pipeline.ledger.positions import book_into_positions, refresh_filled
 from trade_pipeline.ledger.records import Intent, Lease, Order, OrderEvent
 from trade_pipeline.ledger.tables import fills, intents, order_events, orders, positions
 from trade_pipeline.schemas.order_states import FINISHED_AT_EXCHANGE, NEVER_SENT, check_step, merge
@@ -152,7 +153,7 @@ class OrderBook(LedgerPart):
             )
             # Its trades may have been booked before we knew that they were ours.
             if _has_fills(connection, order):
-                book_into_positions(connection, order.account, {order.symbol}, now, from_start=True)
+                book_into_positions(connection, order.account, {order.symbol}, now, from_start={order.symbol})
                 order = refresh_filled(connection, order, now)
             return order
         return change_order(connection, order, state, evidence, now)

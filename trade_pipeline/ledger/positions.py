@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import ColumnElement, Connection, func, select
 
 from trade_pipeline.ledger import rows
-from trade_pipeline.ledger.base import LedgerPart, lock_account, write_event
+from trade_pipeline.ledger.base import LedgerPart, lock_account
 from trade_pipeline.ledger.cash import rebuild_cash
-from trade_pipeline.ledger.entries import entries_of
-from trade_pipeline.ledger.fold import Closed, Key, Running, fold, from_json, to_json
-from trade_pipeline.ledger.order_rows import change_order
-from trade_pipeline.ledger.records import ClosedTrade, Event, Order
+from trade_pipeline.ledger.folding import book_into_positions
+from trade_pipeline.ledger.order_fills import refresh_all_filled
+from trade_pipeline.ledger.records import ClosedTrade
 from trade_pipeline.ledger.tables import closed_trades, fills, flows, orders, positions, sleeves
-from trade_pipeline.schemas.trading import OrderState, Position
+from trade_pipeline.schemas.trading import Position
 
 
 class PositionBook(LedgerPart):
@@ -76,109 +72,7 @@ def rebuild_account(connection: Connection, account: str, now: datetime) -> None
     symbols |= set(connection.scalars(select(positions.c.symbol).where(positions.c.account == account)))
     adopted = select(flows.c.symbol).where(flows.c.account == account, flows.c.symbol.is_not(None))
     symbols |= {symbol for symbol in connection.scalars(adopted) if symbol}
-    book_into_positions(connection, account, symbols, now, from_start=True)
+    book_into_positions(connection, account, symbols, now, from_start=symbols)
     rebuild_cash(connection, account)
-    for row in connection.execute(select(orders).where(orders.c.account == account)):
-        refresh_filled(connection, rows.order_from(row), now)
-
-
-def book_into_positions(
-    connection: Connection, account: str, symbols: Iterable[str], now: datetime, *, from_start: bool = False
-) -> None:
-    """Bring the symbols' positions up to the booked fills. `from_start` ignores what is there."""
-    for symbol in sorted(symbols):
-        row = connection.execute(
-            select(positions.c.state).where(positions.c.account == account, positions.c.symbol == symbol)
-        ).one_or_none()
-        before = from_json(row.state) if row else Running()
-        start = Running() if from_start else before
-        since = start.key[0] if start.key else None
-        entries = [entry for entry in entries_of(connection, account, symbol, since) if _after(entry.key, start.key)]
-        if row is None and all(entry.kind == "fee" for entry in entries):
-            continue  # a fee was paid with coins of which none are managed
-        state, finished = fold(entries, start)
-        if from_start:
-            connection.execute(
-                delete(closed_trades).where(closed_trades.c.account == account, closed_trades.c.symbol == symbol)
-            )
-        _store(connection, account, symbol, state, finished, now)
-        if state.oversold > before.oversold:
-            detail = {"oversold": state.oversold, "before": before.oversold}
-            write_event(connection, Event(now, "sold_above_position", "error", account, symbol, detail=detail))
-
-
-def needs_start(connection: Connection, account: str, symbol: str, first_at: datetime) -> bool:
-    """Whether an entry of this time may belong before what was folded already."""
-    row = connection.execute(
-        select(positions.c.state).where(positions.c.account == account, positions.c.symbol == symbol)
-    ).one_or_none()
-    key = from_json(row.state).key if row else None
-    return key is not None and first_at <= key[0]
-
-
-def _after(key: Key, last: Key | None) -> bool:
-    return last is None or key > last
-
-
-def _store(
-    connection: Connection, account: str, symbol: str, state: Running, finished: list[Closed], now: datetime
-) -> None:
-    values = {
-        "amount": state.amount,
-        "cost_quote": state.cost,
-        "realised_quote": state.trade_realised,
-        "fees_quote": state.trade_fees,
-        "realised_total_quote": state.realised_total,
-        "fees_total_quote": state.fees_total,
-        "opened_at": state.opened_at,
-        "updated_at": state.key[0] if state.key else now,
-        "state": to_json(state),
-    }
-    key = {"account": account, "symbol": symbol}
-    connection.execute(
-        upsert(positions)
-        .values(key | values)
-        .on_conflict_do_update(index_elements=[positions.c.account, positions.c.symbol], set_=values)
-    )
-    connection.execute(delete(sleeves).where(sleeves.c.account == account, sleeves.c.symbol == symbol))
-    parts = [key | {"strategy": name, "amount": amount} for name, amount in state.sleeves.items()]
-    if parts:
-        connection.execute(insert(sleeves), parts)
-    if finished:
-        connection.execute(insert(closed_trades), [key | asdict(closed) for closed in finished])
-
-
-def refresh_filled(connection: Connection, order: Order, now: datetime) -> Order:
-    """An order's quantity from its trades, and the step that it proves."""
-    if order.venue_order_id is None:
-        return order
-    filled, quote_filled = connection.execute(
-        select(
-            func.coalesce(func.sum(fills.c.amount), 0), func.coalesce(func.sum(fills.c.price * fills.c.amount), 0)
-        ).where(
-            fills.c.account == order.account,
-            fills.c.symbol == order.symbol,
-            fills.c.venue_order_id == order.venue_order_id,
-        )
-    ).one()
-    if (filled, quote_filled) == (order.filled, order.quote_filled):
-        return order
-    if filled > order.request.amount:
-        detail = {"amount": order.request.amount, "filled": filled}
-        event = Event(now, "overfilled", "error", order.account, order.symbol, None, order.client_order_id, detail)
-        write_event(connection, event)
-    state = _state_by_fills(order, filled)
-    return change_order(
-        connection, order, state, f"trades add up to {filled}", now, filled=filled, quote_filled=quote_filled
-    )
-
-
-def _state_by_fills(order: Order, filled: Decimal) -> OrderState:
-    """What fills prove: life and, when complete, the end. A cancel under way stays so, an end stays an end."""
-    if filled >= order.request.amount and order.state in _MAY_COMPLETE:
-        return OrderState.FILLED
-    return OrderState.PARTIALLY_FILLED if order.state in _MAY_START else order.state
-
-
-_MAY_START = frozenset({OrderState.SENT, OrderState.UNKNOWN, OrderState.OPEN})
-_MAY_COMPLETE = _MAY_START | {OrderState.PARTIALLY_FILLED, OrderState.PENDING_CANCEL}
+    known = connection.execute(select(orders).where(orders.c.account == account)).all()
+    refresh_all_filled(connection, [rows.order_from(row) for row in known], now)

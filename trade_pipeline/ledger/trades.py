@@ -15,7 +15,8 @@ from trade_pipeline.ledger.base import LedgerPart, lock_account, write_event
 from trade_pipeline.ledger.cash import add_to_cash, balance_changes
 from trade_pipeline.ledger.entries import OURS, UNMOVING, base_and_quote
 from trade_pipeline.ledger.fold import EXACT
-from trade_pipeline.ledger.positions import book_into_positions, needs_start, refresh_filled
+from trade_pipeline.ledger.folding import book_into_positions, late_symbols
+from trade_pipeline.ledger.order_fills import refresh_all_filled
 from trade_pipeline.ledger.records import Event, Fill, Flow
 from trade_pipeline.ledger.tables import cash, fills, flows, orders
 from trade_pipeline.schemas.trading import AccountReading, FlowKind, OrderState, VenueTrade
@@ -136,7 +137,7 @@ class TradeBook(LedgerPart):
         flow = Flow(account, base, FlowKind.ADOPTION, amount, at, reference)
         with self._database.transaction() as connection:
             lock_account(connection, account)
-            late = needs_start(connection, account, symbol, at)
+            late = late_symbols(connection, account, {symbol: at})
             written = _add_flow(connection, flow, symbol=symbol, price=price)
             if written:
                 book_into_positions(connection, account, {symbol}, self._now(), from_start=late)
@@ -163,7 +164,7 @@ class TradeBook(LedgerPart):
         flow = Flow(account, base, FlowKind.ADJUSTMENT, amount, at, reference)
         with self._database.transaction() as connection:
             lock_account(connection, account)
-            late = needs_start(connection, account, symbol, at)
+            late = late_symbols(connection, account, {symbol: at})
             written = _add_flow(connection, flow, symbol=symbol, price=price, strategy=strategy)
             if written:
                 book_into_positions(connection, account, {symbol}, self._now(), from_start=late)
@@ -247,8 +248,8 @@ def _read(connection: Connection, account: str, keys: set[tuple[str, str]]) -> S
 def _settle_orders(connection: Connection, account: str, booked: Sequence[Row[Any]], now: datetime) -> None:
     touched = sorted({row.client_order_id for row in booked if row.client_order_id is not None})
     query = select(orders).where(orders.c.client_order_id.in_(touched)).order_by(orders.c.client_order_id)
-    for row in connection.execute(query.with_for_update()).all():
-        refresh_filled(connection, rows.order_from(row), now)
+    found = connection.execute(query.with_for_update()).all()
+    refresh_all_filled(connection, [rows.order_from(row) for row in found], now)
 
 
 def _settle_positions(connection: Connection, account: str, booked: Sequence[Row[Any]], now: datetime) -> None:
@@ -260,9 +261,9 @@ def _settle_positions(connection: Connection, account: str, booked: Sequence[Row
         symbols = {row.symbol} if row.fee_asset in {base, quote} else {row.symbol, f"{row.fee_asset}/{quote}"}
         for symbol in symbols:
             first[symbol] = min(first.get(symbol, row.at), row.at)
-    for symbol, at in sorted(first.items()):
-        late = needs_start(connection, account, symbol, at)
-        book_into_positions(connection, account, {symbol}, now, from_start=late)
+    if first:
+        late = late_symbols(connection, account, first)
+        book_into_positions(connection, account, first, now, from_start=late)
 
 
 def _report(connection: Connection, account: str, booked: Sequence[Row[Any]], prefix: str, now: datetime) -> None:
