@@ -6,10 +6,16 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from trade_pipeline.errors import ModeRefused, SettingsError
+from trade_pipeline.settings.market import MarketSettings
 from trade_pipeline.settings.root import Settings
 from trade_pipeline.venues.binance_market_data import BinanceMarketData
 from trade_pipeline.venues.binance_trading import BinanceTrading
+from trade_pipeline.venues.capabilities import capabilities_of
+from trade_pipeline.venues.ccxt_clients import WEIGHT_PER_MINUTE
 from trade_pipeline.venues.protocols import MarketDataVenue, TradingVenue
+from trade_pipeline.venues.unified_client import UnifiedOptions
+from trade_pipeline.venues.unified_market_data import UnifiedMarketData
+from trade_pipeline.venues.unified_trading import UnifiedTrading
 
 EXCHANGE_URL_VARIABLE = "TRADE_PIPELINE_EXCHANGE_URL"
 
@@ -23,32 +29,110 @@ class ExchangeKeys(Protocol):
     @property
     def exchange_api_secret(self) -> str: ...
 
+    @property
+    def exchange_api_passphrase(self) -> str: ...
+
 
 def market_data_venue(settings: Settings, environ: Mapping[str, str]) -> MarketDataVenue:
     """Where bars come from. Raises ModeRefused, SettingsError (no address of the simulated exchange)."""
     url = address_of(settings, environ.get(EXCHANGE_URL_VARIABLE))
-    return BinanceMarketData(url, settings.market, weight_per_minute=settings.exchange.weight_limit_per_minute)
+    return make_market_data_venue(
+        exchange_of(settings),
+        settings.market,
+        exchange_url=url,
+        sandbox=settings.mode == "live" and settings.venue.sandbox,
+        weight_per_minute=settings.exchange.weight_limit_per_minute,
+    )
+
+
+def make_market_data_venue(
+    name: str,
+    settings: MarketSettings,
+    *,
+    exchange_url: str | None = None,
+    sandbox: bool = False,
+    weight_per_minute: float = WEIGHT_PER_MINUTE,
+) -> MarketDataVenue:
+    """Public data of the exchange `name`, by ccxt's name. `exchange_url` stands in for its own address.
+
+    Raises SettingsError: nothing is known of it, or it has no sandbox. Connects at the first call.
+    """
+    if name == "binance" and not sandbox:
+        return BinanceMarketData(exchange_url, settings, weight_per_minute=weight_per_minute)
+    capabilities_of(name)
+    return UnifiedMarketData(UnifiedOptions(name, exchange_url, settings.request_timeout_s, sandbox=sandbox), settings)
+
+
+def exchange_of(settings: Settings) -> str:
+    """Whose dialect is spoken: the simulated exchange speaks Binance's, whatever `venue.name` says."""
+    return "binance" if settings.mode == "sim" else settings.venue.name
 
 
 def trading_venue(settings: Settings, secrets: ExchangeKeys, exchange_url: str | None) -> TradingVenue:
-    """Where orders go. Raises ModeRefused, SettingsError (no address, no key)."""
-    url = address_of(settings, exchange_url)
+    """Where orders go. Raises ModeRefused, SettingsError (no address, no key, no sandbox, nothing known)."""
+    url, name = address_of(settings, exchange_url), exchange_of(settings)
+    check_keys(name, secrets)
+    if name == "binance" and not (settings.mode == "live" and settings.venue.sandbox):
+        return BinanceTrading(
+            url,
+            secrets.exchange_api_key,
+            secrets.exchange_api_secret,
+            recv_window_ms=settings.execution.recv_window_ms,
+            request_timeout_s=settings.market.request_timeout_s,
+            read_attempts_max=settings.market.read_attempts_max,
+            order_requests_per_s_max=settings.execution.order_requests_per_s_max,
+            weight_per_minute=settings.exchange.weight_limit_per_minute,
+        )
+    return unified_trading_venue(settings, secrets, url)
+
+
+def unified_trading_venue(settings: Settings, secrets: ExchangeKeys, url: str | None) -> UnifiedTrading:
+    """The venue that acts by the table of capabilities. Raises SettingsError."""
+    name, sandbox = exchange_of(settings), settings.mode == "live" and settings.venue.sandbox
+    known = capabilities_of(name)
+    if known.open_orders_by_symbol and not settings.market.symbols:
+        raise SettingsError(
+            f"{name} lists open orders by symbol only",
+            thing="market.symbols",
+            value=[],
+            repair="Name the symbols that are traded there",
+        )
+    if sandbox and not known.sandbox:
+        raise SettingsError(
+            "this exchange has no sandbox", thing="venue.sandbox", value=name, repair="Set venue.sandbox to false"
+        )
+    options = UnifiedOptions(
+        name,
+        url,
+        settings.market.request_timeout_s,
+        secrets.exchange_api_key,
+        secrets.exchange_api_secret,
+        secrets.exchange_api_passphrase,
+        settings.execution.recv_window_ms,
+        sandbox,
+    )
+    return UnifiedTrading(
+        options,
+        symbols=settings.market.symbols,
+        read_attempts_max=settings.market.read_attempts_max,
+        order_requests_per_s_max=settings.execution.order_requests_per_s_max,
+    )
+
+
+def check_keys(name: str, secrets: ExchangeKeys) -> None:
+    """Raises SettingsError where a part of the key is missing."""
     if not secrets.exchange_api_key or not secrets.exchange_api_secret:
         raise SettingsError(
             "the exchange's key or secret is missing",
             thing="exchange_api_key",
             repair="Set TRADE_PIPELINE_EXCHANGE_API_KEY and TRADE_PIPELINE_EXCHANGE_API_SECRET, or start the stack",
         )
-    return BinanceTrading(
-        url,
-        secrets.exchange_api_key,
-        secrets.exchange_api_secret,
-        recv_window_ms=settings.execution.recv_window_ms,
-        request_timeout_s=settings.market.request_timeout_s,
-        read_attempts_max=settings.market.read_attempts_max,
-        order_requests_per_s_max=settings.execution.order_requests_per_s_max,
-        weight_per_minute=settings.exchange.weight_limit_per_minute,
-    )
+    if capabilities_of(name).needs_passphrase and not secrets.exchange_api_passphrase:
+        raise SettingsError(
+            f"a key of {name} has a third part, and it is missing",
+            thing="exchange_api_passphrase",
+            repair="Set TRADE_PIPELINE_EXCHANGE_API_PASSPHRASE",
+        )
 
 
 def address_of(settings: Settings, exchange_url: str | None) -> str | None:

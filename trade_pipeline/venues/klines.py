@@ -33,9 +33,9 @@ def read_klines(raw: object, symbol: str, source: str) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "symbol": pl.repeat(symbol, len(rows), dtype=pl.String(), eager=True),
-            "open_time": _times(columns[0], "open_time", symbol).cast(UTC_MS),
-            "close_time": (_times(columns[6], "close_time", symbol) + 1).cast(UTC_MS),
-            **{name: _real(columns[position], name, symbol) for name, position in _POSITIONS.items()},
+            "open_time": time_column(columns[0], "open_time", symbol).cast(UTC_MS),
+            "close_time": (time_column(columns[6], "close_time", symbol) + 1).cast(UTC_MS),
+            **{name: real_column(columns[position], name, symbol) for name, position in _POSITIONS.items()},
             "trades": _whole(columns[8], "trades", symbol),
             "source": pl.repeat(source, len(rows), dtype=pl.String(), eager=True),
         }
@@ -46,7 +46,7 @@ def _whole(values: tuple[Any, ...], name: str, symbol: str) -> pl.Series:
     return pl.Series(name, [whole(value, name, symbol) for value in values], dtype=pl.Int64())
 
 
-def _times(values: tuple[Any, ...], name: str, symbol: str) -> pl.Series:
+def time_column(values: tuple[Any, ...], name: str, symbol: str) -> pl.Series:
     series = _whole(values, name, symbol)
     sane = series.is_between(0, TIME_MS_MAX)
     if not sane.all():
@@ -54,7 +54,7 @@ def _times(values: tuple[Any, ...], name: str, symbol: str) -> pl.Series:
     return series
 
 
-def _real(values: tuple[Any, ...], name: str, symbol: str) -> pl.Series:
+def real_column(values: tuple[Any, ...], name: str, symbol: str) -> pl.Series:
     if not all(isinstance(value, str) for value in values):
         raise malformed(name, next(value for value in values if not isinstance(value, str)), symbol)
     series = pl.Series(name, values, dtype=pl.String()).cast(pl.Float64(), strict=False)

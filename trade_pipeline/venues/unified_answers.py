@@ -69,6 +69,9 @@ _WORDS: Mapping[str, Mapping[str, OrderState]] = {
 """The exchanges' own words. KuCoin has none: two flags."""
 _WORD_FIELD = {"bybit": "orderStatus", "okx": "state"}
 
+_PRICED = frozenset({OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
+_STOPS = (OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT)
+_TAKE_PROFITS = (OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT)
 _TRADE_DIGITS = 10**12
 
 
@@ -84,19 +87,20 @@ def read_unified_order(raw: object, exchange: str, request: OrderRequest | None 
     if not 0 <= filled <= amount:
         raise malformed("filled amount: it is not within the order's", str(filled), symbol)
     word = _word(fields, exchange, symbol)
-    created = moment(fields, "timestamp", symbol)
+    created, kind = moment(fields, "timestamp", symbol), _type(fields, symbol, request)
     return VenueOrder(
         order_id=text(fields, "id", symbol),
         client_order_id=_client_id(fields),
         symbol=symbol,
         side=_side(fields, symbol),
-        type=_type(fields, symbol, request),
+        type=kind,
         amount=amount,
         filled=filled,
         quote_filled=_quote_filled(fields, filled, symbol),
         state=_state(word, exchange, amount, filled, symbol),
         venue_status=word,
-        price=_above_zero(fields, "price", symbol),
+        # ccxt writes the average price of the fills where an order has none.
+        price=_above_zero(fields, "price", symbol) if kind in _PRICED else None,
         stop_price=_trigger(fields, symbol) or (request.stop_price if request else None),
         created_at=created,
         updated_at=_updated(fields, created, symbol),
@@ -173,9 +177,10 @@ def _type(fields: Raw, symbol: str, request: OrderRequest | None) -> OrderType:
     if request is not None:
         return request.type
     word = text(fields, "type", symbol)
-    at_market = "market" in word or word in ("stop-loss", "stop_loss", "take-profit")
+    at_market = "market" in word or word.replace("-", "_") in ("stop_loss", "take_profit")
     if _trigger(fields, symbol) is not None:
-        return OrderType.STOP_LOSS if at_market else OrderType.STOP_LOSS_LIMIT
+        kinds = _TAKE_PROFITS if "take" in word else _STOPS
+        return kinds[0] if at_market else kinds[1]
     if at_market:
         return OrderType.MARKET
     if "limit" not in word and word not in ("post_only", "ioc", "fok"):

@@ -30,10 +30,9 @@ T = TypeVar("T")
 class UnifiedPublicReads(ABC):
     """server_time, markets and book_tops on top of `_ask`."""
 
-    _now: Callable[[], datetime] = staticmethod(utc_now)
-
-    def __init__(self, exchange: str) -> None:
+    def __init__(self, exchange: str, now: Callable[[], datetime] = utc_now) -> None:
         """Raises SettingsError for an exchange that is not in the table."""
+        self._now = now
         self.capabilities: VenueCapabilities = capabilities_of(exchange)
         self._rules: tuple[float, dict[str, MarketRules]] | None = None
         self._offset: tuple[float, timedelta] | None = None

@@ -80,12 +80,12 @@ def rules_of(rules: Mapping[str, MarketRules], symbol: str) -> MarketRules:
 
 
 def _order_types(market: Raw, known: VenueCapabilities) -> frozenset[str]:
-    """What this product may send there: Binance says it for each symbol, for the others the table does."""
+    """What this product may send there by the table; Binance says it for each symbol as well."""
     offered = _PLAIN | known.stop_types | {"MARKET"}
     info = market.get("info")
     told = info.get("orderTypes") if isinstance(info, Mapping) else None
     if known.exchange == "binance" and isinstance(told, list):
-        return frozenset(str(name) for name in told)
+        return offered & {str(name) for name in told}
     return offered
 
 

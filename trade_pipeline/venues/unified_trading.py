@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, TypeVar
-
-import stamina
+from typing import Any
 
 from trade_pipeline.errors import (
     CancelReplaceFailed,
-    ClockSkew,
     MalformedAnswer,
     OrderRefused,
     OutcomeUnknown,
@@ -30,11 +27,9 @@ from trade_pipeline.schemas.trading import (
 )
 from trade_pipeline.venues import client_ids
 from trade_pipeline.venues.answers import distinct, malformed, mapping, milliseconds
-from trade_pipeline.venues.ccxt_clients import PerProcess
 from trade_pipeline.venues.error_map import Asked
 from trade_pipeline.venues.permissions import KeyPermissions, ask_permissions
-from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, backoff, utc_now
-from trade_pipeline.venues.rate_budget import Cooldown, per_second
+from trade_pipeline.venues.public_reads import utc_now
 from trade_pipeline.venues.unified_account import account_kind_of
 from trade_pipeline.venues.unified_answers import (
     acknowledged_order,
@@ -44,27 +39,19 @@ from trade_pipeline.venues.unified_answers import (
     time_of_trade_number_ms,
 )
 from trade_pipeline.venues.unified_client import UnifiedLine, UnifiedOptions, unified_client
-from trade_pipeline.venues.unified_errors import unified_error
 from trade_pipeline.venues.unified_history import open_orders, orders_of_span, trades_of_span
-from trade_pipeline.venues.unified_public import UnifiedPublicReads
+from trade_pipeline.venues.unified_lines import MakeClient, UnifiedLines
 from trade_pipeline.venues.unified_rules import rules_of
 
-T = TypeVar("T")
-
-RESYNCS_MAX = 2
 CANCEL_ATTEMPTS_MAX = 3
 TRADES_BACK = timedelta(days=30)
 """How far "from the beginning" reaches where trades are asked for by time: our own are not older than their order."""
 LISTED_BACK = timedelta(days=7)
 """How far back an order is searched in a list without a filter by id."""
 REMEMBERED_MAX = 1000
-UNTHROTTLED_PER_S = 1000.0
-"""Of reads, for our own window: ccxt throttles them by what it knows of the exchange's limits."""
-
-MakeClient = Callable[..., Any]
 
 
-class UnifiedTrading(UnifiedPublicReads):
+class UnifiedTrading(UnifiedLines):
     """Orders and balances of one account. Safe from any thread; made again after a fork."""
 
     def __init__(
@@ -79,16 +66,14 @@ class UnifiedTrading(UnifiedPublicReads):
     ) -> None:
         """`symbols`: whose open orders are listed, where an exchange lists them by symbol only. Connects at the first
         call. Raises SettingsError for an exchange that is not in the table."""
-        super().__init__(options.exchange)
+        super().__init__(
+            options,
+            read_attempts_max=read_attempts_max,
+            order_requests_per_s_max=order_requests_per_s_max,
+            make_client=make_client,
+            now=now,
+        )
         self._symbols = tuple(symbols)
-        self._orders = PerProcess(lambda: UnifiedLine(make_client(options, throttled=False)))
-        self._reads = PerProcess(lambda: UnifiedLine(make_client(options, throttled=True)))
-        self._order_budget = per_second(order_requests_per_s_max)
-        self._read_budget = per_second(UNTHROTTLED_PER_S)
-        self._cooldown = Cooldown()
-        self._attempts_max = read_attempts_max
-        self._total_s = options.timeout_s * 2
-        self._now = now
         self._sent: dict[str, OrderRequest] = {}
 
     # --- what is read -------------------------------------------------------------------------------------------
@@ -109,7 +94,7 @@ class UnifiedTrading(UnifiedPublicReads):
     def account_kind(self) -> str:
         """spot, margin or unified. Raises VenueError."""
         self._markets_now(any_age=True)
-        return self._ask(lambda client: account_kind_of(self.capabilities.exchange, client), Asked("the account"))
+        return self._ask(partial(account_kind_of, self.capabilities.exchange), Asked("the account"))
 
     def open_orders(self, symbol: str | None = None) -> list[VenueOrder]:
         """Every resting order, ours or not. Raises VenueError; MalformedAnswer if one of them is unreadable."""
@@ -241,19 +226,7 @@ class UnifiedTrading(UnifiedPublicReads):
             repair="Let the stop rest and watch the target",
         )
 
-    def close(self) -> None:
-        """Close the connections of this process. The next call opens new ones."""
-        for line in (self._orders.take(), self._reads.take()):
-            if line is not None:
-                line.client.session.close()
-
     # --- how ----------------------------------------------------------------------------------------------------
-
-    def _share_markets(self) -> None:
-        self._orders.get().client.set_markets_from_exchange(self._reads.get().client)
-
-    def _knows_markets(self) -> bool:
-        return all(line.get().client.markets for line in (self._reads, self._orders))
 
     def _look_up(self, line: UnifiedLine, symbol: str, client_order_id: str, *, attempts_max: int) -> VenueOrder:
         rules_of(self._markets_now(any_age=True), symbol)
@@ -279,62 +252,6 @@ class UnifiedTrading(UnifiedPublicReads):
 
     def _symbols_sent(self) -> list[str]:
         return [request.symbol for request in self._sent.values()]
-
-    def _attempts(self, attempts_max: int) -> Any:
-        return stamina.retry_context(
-            on=backoff(self._total_s),
-            attempts=attempts_max,
-            timeout=self._total_s,
-            wait_initial=BACKOFF_INITIAL_S,
-            wait_max=BACKOFF_S_MAX,
-            wait_jitter=BACKOFF_INITIAL_S,
-        )
-
-    def _ask(
-        self,
-        call: Callable[[Any], T],
-        asked: Asked,
-        *,
-        line: UnifiedLine | None = None,
-        attempts_max: int | None = None,
-    ) -> T:
-        """A read, repeated within bounds. Raises VenueError."""
-        for attempt in self._attempts(self._attempts_max if attempts_max is None else attempts_max):
-            with attempt:
-                return self._in_step(line or self._reads.get(), call, asked)
-        raise AssertionError("stamina returns or raises")
-
-    def _in_step(self, line: UnifiedLine, call: Callable[[Any], T], asked: Asked) -> T:
-        """One call; after ClockSkew the clock is set and the very same call repeated, at most RESYNCS_MAX times."""
-        for _ in range(RESYNCS_MAX):
-            try:
-                return self._once(line, call, asked)
-            except ClockSkew:
-                self._resynchronise(line)
-        return self._once(line, call, asked)
-
-    def _once(self, line: UnifiedLine, call: Callable[[Any], T], asked: Asked) -> T:
-        self._cooldown.check()
-        # Outside of what the cooldown notes: our own budget for reads must not silence orders.
-        (self._order_budget if line is self._orders.get() else self._read_budget).acquire()
-        try:
-            return line.ask(call)
-        except Exception as error:
-            failure = unified_error(error, line.heard, asked, self.capabilities)
-        self._cooldown.note(failure)
-        raise failure
-
-    def _resynchronise(self, line: UnifiedLine) -> None:
-        """Measure how far our clock is ahead of the exchange's; ccxt subtracts it from every timestamp."""
-        before = line.client.milliseconds()
-        theirs = milliseconds(self._time_from(self._once(line, _fetch_time, Asked("the exchange's time"))))
-        after = line.client.milliseconds()
-        for each in (self._orders.get(), self._reads.get()):
-            each.client.options["timeDifference"] = (before + after) // 2 - theirs
-
-
-def _fetch_time(client: Any) -> object:
-    return client.fetch_time()
 
 
 def _unreadable(asked: Asked, error: Exception) -> OutcomeUnknown:

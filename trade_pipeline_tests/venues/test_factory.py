@@ -24,6 +24,7 @@ URL = "http://127.0.0.1:1"
 class Keys:
     exchange_api_key: str = "key"
     exchange_api_secret: str = "secret"
+    exchange_api_passphrase: str = ""
 
 
 def test_sim_mode_builds_both_venues_without_connecting() -> None:
