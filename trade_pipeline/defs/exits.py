@@ -14,6 +14,7 @@ from trade_pipeline.defs.jobs import live_tags
 from trade_pipeline.defs.resources import OpenStack, Stack
 from trade_pipeline.defs.schedules import SENSOR_STATUS
 from trade_pipeline.execution.guard.cycle import Guard, run_once
+from trade_pipeline.schemas.trading import PROTECTIVE
 
 GUARD = "guard"
 """Name under which the exit guard signs its heartbeats."""
@@ -36,7 +37,7 @@ def observe(stack: OpenStack, now: datetime) -> dict[str, object]:
     account = stack.settings.account
     positions = stack.ledger.positions(account)
     orders = stack.ledger.live_orders(account)
-    protected = {order.symbol for order in orders if order.role == "protect"}
+    protected = {order.symbol for order in orders if order.role in PROTECTIVE}
     beats = {beat.process: beat for beat in stack.ledger.heartbeats() if GUARD in beat.process}
     events = stack.ledger.events(account, now - timedelta(hours=1), limit=EVENTS_SHOWN_MAX)
     ages = [(now - beat.at).total_seconds() for beat in beats.values()]

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.ledger.records import Lock, Order
-from trade_pipeline.schemas.trading import Role
+from trade_pipeline.schemas.trading import PROTECTIVE
 
 
 def lock_before_exit(desk: Desk, symbol: str) -> tuple[str, ...]:
@@ -38,5 +38,5 @@ def _lock(desk: Desk, symbol: str, names: Iterable[str]) -> tuple[str, ...]:
 
 def lock_if_stopped(desk: Desk, before: Order, after: Order) -> None:
     """Lock when a stop has sold something between two views of it, whoever booked the trades."""
-    if before.role == Role.PROTECT and after.filled > before.filled:
+    if before.role in PROTECTIVE and after.filled > before.filled:
         lock_after_exit(desk, after)

@@ -16,7 +16,7 @@ from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.locks import lock_after_exit
 from trade_pipeline.execution.submit import apply, book_new_trades
 from trade_pipeline.ledger.records import Event, Order
-from trade_pipeline.schemas.trading import AccountReading, OrderState, Role, Side, VenueOrder
+from trade_pipeline.schemas.trading import PROTECTIVE, AccountReading, OrderState, Side, VenueOrder
 
 LOOK_UPS_BEFORE_ABSENT = 3
 LOOK_UP_LAG_S = 5.0
@@ -113,7 +113,7 @@ def _asked(desk: Desk, order: Order) -> VenueOrder | None:
 
 
 def _found(desk: Desk, order: Order, found: VenueOrder, evidence: str) -> bool:
-    if order.role == Role.PROTECT and found.filled > 0:
+    if order.role in PROTECTIVE and found.filled > 0:
         # TRADING 13: written before the fill is booked, so that no plan sees the sale without the lock.
         lock_after_exit(desk, order)
     apply(desk, found, evidence)

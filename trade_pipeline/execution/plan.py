@@ -14,6 +14,7 @@ from trade_pipeline.execution.ids import client_order_id, intent_id
 from trade_pipeline.execution.rounding import amount_down, is_dust, limit_price
 from trade_pipeline.ledger.records import Intent, Order, Target
 from trade_pipeline.schemas.trading import (
+    PROTECTIVE,
     BookTop,
     MarketRules,
     OrderRequest,
@@ -27,6 +28,8 @@ from trade_pipeline.schemas.trading import (
 from trade_pipeline.settings.exits import ExitSettings
 from trade_pipeline.settings.trading import ExecutionSettings
 
+REDUCING = PROTECTIVE | {Role.EXIT}
+"""Roles of orders that sell a position."""
 STOPS = frozenset({OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT})
 UNRESOLVED = frozenset({OrderState.PLANNED, OrderState.SENT, OrderState.UNKNOWN, OrderState.PENDING_CANCEL})
 
@@ -179,7 +182,7 @@ class _Planner:
         amount = amount_down(min(surplus, held, rules.amount_max), rules)
         if is_dust(amount, top.bid, rules):
             return Verdict("none", f"residue below the exchange's minimum: {surplus.normalize():f} {rules.base}")
-        if resting := [order for order in mine if order.role in {Role.PROTECT, Role.EXIT}]:
+        if resting := [order for order in mine if order.role in REDUCING]:
             # A resting stop locks its coins: cancel, confirm, recompute from fills, sell (TRADING 14).
             self.cancels.extend(resting)
             return Verdict("cancel", "its stop is cancelled so that the coins can be sold")

@@ -19,7 +19,7 @@ from trade_pipeline.execution.look_up import look_up_all
 from trade_pipeline.execution.sanity import BadOrder, bad_balances, sort_orders, with_expected
 from trade_pipeline.execution.submit import apply, book_new_trades
 from trade_pipeline.ledger.records import Order
-from trade_pipeline.schemas.trading import AccountReading, OrderState, Role, VenueOrder
+from trade_pipeline.schemas.trading import PROTECTIVE, AccountReading, OrderState, VenueOrder
 
 __all__ = ["Reconciliation", "reconcile", "residuals_of", "shortfalls_of"]
 
@@ -74,7 +74,7 @@ def reconcile(
         fills += _book(desk, _symbols_to_read(desk, residuals, set(), False), True)
         residuals = residuals_of(desk, told)
     for order in live:
-        if order.role == Role.PROTECT:
+        if order.role in PROTECTIVE:
             # A stop may have been filled by trades that were read for another reason than its look-up.
             lock_if_stopped(desk, order, desk.ledger.order(order.client_order_id) or order)
     return Reconciliation(

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.equity import equity_point
-from trade_pipeline.schemas.trading import AccountSnapshot
+from trade_pipeline.schemas.trading import PROTECTIVE, AccountSnapshot
 
 
 def take_snapshot(desk: Desk) -> AccountSnapshot:
@@ -44,7 +44,7 @@ def _open_entries(desk: Desk) -> dict[str, Decimal]:
     """Signed unfilled amounts of orders that are to change the position, by symbol."""
     amounts: dict[str, Decimal] = {}
     for order in desk.ledger.live_orders(desk.account):
-        if order.role == "protect":
+        if order.role in PROTECTIVE:
             continue
         signed = order.remaining if order.request.side == "buy" else -order.remaining
         amounts[order.symbol] = amounts.get(order.symbol, Decimal(0)) + signed

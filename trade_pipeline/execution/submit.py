@@ -5,8 +5,9 @@ A timeout, a 5xx, a cut connection is UNKNOWN and is never sent again; `reconcil
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -58,18 +59,44 @@ def acquire_lease(desk: Desk, holder: str, *, for_exit: bool, wait_s: float) -> 
             desk.sleep(LEASE_POLL_S)
 
 
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """One order of a request, and what for. `beside`: the live protective order whose coins it shares."""
+
+    intent: Intent
+    request: OrderRequest
+    attempt: int = 0
+    beside: str | None = None
+
+
 def send(desk: Desk, lease: Lease, intent: Intent, request: OrderRequest, attempt: int = 0) -> Order:
     """Plan, commit, send, record. Returns the order as the ledger has it; raises only what precedes the sending."""
+    (order,) = send_together(desk, lease, [Sending(intent, request, attempt)], lambda: [desk.venue.create(request)])
+    return order
+
+
+def send_together(
+    desk: Desk, lease: Lease, sendings: Sequence[Sending], transmit: Callable[[], Sequence[VenueOrder]]
+) -> list[Order]:
+    """`send` for orders that leave in one request, which the exchange accepts or refuses whole.
+
+    `transmit` makes the request, once, and answers with the orders in the same sequence.
+    """
     margin_s = _margin_s(desk)
     try:
-        desk.ledger.plan_order(intent, request, attempt)
+        for sending in sendings:
+            desk.ledger.plan_order(sending.intent, sending.request, sending.attempt, beside=sending.beside)
         checked_at = desk.monotonic()
-        desk.ledger.mark_sent(request.client_order_id, lease, margin_s)
+        for sending in sendings:
+            desk.ledger.mark_sent(sending.request.client_order_id, lease, margin_s)
     except LedgerError as error:
-        with suppress(LedgerError):
-            _never_left(desk, request.client_order_id, f"not sent: {error.message}")
+        for sending in sendings:
+            with suppress(LedgerError):
+                _never_left(desk, sending.request.client_order_id, f"not sent: {error.message}")
         raise
-    return _send_once(desk, request, checked_at)
+    requests = [sending.request for sending in sendings]
+    ends = _transmitted(desk, transmit, checked_at)
+    return [ends(position, request) for position, request in enumerate(requests)]
 
 
 def _margin_s(desk: Desk) -> float:
@@ -90,42 +117,51 @@ def _never_left(desk: Desk, named: str, why: str) -> Order:
     return order
 
 
-def _send_once(desk: Desk, request: OrderRequest, checked_at: float) -> Order:
-    ledger, named = desk.ledger, request.client_order_id
+def _transmitted(
+    desk: Desk, transmit: Callable[[], Sequence[VenueOrder]], checked_at: float
+) -> Callable[[int, OrderRequest], Order]:
+    """Make the request; what is to be written of each of its orders, by its place."""
+    ledger = desk.ledger
     for attempt in range(SEND_ATTEMPTS_MAX):
         stood_s = desk.monotonic() - checked_at
         if stood_s > LEASE_MARGIN_S:
             # This process stood still, or waited: the lease that was checked may be somebody else's by now.
             why = f"the lease was checked {stood_s:.1f} s ago"
-            return _never_left(desk, named, why)
+            return lambda _, request: _never_left(desk, request.client_order_id, why)
         try:
-            answer = desk.venue.create(request)
+            answers = transmit()
         except (ClockSkew, RateLimited) as error:
             # Certainly not executed: the same id again, within bounds.
             if attempt + 1 == SEND_ATTEMPTS_MAX:
-                return ledger.mark_rejected(named, f"not executed: {error}")
+                return _rejected(desk, f"not executed: {error}")
             desk.sleep(min(getattr(error, "retry_after_s", 0.1), 1.0))
         except VenueUnavailable as error:
-            return ledger.mark_rejected(named, f"not executed: {error}")
+            return _rejected(desk, f"not executed: {error}")
         except DuplicateClientOrderId as error:
-            return _adopt(desk, request, error)
+            known = str(error)
+            return lambda _, request: _adopt(desk, request, known)
         except WouldTriggerImmediately as error:
-            return ledger.mark_rejected(named, f"{WOULD_TRIGGER}: {error}")
+            return _rejected(desk, f"{WOULD_TRIGGER}: {error}")
         except OrderRefused as error:
-            return ledger.mark_rejected(named, str(error))
+            return _rejected(desk, str(error))
         except TradePipelineError as error:
-            return ledger.mark_unknown(named, f"no readable answer: {error}")
+            why = f"no readable answer: {error}"
+            return lambda _, request: ledger.mark_unknown(request.client_order_id, why)
         else:
-            return _acknowledged(desk, answer)
+            return lambda position, _: _acknowledged(desk, answers[position])
     raise AssertionError("the loop returns on its last attempt")
 
 
-def _adopt(desk: Desk, request: OrderRequest, error: DuplicateClientOrderId) -> Order:
+def _rejected(desk: Desk, why: str) -> Callable[[int, OrderRequest], Order]:
+    return lambda _, request: desk.ledger.mark_rejected(request.client_order_id, why)
+
+
+def _adopt(desk: Desk, request: OrderRequest, why: str) -> Order:
     """The exchange has an order of this id, so an earlier request arrived after all (RELIABILITY statement 6)."""
     try:
         found = desk.venue.order(request.symbol, request.client_order_id)
     except TradePipelineError:
-        return desk.ledger.mark_unknown(request.client_order_id, f"there already, and not found yet: {error}")
+        return desk.ledger.mark_unknown(request.client_order_id, f"there already, and not found yet: {why}")
     return apply(desk, found, "there already, adopted")
 
 
@@ -230,7 +266,7 @@ def cancel(desk: Desk, order: Order, why: str) -> Order:
             raise
         # Not found means filled, cancelled, or not there yet: the look-up says which.
         return _look_up_after_cancel(desk, order, error)
-    return _after_fills(desk, order)
+    return after_fills(desk, order)
 
 
 def _look_up_after_cancel(desk: Desk, order: Order, error: TradePipelineError) -> Order:
@@ -243,10 +279,10 @@ def _look_up_after_cancel(desk: Desk, order: Order, error: TradePipelineError) -
             return desk.ledger.mark_cancel_refused(order.client_order_id, f"cancel refused: {error}")
         return desk.ledger.order(order.client_order_id) or order
     apply(desk, found, "looked up after cancel")
-    return _after_fills(desk, order)
+    return after_fills(desk, order)
 
 
-def _after_fills(desk: Desk, order: Order) -> Order:
+def after_fills(desk: Desk, order: Order) -> Order:
     """Fills that raced the cancel are booked before anybody recomputes (RELIABILITY 14)."""
     now = desk.ledger.order(order.client_order_id) or order
     if now.request.amount != now.filled and not is_live(now.state):

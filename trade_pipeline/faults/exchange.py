@@ -9,6 +9,7 @@ from decimal import Decimal
 from random import Random
 
 from trade_pipeline.errors import (
+    CancelReplaceFailed,
     DuplicateClientOrderId,
     FilterViolation,
     InsufficientFunds,
@@ -17,6 +18,7 @@ from trade_pipeline.errors import (
     TradePipelineError,
     WouldTriggerImmediately,
 )
+from trade_pipeline.exchange.engine import lists
 from trade_pipeline.exchange.engine.engine import Engine
 from trade_pipeline.exchange.engine.orders import NewOrder, Order, Step, Trade
 from trade_pipeline.exchange.engine.rejections import Rejected
@@ -110,25 +112,42 @@ class Exchange:
 
     def create(self, request: OrderRequest) -> VenueOrder:
         """Raises what the exchange would refuse, as a typed error."""
-        self.catch_up()
-        if request.symbol in self.delisted:
-            raise OrderRefused("Market is closed.", thing=request.symbol, value=-2010)
-        timed = request.type in {OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT}
-        new = NewOrder(
-            symbol=request.symbol,
-            side=request.side,
-            type=request.type,
-            amount=request.amount,
-            price=request.price,
-            stop_price=request.stop_price,
-            time_in_force=(request.time_in_force or TimeInForce.GTC) if timed else None,
-            client_order_id=request.client_order_id,
-        )
+        self._open_for(request.symbol)
         try:
-            order = self.engine.place(new, self.clock.now_ms())
+            order = self.engine.place(_new(request), self.clock.now_ms())
         except Rejected as refusal:
             raise refused(refusal, request.symbol) from refusal
         return self.seen(order, with_trades=True)
+
+    def cancel_replace(self, client_order_id: str, request: OrderRequest) -> VenueOrder:
+        """Nothing is sent if the cancel fails; what became of the new order decides what is raised."""
+        self._open_for(request.symbol)
+        try:
+            done = lists.cancel_replace(
+                self.engine, _new(request), self.clock.now_ms(), stop_on_failure=True, client_id=client_order_id
+            )
+        except Rejected as refusal:
+            raise refused(refusal, request.symbol) from refusal
+        if isinstance(done.canceled, Rejected):
+            raise CancelReplaceFailed(done.canceled.text, thing=request.symbol, value=-2022)
+        if isinstance(done.placed, Rejected):
+            raise refused(done.placed, request.symbol)
+        assert done.placed is not None, "it is attempted after a cancel"
+        return self.seen(done.placed, with_trades=True)
+
+    def create_pair(self, above: OrderRequest, below: OrderRequest) -> tuple[VenueOrder, VenueOrder]:
+        """An OCO: both legs or none."""
+        self._open_for(above.symbol)
+        try:
+            _, lower, upper = lists.place_oco(self.engine, _new(above), _new(below), None, self.clock.now_ms())
+        except Rejected as refusal:
+            raise refused(refusal, above.symbol) from refusal
+        return self.seen(upper), self.seen(lower)
+
+    def _open_for(self, symbol: str) -> None:
+        self.catch_up()
+        if symbol in self.delisted:
+            raise OrderRefused("Market is closed.", thing=symbol, value=-2010)
 
     def cancel(self, symbol: str, client_order_id: str) -> VenueOrder:
         self.catch_up()
@@ -224,6 +243,20 @@ class Exchange:
             updated_at=_at(order.updated_ms),
             trades=tuple(trade_seen(trade) for trade in trades),
         )
+
+
+def _new(request: OrderRequest) -> NewOrder:
+    timed = request.type in {OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT}
+    return NewOrder(
+        symbol=request.symbol,
+        side=request.side,
+        type=request.type,
+        amount=request.amount,
+        price=request.price,
+        stop_price=request.stop_price,
+        time_in_force=(request.time_in_force or TimeInForce.GTC) if timed else None,
+        client_order_id=request.client_order_id,
+    )
 
 
 def trade_seen(trade: Trade) -> VenueTrade:

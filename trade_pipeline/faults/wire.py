@@ -18,6 +18,7 @@ from trade_pipeline.errors import (
     VenueUnavailable,
 )
 from trade_pipeline.faults.kinds import Fault, Injection
+from trade_pipeline.faults.oracle import Arrival
 from trade_pipeline.schemas.trading import (
     AccountReading,
     BookTop,
@@ -27,6 +28,7 @@ from trade_pipeline.schemas.trading import (
     VenueOrder,
     VenueTrade,
 )
+from trade_pipeline.venues.capabilities import VenueCapabilities, capabilities_of
 
 if TYPE_CHECKING:
     from trade_pipeline.faults.simulation import Process, Simulation
@@ -68,36 +70,65 @@ class Wire:
     def close(self) -> None:
         """Nothing is held."""
 
+    @property
+    def capabilities(self) -> VenueCapabilities:
+        return capabilities_of("binance")
+
     def create(self, request: OrderRequest) -> VenueOrder:
-        left_at = self._sim.clock.now()
-        desk = self._sim.arrivals_desk
+        (answer,) = self._creates("create", [request], lambda: [self._sim.exchange.create(request)])
+        return answer
 
-        def effect() -> VenueOrder:
-            arrival = desk.look(request, holder=self._process.holder, left_at=left_at, now=self._sim.clock.now())
-            told = not self._process.gave_up
-            try:
-                answer = self._sim.exchange.create(request)
-            except TradePipelineError as error:
-                refusal = f"{error.value} {error.message}"
-                self._sim.arrivals.append(replace(arrival, accepted=False, refusal=refusal, told=told))
-                self._sim.trace(f"exchange refuses {request.client_order_id}: {refusal}")
-                raise
-            self._sim.arrivals.append(replace(arrival, accepted=True, told=told))
-            self._sim.trace(f"exchange accepts {request.client_order_id}: {answer.state} filled {answer.filled}")
-            return answer
+    def cancel_replace(self, symbol: str, client_order_id: str, request: OrderRequest) -> VenueOrder:
+        self._sim.trace(f"{self._process.name} replaces {client_order_id}")
+        exchange = self._sim.exchange
+        (answer,) = self._creates("replace", [request], lambda: [exchange.cancel_replace(client_order_id, request)])
+        return answer
 
-        def lost() -> None:
-            arrival = desk.look(request, holder=self._process.holder, left_at=left_at, now=self._sim.clock.now())
-            self._sim.arrivals.append(replace(arrival, accepted=False, told=False, refusal="lost on its way"))
-
-        self._sim.trace(f"{self._process.name} sends {request.side} {request.type} {request.amount} {request.symbol}"
-                        f" {request.client_order_id}")  # fmt: skip
-        return self._changes("create", request.symbol, effect, lost)
+    def create_pair(self, above: OrderRequest, below: OrderRequest) -> tuple[VenueOrder, VenueOrder]:
+        exchange = self._sim.exchange
+        upper, lower = self._creates("pair", [above, below], lambda: exchange.create_pair(above, below))
+        return upper, lower
 
     def cancel(self, symbol: str, client_order_id: str) -> VenueOrder:
         self._sim.trace(f"{self._process.name} cancels {client_order_id}")
         self._sim.cancels += 1
-        return self._changes("cancel", symbol, lambda: self._sim.exchange.cancel(symbol, client_order_id), None)
+        exchange = self._sim.exchange
+        (answer,) = self._changes("cancel", symbol, lambda: [exchange.cancel(symbol, client_order_id)], None)
+        return answer
+
+    def _creates(
+        self, channel: str, requests: Sequence[OrderRequest], act: Callable[[], Sequence[VenueOrder]]
+    ) -> Sequence[VenueOrder]:
+        """One request for new orders: what the judge sees of its arrival, and what the exchange makes of it."""
+        sim, left_at = self._sim, self._sim.clock.now()
+
+        def effect() -> Sequence[VenueOrder]:
+            seen, told = self._look(requests, left_at), not self._process.gave_up
+            try:
+                answers = act()
+            except TradePipelineError as error:
+                refusal = f"{error.value} {error.message}"
+                for arrival in seen:
+                    sim.arrivals.append(replace(arrival, accepted=False, refusal=refusal, told=told))
+                    sim.trace(f"exchange refuses {arrival.client_order_id}: {refusal}")
+                raise
+            for arrival, answer in zip(seen, answers, strict=True):
+                sim.arrivals.append(replace(arrival, accepted=True, told=told))
+                sim.trace(f"exchange accepts {arrival.client_order_id}: {answer.state} filled {answer.filled}")
+            return answers
+
+        def lost() -> None:
+            for arrival in self._look(requests, left_at):
+                sim.arrivals.append(replace(arrival, accepted=False, told=False, refusal="lost on its way"))
+
+        for each in requests:
+            sim.trace(f"{self._process.name} sends {each.side} {each.type} {each.amount} {each.symbol}"
+                      f" {each.client_order_id}")  # fmt: skip
+        return self._changes(channel, requests[0].symbol, effect, lost)
+
+    def _look(self, requests: Sequence[OrderRequest], left_at: datetime) -> list[Arrival]:
+        desk, now = self._sim.arrivals_desk, self._sim.clock.now()
+        return [desk.look(each, holder=self._process.holder, left_at=left_at, now=now) for each in requests]
 
     def order(self, symbol: str, client_order_id: str) -> VenueOrder:
         fault = self._before("order", symbol)
@@ -159,8 +190,8 @@ class Wire:
         return possible
 
     def _changes(
-        self, channel: str, name: str, effect: Callable[[], VenueOrder], lost: Callable[[], None] | None
-    ) -> VenueOrder:
+        self, channel: str, name: str, effect: Callable[[], Sequence[VenueOrder]], lost: Callable[[], None] | None
+    ) -> Sequence[VenueOrder]:
         sim = self._sim
         sim.boundary(self._process, f"venue.{channel}:before")
         fault = self._fault(channel)
@@ -179,7 +210,7 @@ class Wire:
             raise self._timeout(channel, name)
         self._process.gave_up = fault in {Fault.LOST_ANSWER, Fault.SERVER_ERROR, Fault.UNREADABLE_ANSWER}
         try:
-            answer = effect()
+            answers = effect()
         except TradePipelineError:
             if self._process.gave_up and fault is not None:
                 sim.hit(fault)
@@ -193,10 +224,10 @@ class Wire:
             raise self._timeout(channel, name)
         if fault is Fault.DOUBLED_ANSWER:
             sim.hit(fault)
-            answer = replace(answer, trades=(*answer.trades, *answer.trades))
+            answers = [replace(answer, trades=(*answer.trades, *answer.trades)) for answer in answers]
         sim.clock.pass_by(LATENCY_S)
         sim.boundary(self._process, f"venue.{channel}:after")
-        return answer
+        return answers
 
     def _timeout(self, channel: str, name: str) -> OutcomeUnknown:
         self._sim.clock.pass_by(TIMEOUT_S)

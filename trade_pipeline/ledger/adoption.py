@@ -10,6 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from trade_pipeline.errors import LedgerError
 from trade_pipeline.ledger import rows
+from trade_pipeline.ledger.base import lock_account
+from trade_pipeline.ledger.coverage import check_protects_alone
 from trade_pipeline.ledger.order_rows import change_order
 from trade_pipeline.ledger.orders import OrderBook, insert_order
 from trade_pipeline.ledger.records import Intent, Order
@@ -58,6 +60,8 @@ class AdoptionBook(OrderBook):
         )
         try:
             with self._database.transaction() as connection:
+                lock_account(connection, account)
+                check_protects_alone(connection, account, venue_order.symbol, role, None)
                 connection.execute(insert(intents).values(rows.intent_values(intent)))
                 order = insert_order(connection, intent, request, 0, now)
                 for state in (OrderState.SENT, OrderState.UNKNOWN):

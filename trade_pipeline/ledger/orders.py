@@ -8,27 +8,31 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
 from trade_pipeline.errors import IllegalTransition, LedgerError
 from trade_pipeline.ledger import rows
 from trade_pipeline.ledger.base import LedgerPart, lock_account
+from trade_pipeline.ledger.coverage import check_protects_alone, check_sell_is_covered
 from trade_pipeline.ledger.folding import book_into_positions
 from trade_pipeline.ledger.leases import check_lease
 from trade_pipeline.ledger.order_fills import refresh_filled
 from trade_pipeline.ledger.order_rows import change_order, locked_order, order_named
 from trade_pipeline.ledger.records import Intent, Lease, Order, OrderEvent
-from trade_pipeline.ledger.tables import fills, intents, order_events, orders, positions
+from trade_pipeline.ledger.tables import fills, intents, order_events, orders
 from trade_pipeline.schemas.order_states import FINISHED_AT_EXCHANGE, NEVER_SENT, check_step, merge
 from trade_pipeline.schemas.trading import LIVE_STATES, OrderRequest, OrderState, Role, Side, VenueOrder
 
 
 class OrderBook(LedgerPart):
-    def plan_order(self, intent: Intent, request: OrderRequest, attempt: int = 0) -> Order:
+    def plan_order(
+        self, intent: Intent, request: OrderRequest, attempt: int = 0, *, beside: str | None = None
+    ) -> Order:
         """Commit intent and order as PLANNED; the first half of writing ahead.
 
+        `beside`: client id of the one live protective order whose coins this one shares (`schemas.trading.Role`).
         LedgerError if the attempt exists, if an order of this (account, symbol, role) or intent is live or UNKNOWN,
         or if the account's live sells would exceed the managed position.
         """
@@ -36,8 +40,9 @@ class OrderBook(LedgerPart):
         try:
             with self._database.transaction() as connection:
                 lock_account(connection, intent.account)
+                check_protects_alone(connection, intent.account, intent.symbol, intent.role, beside)
                 if request.side == Side.SELL:
-                    _check_sell_is_covered(connection, intent.account, request)
+                    check_sell_is_covered(connection, intent.account, request, intent.role)
                 connection.execute(upsert(intents).values(rows.intent_values(intent)).on_conflict_do_nothing())
                 return insert_order(connection, intent, request, attempt, self._now())
         except IntegrityError as error:
@@ -233,28 +238,6 @@ def _check_belongs(intent: Intent, request: OrderRequest) -> None:
             thing=f"intent {intent.intent_id}",
             value=f"{request.symbol} {request.side}",
             repair="Build the request from the intent.",
-        )
-
-
-def _check_sell_is_covered(connection: Connection, account: str, request: OrderRequest) -> None:
-    """Live sells never exceed the managed position (invariant 5, rule 15): coins of the user's own are not ours."""
-    held = connection.execute(
-        select(positions.c.amount).where(positions.c.account == account, positions.c.symbol == request.symbol)
-    ).scalar_one_or_none() or Decimal(0)
-    resting = connection.execute(
-        select(func.coalesce(func.sum(func.greatest(orders.c.amount - orders.c.filled, 0)), 0)).where(
-            orders.c.account == account,
-            orders.c.symbol == request.symbol,
-            orders.c.side == str(Side.SELL),
-            orders.c.state.in_(LIVE_STATES),
-        )
-    ).scalar_one()
-    if resting + request.amount > held:
-        raise LedgerError(
-            f"the managed position is {held} and live sells take {resting} of it",
-            thing=f"{request.symbol} sell {request.client_order_id}",
-            value=str(request.amount),
-            repair="Cancel and confirm the resting sell, book its trades, then size the sale from the position.",
         )
 
 

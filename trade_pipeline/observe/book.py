@@ -9,7 +9,7 @@ from decimal import Decimal
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Decision, EquityPoint, ExitState, Order, Outcome
 from trade_pipeline.observe.values import HeldPosition, LastDecision, LockLine, Money, OpenOrder
-from trade_pipeline.schemas.trading import OrderType, Position, Role
+from trade_pipeline.schemas.trading import PROTECTIVE, OrderType, Position
 
 MINUTE = timedelta(minutes=1)
 _LOST_WINDOW = timedelta(hours=24)
@@ -76,7 +76,7 @@ def _net(point: EquityPoint) -> Decimal:
 
 
 def held_positions(ledger: Ledger, account: str, marks: Mapping[str, Decimal]) -> list[HeldPosition]:
-    resting = {order.symbol: order for order in ledger.live_orders(account) if order.role is Role.PROTECT}
+    resting = {order.symbol: order for order in ledger.live_orders(account) if order.role in PROTECTIVE}
     states = ledger.exit_states(account)
     return [
         _held(position, resting.get(position.symbol), states.get(position.symbol), marks.get(position.symbol), strategy)

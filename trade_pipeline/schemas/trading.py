@@ -35,11 +35,19 @@ class TimeInForce(StrEnum):
 
 
 class Role(StrEnum):
-    """What an order is for. At most one live or unknown order per (account, symbol, role)."""
+    """What an order is for. At most one live or unknown order per (account, symbol, role).
+
+    PROTECT_BESIDE shares its coins with the symbol's other protective order: it takes that one's place in one step of
+    the exchange, or both are the legs of one order list. Never do both fill.
+    """
 
     ENTRY = "entry"
     EXIT = "exit"
     PROTECT = "protect"
+    PROTECT_BESIDE = "protect_beside"
+
+
+PROTECTIVE = frozenset({Role.PROTECT, Role.PROTECT_BESIDE})
 
 
 class OrderState(StrEnum):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import stamina
@@ -18,10 +17,9 @@ import stamina
 from trade_pipeline.errors import (
     ClockSkew,
     MalformedAnswer,
-    OrderRefused,
     OutcomeUnknown,
 )
-from trade_pipeline.schemas.trading import AccountReading, OrderRequest, OrderType, VenueOrder, VenueTrade
+from trade_pipeline.schemas.trading import AccountReading, OrderRequest, VenueOrder, VenueTrade
 from trade_pipeline.venues.answers import (
     distinct,
     listing,
@@ -38,6 +36,7 @@ from trade_pipeline.venues.capabilities import capabilities_of
 from trade_pipeline.venues.ccxt_clients import WEIGHT_PER_MINUTE, ClientOptions, PerProcess, sync_client
 from trade_pipeline.venues.error_map import Asked, own_error
 from trade_pipeline.venues.market_rules import Listing, read_listing
+from trade_pipeline.venues.order_params import order_params, pair_params, the_order
 from trade_pipeline.venues.permissions import KeyPermissions, ask_permissions
 from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, PublicReads, backoff, utc_now
 from trade_pipeline.venues.rate_budget import Cooldown, RollingWindow, per_second
@@ -49,12 +48,6 @@ RESYNCS_MAX = 2
 CANCEL_ATTEMPTS_MAX = 3
 ORDER_PAGES_MAX = 100
 ROWS_MAX = 1000
-
-_PRICED = frozenset({OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
-_TRIGGERED = frozenset(
-    {OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT}
-)
-_TIMED = frozenset({OrderType.LIMIT, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
 
 
 class _Line:
@@ -191,6 +184,21 @@ class BinanceTrading(PublicReads):
         old = {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrigClientOrderId": client_order_id}
         return self._changed("private_post_order_cancelreplace", {**params, **old}, asked)
 
+    def create_pair(self, above: OrderRequest, below: OrderRequest) -> tuple[VenueOrder, VenueOrder]:
+        """Send a take-profit above the market and a stop below it as one OCO, once: the first to act ends the other.
+
+        Accepted or refused whole; raises as `create` does. An unknown outcome is looked up by either client id.
+        """
+        asked = Asked("sending an order list", above.symbol, may_execute=True)
+        name = self._markets_now(any_age=True).id_of(above.symbol)
+        raw = self._in_step(self._orders.get(), "private_post_orderlist_oco", pair_params(above, below, name), asked, 2)
+        try:
+            rows = listing(mapping(raw, "order list", above.symbol).get("orderReports"), "orderReports", above.symbol)
+            found = {order.client_order_id: order for order in (read_order(row, above.symbol) for row in rows)}
+            return found[above.client_order_id], found[below.client_order_id]
+        except (MalformedAnswer, KeyError) as error:
+            raise _unreadable(asked, str(error)) from error
+
     def close(self) -> None:
         """Close the connections of this process. The next call opens new ones."""
         for line in (self._orders.take(), self._reads.take()):
@@ -201,14 +209,9 @@ class BinanceTrading(PublicReads):
         """Send what changes an order; an unreadable answer is an unknown outcome."""
         raw = self._in_step(self._orders.get(), method, params, asked, 1)
         try:
-            return read_order(raw.get("newOrderResponse", raw) if isinstance(raw, dict) else raw, asked.symbol)
+            return read_order(the_order(raw, params), asked.symbol)
         except MalformedAnswer as error:
-            raise OutcomeUnknown(
-                f"{asked.what} got an unreadable answer; it may have been executed",
-                thing=asked.symbol,
-                value=error.message,
-                repair="Look it up, do not send it again",
-            ) from error
+            raise _unreadable(asked, error.message) from error
 
     def _ask(self, method: str, params: Mapping[str, Any], asked: Asked, weight: float) -> Any:
         for attempt in stamina.retry_context(
@@ -264,33 +267,10 @@ class BinanceTrading(PublicReads):
         return known.with_fees(*read_fee_rates(raw))
 
 
-def order_params(request: OrderRequest, name: str) -> dict[str, str]:
-    """The parameters of POST /order, exactly as they are signed.
-
-    Raises OrderRefused where a price or trigger is missing or too much: a market order with a price would be read
-    as an amount of quote.
-    """
-    params = {
-        "symbol": name,
-        "side": request.side.value.upper(),
-        "type": request.type.value,
-        "quantity": plain(request.amount),
-        "newClientOrderId": request.client_order_id,
-        "newOrderRespType": "FULL",
-    }
-    wanted = (("price", request.price, _PRICED), ("stopPrice", request.stop_price, _TRIGGERED))
-    for field, value, types in wanted:
-        if (value is None) == (request.type in types):
-            problem = "needs a" if value is None else "takes no"
-            raise OrderRefused(f"a {request.type} order {problem} {field}", thing=request.symbol, value=value)
-        if value is not None:
-            params[field] = plain(value)
-    if request.type in _TIMED:
-        params["timeInForce"] = request.time_in_force.value if request.time_in_force else "GTC"
-    return params
-
-
-def plain(value: Decimal) -> str:
-    """A decimal without exponent and trailing zeros: the exchange counts digits (-1111)."""
-    written = f"{value:f}"
-    return written.rstrip("0").rstrip(".") if "." in written else written
+def _unreadable(asked: Asked, why: str) -> OutcomeUnknown:
+    return OutcomeUnknown(
+        f"{asked.what} got an unreadable answer; it may have been executed",
+        thing=asked.symbol,
+        value=why,
+        repair="Look it up, do not send it again",
+    )

@@ -15,6 +15,7 @@ import polars as pl
 
 from trade_pipeline.errors import VenueError
 from trade_pipeline.schemas.trading import AccountReading, BookTop, MarketRules, OrderRequest, VenueOrder, VenueTrade
+from trade_pipeline.venues.capabilities import VenueCapabilities
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,13 @@ class MarketDataVenue(Protocol):
 
 
 class TradingVenue(Protocol):
-    """One account. `create` is sent once; OutcomeUnknown means: look it up, never send again."""
+    """One account. What creates is sent once; OutcomeUnknown means: look it up, never send again.
+
+    `cancel_replace` and `create_pair` only where the capabilities have them.
+    """
+
+    @property
+    def capabilities(self) -> VenueCapabilities: ...
 
     def server_time(self) -> datetime: ...
 
@@ -71,5 +78,9 @@ class TradingVenue(Protocol):
     def create(self, request: OrderRequest) -> VenueOrder: ...
 
     def cancel(self, symbol: str, client_order_id: str) -> VenueOrder: ...
+
+    def cancel_replace(self, symbol: str, client_order_id: str, request: OrderRequest) -> VenueOrder: ...
+
+    def create_pair(self, above: OrderRequest, below: OrderRequest) -> tuple[VenueOrder, VenueOrder]: ...
 
     def close(self) -> None: ...

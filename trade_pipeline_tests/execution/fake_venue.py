@@ -8,7 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trade_pipeline.errors import InsufficientFunds, OrderNotFound, OutcomeUnknown, TradePipelineError
+from trade_pipeline.errors import (
+    CancelReplaceFailed,
+    InsufficientFunds,
+    OrderNotFound,
+    OutcomeUnknown,
+    TradePipelineError,
+)
 from trade_pipeline.schemas.trading import (
     AccountReading,
     Balance,
@@ -22,6 +28,7 @@ from trade_pipeline.schemas.trading import (
     VenueOrder,
     VenueTrade,
 )
+from trade_pipeline.venues.capabilities import VenueCapabilities, capabilities_of
 
 BTC = "BTC/USDT"
 FEE_RATE = Decimal("0.001")
@@ -68,10 +75,17 @@ class FakeVenue:
     cancelled: list[str] = field(default_factory=list)
     book: dict[str, VenueOrder] = field(default_factory=dict)
     faults: dict[str, list[TradePipelineError]] = field(default_factory=lambda: defaultdict(list))
-    """Method (create, create_after, cancel, order, account...) -> errors of its next calls; `_after`: effect kept."""
+    """Method (create, create_after, replace, replace_half, pair, cancel, account...) -> errors of its next calls.
+
+    `_after`: its effect is kept; `_half`: the cancel's is.
+    """
     all_trades: list[VenueTrade] = field(default_factory=list)
     answers_name_trades: bool = True
     rules: dict[str, MarketRules] = field(default_factory=dict)
+    replaced: list[str] = field(default_factory=list)
+    pairs: dict[str, str] = field(default_factory=dict)
+    """Leg of a pair -> the other leg."""
+    capabilities: VenueCapabilities = field(default_factory=lambda: capabilities_of("binance"))
     tops: dict[str, BookTop] = field(default_factory=dict)
     """Books that a test has made by hand; the others follow `prices`."""
 
@@ -128,9 +142,31 @@ class FakeVenue:
         order = self.order(symbol, client_order_id)
         if order.state not in RESTING:
             raise OrderNotFound("unknown order sent", thing=client_order_id)
-        order = self._set(order, state=OrderState.CANCELED)
+        order = self._end(order, OrderState.CANCELED)
         self._fail("cancel_after")
         return order
+
+    def cancel_replace(self, symbol: str, client_order_id: str, request: OrderRequest) -> VenueOrder:
+        """Nothing is sent if the cancel fails; if only the new order fails, the old one is gone."""
+        self.replaced.append(client_order_id)
+        self._fail("replace")
+        if self.order(symbol, client_order_id).state not in RESTING:
+            raise CancelReplaceFailed("Order cancel-replace failed.", thing=client_order_id)
+        self._end(self.book[client_order_id], OrderState.CANCELED)
+        self._fail("replace_half")
+        self.created.append(request)
+        order = self._new(request)
+        self._fail("replace_after")
+        return order
+
+    def create_pair(self, above: OrderRequest, below: OrderRequest) -> tuple[VenueOrder, VenueOrder]:
+        self.created += [above, below]
+        self._fail("pair")
+        self._check_funds(above)
+        self.pairs |= {above.client_order_id: below.client_order_id, below.client_order_id: above.client_order_id}
+        orders = self._new(above), self._new(below)
+        self._fail("pair_after")
+        return orders
 
     def close(self) -> None:
         pass
@@ -155,6 +191,7 @@ class FakeVenue:
         filled = order.filled + amount
         state = OrderState.FILLED if filled == order.amount else OrderState.PARTIALLY_FILLED
         done = order.quote_filled + amount * price
+        self._end_other(order, OrderState.EXPIRED)
         return self._set(order, state=state, filled=filled, quote_filled=done, trades=(*order.trades, trade))
 
     def _new(self, request: OrderRequest) -> VenueOrder:
@@ -182,6 +219,16 @@ class FakeVenue:
         self.book[order.client_order_id] = changed
         return changed
 
+    def _end(self, order: VenueOrder, state: OrderState) -> VenueOrder:
+        self._end_other(order, state)
+        return self._set(order, state=state)
+
+    def _end_other(self, order: VenueOrder, state: OrderState) -> None:
+        """The first leg of a pair that acts ends the other."""
+        other = self.book.get(self.pairs.get(order.client_order_id, ""))
+        if other is not None and other.state in RESTING:
+            self._set(other, state=state)
+
     def _check_funds(self, request: OrderRequest) -> None:
         base, quote = request.symbol.split("/")
         asset = quote if request.side == Side.BUY else base
@@ -194,7 +241,8 @@ class FakeVenue:
     def _locked(self) -> dict[str, Decimal]:
         locked: dict[str, Decimal] = defaultdict(Decimal)
         for order in self.book.values():
-            if order.state in RESTING and order.side == Side.SELL:
+            first = self.pairs.get(order.client_order_id, "") < order.client_order_id
+            if order.state in RESTING and order.side == Side.SELL and first:
                 locked[order.symbol.split("/")[0]] += order.amount - order.filled
         return locked
 

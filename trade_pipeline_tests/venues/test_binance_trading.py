@@ -21,7 +21,8 @@ from trade_pipeline.errors import (
     VenueUnavailable,
 )
 from trade_pipeline.schemas.trading import OrderRequest, OrderState, OrderType, Side
-from trade_pipeline.venues.binance_trading import BinanceTrading, plain
+from trade_pipeline.venues.binance_trading import BinanceTrading
+from trade_pipeline.venues.order_params import plain
 from trade_pipeline_tests.venues.scripted_exchange import SERVER_TIME_MS, Answer, ScriptedExchange, refusal
 
 CLIENT_ID = "7c01" + "0" * 28

@@ -13,6 +13,7 @@ from trade_pipeline.execution.rounding import is_dust
 from trade_pipeline.execution.sanity import BadOrder
 from trade_pipeline.ledger.records import Fill, Order
 from trade_pipeline.schemas.trading import (
+    PROTECTIVE,
     AccountReading,
     MarketRules,
     OrderState,
@@ -23,7 +24,7 @@ from trade_pipeline.schemas.trading import (
 )
 
 ZERO = Decimal(0)
-GUARDING = frozenset({Role.PROTECT, Role.EXIT})
+GUARDING = PROTECTIVE | {Role.EXIT}
 _UNPRICED = frozenset({OrderType.MARKET, OrderType.STOP_LOSS, OrderType.TAKE_PROFIT})
 
 

@@ -13,17 +13,17 @@ from trade_pipeline.execution.guard.memory import Memories
 from trade_pipeline.execution.guard.protect import Action, Do
 from trade_pipeline.execution.guard.requests import profit_request, stop_request
 from trade_pipeline.execution.guard.run import WORDS, ExitRun, sale_request
-from trade_pipeline.execution.guard.switching import protection_kind
+from trade_pipeline.execution.guard.switching import protection_of, takes_profit
 from trade_pipeline.execution.guard.views import begin
 from trade_pipeline.execution.ids import client_order_id, intent_id
 from trade_pipeline.execution.locks import lock_before_exit
 from trade_pipeline.execution.rounding import amount_down
 from trade_pipeline.execution.submit import WOULD_TRIGGER, cancel, send
+from trade_pipeline.execution.swap import NOT_SENT, replace_order, role_beside, send_pair
 from trade_pipeline.ledger.records import Event, Intent, Lease, Lock, Order
 from trade_pipeline.schemas.order_states import is_live
-from trade_pipeline.schemas.trading import OrderState, Role, Side
+from trade_pipeline.schemas.trading import OrderRequest, OrderState, Role, Side
 
-NOT_SENT = frozenset({OrderState.REJECTED, OrderState.ABANDONED, OrderState.ABSENT})
 CLOCKS_DIFFER = timedelta(seconds=5)
 """How far the clocks of guard and ledger may be apart."""
 
@@ -42,7 +42,9 @@ class Actor:
     def do(self, action: Action) -> str:
         """One line that says what was done."""
         said: list[str] = []
-        if action.do == Do.PLACE and action.orders and protection_kind(action.orders[0]) != action.kind:
+        if self._is_one_step(action):
+            return self._replace(action)
+        if action.do == Do.PLACE and action.orders and protection_of(action.orders) != action.kind:
             # Written down first: a restart in between finds a switch that was not finished, and arms the stop.
             self._protection(action.symbol, "switching", switched=True)
         for order in action.orders:
@@ -61,17 +63,38 @@ class Actor:
             self.note_refusal(action, order.last_evidence)
         return f"{action.symbol}: {action.do} {order.client_order_id} {order.state}: {action.reason}"
 
-    def _recomputed(self, before: Action) -> str:
-        """Fills raced the cancel: what is due now follows from them (RELIABILITY 14)."""
+    def _recomputed(self, before: Action, why: str = "fills came before the cancel") -> str:
+        """Things have changed meanwhile: what is due now follows from the fills (RELIABILITY 14)."""
         action = self.again(before.symbol)
         if action is None or action.orders:
-            return f"{before.symbol}: fills came before the cancel, {before.reason}"
+            return f"{before.symbol}: {why}, {before.reason}"
         return self.do(action)
+
+    def _is_one_step(self, action: Action) -> bool:
+        """Whether a stop takes another one's place: where the exchange can, there is no moment without a stop."""
+        if action.do != Do.PLACE or action.kind != "stop" or len(action.orders) != 1:
+            return False
+        return self.desk.venue.capabilities.cancel_replace and not takes_profit(action.orders[0])
+
+    def _replace(self, action: Action) -> str:
+        (old,) = action.orders
+        order = replace_order(self.desk, self.lease, old, *self._stop(action, role_beside(old)))
+        if order.state not in NOT_SENT:
+            self.note_success(action.symbol)
+            return f"{action.symbol}: replaced {old.client_order_id} by {order.client_order_id}: {action.reason}"
+        left = self.desk.ledger.order(old.client_order_id)
+        if left is not None and is_live(left.state):
+            self.note_refusal(action, order.last_evidence)
+            return f"{action.symbol}: {old.client_order_id} stays: {order.last_evidence}"
+        if order.state == OrderState.REJECTED and order.last_evidence.startswith(WOULD_TRIGGER):
+            sold = self._sell_now(action)
+            return f"{action.symbol}: exit {sold.client_order_id} {sold.state}: its stop was passed already"
+        return self._recomputed(action, "the stop was gone before it was replaced")
 
     def _place(self, action: Action) -> Order:
         order = self._send_protection(action)
         if order.state == OrderState.REJECTED and action.kind == "profit":
-            # Rolled back at once: a refused take-profit must not leave the position without its stop.
+            # Rolled back at once: a refused pair must not leave the position without its stop.
             due = self.again(action.symbol)
             if due is None or due.do != Do.PLACE or due.kind != "stop":
                 return order
@@ -83,20 +106,29 @@ class Actor:
         return order
 
     def _send_protection(self, action: Action) -> Order:
+        """The stop, alone or with its take-profit; returns the stop."""
+        stop = self._stop(action, Role.PROTECT)
+        if action.kind == "stop":
+            return send(self.desk, self.lease, *stop)
+        lower, _ = send_pair(self.desk, self.lease, stop, self._take_profit(action))
+        return lower
+
+    def _stop(self, action: Action, role: Role) -> tuple[Intent, OrderRequest]:
+        intent, client_id = self._named(action, "stop", role, WORDS[ExitReason.STOP_LOSS])
+        rules, exits = self.desk.venue.markets()[action.symbol], self.desk.settings.exits
+        return intent, stop_request(action.symbol, action.amount, action.level, client_id, rules, exits)
+
+    def _take_profit(self, action: Action) -> tuple[Intent, OrderRequest]:
+        assert action.target is not None, "a take-profit is placed where there is a target"
+        intent, client_id = self._named(action, "profit", Role.PROTECT_BESIDE, WORDS[ExitReason.TARGET])
+        rules, exits = self.desk.venue.markets()[action.symbol], self.desk.settings.exits
+        return intent, profit_request(action.symbol, action.amount, action.target, client_id, rules, exits)
+
+    def _named(self, action: Action, kind: str, role: Role, words: str) -> tuple[Intent, str]:
         desk = self.desk
-        words = WORDS[ExitReason.TARGET] if action.kind == "profit" else WORDS[ExitReason.STOP_LOSS]
-        named = intent_id(
-            desk.account,
-            f"guard|{action.kind}|{action.reason}|{desk.now().isoformat()}",
-            action.symbol,
-            Role.PROTECT,
-        )
-        intent = self._intent(action, named, Role.PROTECT, words)
-        client_id = client_order_id(desk.prefix, desk.account, named, 0)
-        build = profit_request if action.kind == "profit" else stop_request
-        rules = desk.venue.markets()[action.symbol]
-        request = build(action.symbol, action.amount, action.level, client_id, rules, desk.settings.exits)
-        return send(desk, self.lease, intent, request)
+        cause = f"guard|{kind}|{action.reason}|{desk.now().isoformat()}"
+        named = intent_id(desk.account, cause, action.symbol, role)
+        return self._intent(action, named, role, words), client_order_id(desk.prefix, desk.account, named, 0)
 
     def _sell_now(self, action: Action) -> Order:
         desk = self.desk

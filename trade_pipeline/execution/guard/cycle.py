@@ -16,9 +16,11 @@ from trade_pipeline.execution.guard.act import Actor
 from trade_pipeline.execution.guard.distances import Distances
 from trade_pipeline.execution.guard.memory import Memories, with_run
 from trade_pipeline.execution.guard.protect import Action, Do, Watch, actions
+from trade_pipeline.execution.guard.switching import offers_pairs
 from trade_pipeline.execution.guard.upkeep import Upkeep
 from trade_pipeline.execution.guard.views import Sight, View, begin, look, simple_view
 from trade_pipeline.execution.journal import import_journal
+from trade_pipeline.execution.plan import REDUCING
 from trade_pipeline.execution.reconcile import Reconciliation, reconcile
 from trade_pipeline.execution.submit import acquire_lease
 from trade_pipeline.ledger.records import BreakerState, Event, Lease, Order
@@ -57,6 +59,7 @@ class Guard:
             watch, did = self._watch_and_act()
             said += did
         said += self._judge_breaker(watch)
+        self.upkeep.say_what_is_not_offered(desk)
         self.upkeep.note_unprotected(desk, watch)
         self.upkeep.write_positions(desk, watch)
         self.upkeep.record_equity(desk, watch.tops, watch.reading)
@@ -144,10 +147,11 @@ class Guard:
             atr=distance / desk.settings.portfolio.stop_atr_multiple,
             rules=rules[symbol],
             top=tops.get(symbol),
-            orders=[o for o in live if o.symbol == symbol and o.role in {Role.PROTECT, Role.EXIT}],
+            orders=[o for o in live if o.symbol == symbol and o.role in REDUCING],
             now=now,
             may_begin=not desk.flatten_is_under_way(),
             may_begin_calmly=symbol not in self.refused or self.refused[symbol][1] <= now,
+            pairs=offers_pairs(desk.venue.capabilities, rules[symbol]),
         )
         if not position.average_price or position.opened_at is None:
             return simple_view(sight)

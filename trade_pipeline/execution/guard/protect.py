@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Literal
 
 from trade_pipeline.execution.guard.run import WORDS, ExitRun, is_held_back
-from trade_pipeline.execution.guard.switching import protection_kind
+from trade_pipeline.execution.guard.switching import Protection, protection_of, takes_profit
 from trade_pipeline.execution.guard.views import View
-from trade_pipeline.execution.plan import UNRESOLVED
+from trade_pipeline.execution.plan import REDUCING, UNRESOLVED
 from trade_pipeline.execution.rounding import amount_down, is_dust
 from trade_pipeline.ledger.records import Order
 from trade_pipeline.schemas.trading import (
+    PROTECTIVE,
     AccountReading,
     BookTop,
     MarketRules,
@@ -40,7 +40,7 @@ class Do(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One thing to do. PLACE and EXIT first cancel `orders`; `amount` in base, `level` (stop or target) in quote."""
+    """One thing to do. PLACE and EXIT first cancel `orders`; `amount` in base, `level` (the stop) in quote."""
 
     do: Do
     symbol: str
@@ -48,8 +48,10 @@ class Action:
     orders: tuple[Order, ...] = ()
     amount: Decimal = Decimal(0)
     level: Decimal = Decimal(0)
-    kind: Literal["stop", "profit"] = "stop"
+    kind: Protection = "stop"
     """Which protection a PLACE places."""
+    target: Decimal | None = None
+    """Where the take-profit of a PLACE stands, in quote."""
     run: ExitRun | None = None
     """The exit that an EXIT is a step of."""
 
@@ -71,7 +73,7 @@ class Watch:
 
     def own(self, symbol: str) -> list[Order]:
         """Live orders that sell the symbol's position."""
-        return [o for o in self.live_orders if o.symbol == symbol and o.role in {Role.PROTECT, Role.EXIT}]
+        return [o for o in self.live_orders if o.symbol == symbol and o.role in REDUCING]
 
 
 def actions(watch: Watch, exits: ExitSettings) -> list[Action]:
@@ -88,7 +90,7 @@ def actions(watch: Watch, exits: ExitSettings) -> list[Action]:
             continue
         if order.client_order_id in watch.expired_entries:
             found.append(Action(Do.CANCEL, order.symbol, "the entry has expired", (order,)))
-        elif order.role == Role.PROTECT and order.symbol not in held:
+        elif order.role in PROTECTIVE and order.symbol not in held:
             found.append(Action(Do.CANCEL, order.symbol, "a stop without a position", (order,)))
     rank = {Do.EXIT: 0, Do.PLACE: 1, Do.CANCEL: 2}
     return sorted(found, key=lambda action: (rank[action.do], action.symbol))
@@ -101,7 +103,7 @@ def _for_position(watch: Watch, position: Position, exits: ExitSettings) -> Acti
         return None
     total = amount_down(min(position.amount, _there(watch, position, rules)), rules)
     selling = [order for order in mine if order.role == Role.EXIT]
-    resting = [order for order in mine if order.role == Role.PROTECT]
+    resting = [order for order in mine if order.role in PROTECTIVE]
     if view.run is not None and (sale := _sale(watch, symbol, view.run, total, mine, exits)) is not None:
         return sale
     if selling and view.run is None:
@@ -109,7 +111,7 @@ def _for_position(watch: Watch, position: Position, exits: ExitSettings) -> Acti
     free = total - sum((order.remaining for order in selling), Decimal(0))
     if view.run is not None and not selling:
         return None  # The sale is about to be sent; a stop would only lock its coins.
-    return _protection(watch, symbol, free, resting[0] if resting else None, exits)
+    return _protection(watch, symbol, free, resting, exits)
 
 
 def _sale(
@@ -128,50 +130,75 @@ def _sale(
     if top is not None and is_held_back(run, exits, top.bid, watch.now):
         return None
     # Only what locks coins that are to be sold has to go; a stop under what is kept may stay.
-    locked = sum((order.remaining for order in mine if order.role == Role.PROTECT), Decimal(0))
+    locked = max((order.remaining for order in mine if order.role in PROTECTIVE), default=Decimal(0))
     in_the_way = tuple(o for o in mine if o.role == Role.EXIT or locked + amount > total)
     return Action(Do.EXIT, symbol, f"{WORDS[run.reason]} at {last:f}", in_the_way, amount, last, run=run)
 
 
 def _protection(
-    watch: Watch, symbol: str, amount: Decimal, resting: Order | None, exits: ExitSettings
+    watch: Watch, symbol: str, amount: Decimal, resting: Sequence[Order], exits: ExitSettings
 ) -> Action | None:
     rules, view = watch.rules[symbol], watch.views[symbol]
-    amount = amount_down(min(amount, rules.amount_max), rules)
-    orders = () if resting is None else (resting,)
+    amount, orders = amount_down(min(amount, rules.amount_max), rules), tuple(resting)
     if is_dust(amount, view.stop * (1 - exits.stop_limit_offset_ratio), rules):
         # Below the minimum it is residue: no stop (RELIABILITY 16); one that rests has become wrong.
         return Action(Do.CANCEL, symbol, "the rest is below the exchange's minimum", orders) if orders else None
-    level = view.target if view.rest == "profit" and view.target is not None else view.stop
-    reason = _why_place(watch, view, amount, level, resting, exits)
-    return None if reason is None else Action(Do.PLACE, symbol, reason, orders, amount, level, view.rest)
+    stops = [order for order in resting if not takes_profit(order)]
+    if len(stops) > 1:
+        older = min(stops, key=lambda order: order.planned_at)
+        return Action(Do.CANCEL, symbol, "another stop has taken its place", (older,))
+    reason = _why_place(watch, view, amount, resting, exits)
+    if reason is None:
+        return None
+    return Action(Do.PLACE, symbol, reason, orders, amount, view.stop, view.rest, view.target)
 
 
-def _why_place(
-    watch: Watch, view: View, amount: Decimal, level: Decimal, resting: Order | None, exits: ExitSettings
-) -> str | None:
+def _why_place(watch: Watch, view: View, amount: Decimal, resting: Sequence[Order], exits: ExitSettings) -> str | None:
     """Why what rests is not what should rest; None: it is."""
-    if resting is None:
+    kind = protection_of(resting)
+    if kind is None:
         return "no stop rests"
-    if (kind := protection_kind(resting)) != view.rest:
+    stop = next((order for order in resting if not takes_profit(order)), None)
+    if stop is None:
+        sells = any(_sells_now(order, watch.tops.get(order.symbol)) for order in resting)
+        return None if sells else "the stop beside the take-profit has ended"
+    if kind != view.rest:
         return f"protection switches from {kind} to {view.rest}"
-    if resting.remaining != amount:
-        return f"the stop covers {resting.remaining} of {amount}"
-    now = resting.request.stop_price
-    if now is None or now == level:
-        return None if now == level else "it has no trigger"
-    if view.rest == "stop" and not view.trailing:
+    if wrong := [order for order in resting if order.remaining != amount]:
+        return f"the {'take-profit' if takes_profit(wrong[0]) else 'stop'} covers {wrong[0].remaining} of {amount}"
+    moves = (_why_move(watch, view, order, exits) for order in resting)
+    return next((why for why in moves if why is not None), None)
+
+
+def _why_move(watch: Watch, view: View, order: Order, exits: ExitSettings) -> str | None:
+    """Why an order's trigger is not where it should be. A stop that has trailed is moved up only, and not often."""
+    now, profit = order.request.stop_price, takes_profit(order)
+    level = view.target if profit else view.stop
+    if now == level or level is None:
+        return None
+    if now is None:
+        return "it has no trigger"
+    if not profit and not view.trailing:
         return f"the stop belongs at {level:f}"
-    if watch.now - resting.planned_at < MOVED_EVERY:
+    if watch.now - order.planned_at < MOVED_EVERY:
         return None
     far_enough = abs(level - now) > exits.trailing.move_ratio_min * now
-    # A trailing stop is moved up only; a target also comes nearer with time.
-    return f"it follows to {level:f}" if far_enough and (level > now or view.rest == "profit") else None
+    # A target also comes nearer with time.
+    return f"it follows to {level:f}" if far_enough and (level > now or profit) else None
+
+
+def _sells_now(profit: Order, top: BookTop | None) -> bool:
+    """Whether the price has reached a take-profit and is within its limit: the exchange is at it."""
+    trigger, limit = profit.request.stop_price, profit.request.price
+    if top is None or trigger is None:
+        return False
+    return trigger <= top.last and (limit is None or limit <= top.last)
 
 
 def unprotected(watch: Watch, exits: ExitSettings) -> set[str]:
     """Symbols with a position worth a stop and none on the exchange, whatever the reason."""
-    resting = {o.symbol for o in watch.live_orders if o.role == Role.PROTECT and o.state in RESTING}
+    stops = [o for o in watch.live_orders if o.role in PROTECTIVE and not takes_profit(o)]
+    resting = {o.symbol for o in stops if o.state in RESTING}
     naked: set[str] = set()
     for position in watch.positions:
         rules, view = watch.rules.get(position.symbol), watch.views.get(position.symbol)

@@ -13,31 +13,37 @@ def stop_request(
     symbol: str, amount: Decimal, stop: Decimal, client_id: str, rules: MarketRules, exits: ExitSettings
 ) -> OrderRequest:
     """TRADING 15: STOP_LOSS where the symbol offers it, else STOP_LOSS_LIMIT with an offset."""
-    plain = OrderType.STOP_LOSS in rules.order_types
-    limit = on_step(stop * (1 - exits.stop_limit_offset_ratio), rules.price_tick)
-    return OrderRequest(
-        client_order_id=client_id,
-        symbol=symbol,
-        side=Side.SELL,
-        type=OrderType.STOP_LOSS if plain else OrderType.STOP_LOSS_LIMIT,
-        amount=amount,
-        price=None if plain else limit,
-        stop_price=stop,
-    )
+    types = OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT
+    return _triggered(types, symbol, amount, stop, client_id, rules, exits)
 
 
 def profit_request(
     symbol: str, amount: Decimal, target: Decimal, client_id: str, rules: MarketRules, exits: ExitSettings
 ) -> OrderRequest:
     """A take-profit that sells when the target is traded; its limit gives way as far as a stop's would."""
-    plain = OrderType.TAKE_PROFIT in rules.order_types
-    limit = on_step(target * (1 - exits.stop_limit_offset_ratio), rules.price_tick)
+    types = OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT
+    return _triggered(types, symbol, amount, on_step(target, rules.price_tick, up=True), client_id, rules, exits)
+
+
+def _triggered(
+    types: tuple[OrderType, OrderType],
+    symbol: str,
+    amount: Decimal,
+    trigger: Decimal,
+    client_id: str,
+    rules: MarketRules,
+    exits: ExitSettings,
+) -> OrderRequest:
+    """A sale that waits for its trigger: at the market where that type is offered, else with a limit below it."""
+    plain, limited = types
+    at_market = plain in rules.order_types
+    limit = on_step(trigger * (1 - exits.stop_limit_offset_ratio), rules.price_tick)
     return OrderRequest(
         client_order_id=client_id,
         symbol=symbol,
         side=Side.SELL,
-        type=OrderType.TAKE_PROFIT if plain else OrderType.TAKE_PROFIT_LIMIT,
+        type=plain if at_market else limited,
         amount=amount,
-        price=None if plain else limit,
-        stop_price=on_step(target, rules.price_tick, up=True),
+        price=None if at_market else limit,
+        stop_price=trigger,
     )

@@ -1,11 +1,14 @@
-"""Which protective order should rest: the stop, or a take-profit near the target. Pure.
+"""Which protection should rest: the stop alone, or the stop with a take-profit above it as one order list. Pure.
 
-Only one can rest, for each locks the coins (TRADING 14); the other side is watched by the guard. The way back to the
-stop is never held back: what the cool-down limits is how often a stop gives way to a take-profit.
+Spot coins are locked by one order (TRADING 14), so a take-profit may rest only as the other leg of the exchange's own
+pair (OCO): the stop is never given up for it. Where the exchange has no pairs the stop rests and the guard watches the
+target, as it always does. The way back to the stop alone is never held back: what the cool-down limits is how often
+the pair is placed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -13,29 +16,41 @@ from typing import Literal
 from trade_pipeline.ledger.records import Order
 from trade_pipeline.schemas.trading import MarketRules, OrderType
 from trade_pipeline.settings.exits import SwitchingSettings
+from trade_pipeline.venues.capabilities import VenueCapabilities
 
 PROFIT_TYPES = frozenset({OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT})
+Protection = Literal["stop", "profit"]
+"""The stop alone, or with a take-profit."""
 
 
-def protection_kind(order: Order) -> Literal["stop", "profit"]:
-    """What a protective order protects: from a loss, or a profit."""
-    return "profit" if order.request.type in PROFIT_TYPES else "stop"
+def takes_profit(order: Order) -> bool:
+    """Whether a protective order is the take-profit of a pair; else it is a stop."""
+    return order.request.type in PROFIT_TYPES
+
+
+def protection_of(orders: Iterable[Order]) -> Protection | None:
+    """Which protection these live protective orders are."""
+    kinds = {takes_profit(order) for order in orders}
+    return ("profit" if True in kinds else "stop") if kinds else None
+
+
+def offers_pairs(capabilities: VenueCapabilities, rules: MarketRules) -> bool:
+    return capabilities.oco and bool(PROFIT_TYPES & rules.order_types)
 
 
 def wanted_protection(
     settings: SwitchingSettings,
-    resting: Literal["stop", "profit"] | None,
+    resting: Protection | None,
     switched_at: datetime | None,
     *,
     stop: Decimal,
     target: Decimal | None,
     last: Decimal | None,
-    rules: MarketRules,
+    pairs: bool,
     now: datetime,
-) -> Literal["stop", "profit"]:
+) -> Protection:
     """What should rest. Where nothing does, it is the stop: so an interrupted switch ends."""
-    offered = bool(PROFIT_TYPES & rules.order_types)
-    if not settings.enabled or not offered or last is None or target is None or target <= stop or last <= 0:
+    if not settings.enabled or not pairs or last is None or target is None or target <= stop or last <= 0:
         return "stop"
     way = (last - stop) / (target - stop)
     if resting == "profit":

@@ -27,6 +27,17 @@ class Upkeep:
     alarmed: set[str] = field(default_factory=set)
     """Unprotected symbols of which an event has told."""
 
+    said_no_pairs: bool = False
+
+    def say_what_is_not_offered(self, desk: Desk) -> None:
+        """Switching needs the exchange's order lists; without them the stop rests and the target is watched here."""
+        wanted = desk.settings.exits.switching.enabled and not desk.venue.capabilities.oco
+        if wanted and not self.said_no_pairs:
+            self.said_no_pairs = True
+            detail = {"reason": "the exchange has no order lists: the stop rests, the guard watches the target"}
+            event = Event(desk.now(), "switching_not_offered", "warning", desk.account, detail=detail)
+            desk.ledger.record_event(event)
+
     def overdue(self, desk: Desk) -> bool:
         """Whether a position has been without a stop for half of what is allowed."""
         limit = timedelta(seconds=desk.settings.exits.unprotected_s_max / 2)

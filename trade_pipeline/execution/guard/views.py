@@ -9,19 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Literal
 
 from trade_pipeline.execution.exits.from_settings import exit_rules
 from trade_pipeline.execution.exits.rules import decide, is_trailing, stop_now, target_now
 from trade_pipeline.execution.exits.values import URGENT, Entry, ExitDecision, ExitMemory, ExitReason, Prices
 from trade_pipeline.execution.guard.memory import memory_of, run_of, with_run
 from trade_pipeline.execution.guard.run import WORDS, ExitRun, advanced, first_immediate_step
-from trade_pipeline.execution.guard.switching import protection_kind, wanted_protection
+from trade_pipeline.execution.guard.switching import Protection, protection_of, takes_profit, wanted_protection
 from trade_pipeline.execution.ids import intent_id
 from trade_pipeline.execution.plan import UNRESOLVED
 from trade_pipeline.execution.rounding import amount_down, is_dust, on_step
 from trade_pipeline.ledger.records import ExitState, Order
-from trade_pipeline.schemas.trading import BookTop, MarketRules, Position, Role
+from trade_pipeline.schemas.trading import PROTECTIVE, BookTop, MarketRules, Position, Role
 from trade_pipeline.settings.exits import ExitSettings
 
 
@@ -32,7 +31,7 @@ class View:
     stop: Decimal
     target: Decimal | None = None
     run: ExitRun | None = None
-    rest: Literal["stop", "profit"] = "stop"
+    rest: Protection = "stop"
     trailing: bool = False
     """The stop stands where a price has pulled it."""
 
@@ -56,6 +55,8 @@ class Sight:
     """False while `flatten` sells: nobody else begins an exit."""
     may_begin_calmly: bool = True
     """False for a while after the exchange refused a sale that can wait."""
+    pairs: bool = False
+    """Whether the exchange can hold a stop and a take-profit as one order list."""
 
     @property
     def last(self) -> Decimal | None:
@@ -63,10 +64,9 @@ class Sight:
         return self.top.last if self.top is not None and self.top.last > 0 else None
 
     @property
-    def resting(self) -> Literal["stop", "profit"] | None:
+    def resting(self) -> Protection | None:
         """Which protection rests on the exchange."""
-        kinds = [protection_kind(order) for order in self.orders if order.role == Role.PROTECT]
-        return kinds[0] if kinds else None
+        return protection_of(order for order in self.orders if order.role in PROTECTIVE)
 
 
 def simple_view(sight: Sight) -> View:
@@ -97,7 +97,7 @@ def look(sight: Sight, state: ExitState, exits: ExitSettings) -> tuple[View, Exi
         stop=on_grid,
         target=target,
         last=sight.last,
-        rules=sight.rules,
+        pairs=sight.pairs,
         now=sight.now,
     )
     view = View(on_grid, target, began or run, rest, trailing)
@@ -169,10 +169,10 @@ def begin(account: str, symbol: str, reason: ExitReason, last: Decimal, now: dat
 def _will_trigger(order: Order, decision: ExitDecision, last: Decimal) -> bool:
     """A resting order whose trigger the price has passed and whose limit it has not gapped: the exchange sells."""
     request = order.request
-    if order.role != Role.PROTECT or request.stop_price is None:
+    if order.role not in PROTECTIVE or request.stop_price is None:
         return False
     within_limit = request.price is None or request.price <= last
-    if protection_kind(order) == "profit":
+    if takes_profit(order):
         return decision.reason == ExitReason.TARGET and request.stop_price <= last and within_limit
     return decision.urgent and request.stop_price >= last and within_limit
 

@@ -14,7 +14,7 @@ from trade_pipeline.ledger.records import Order
 from trade_pipeline.runtime.chaos.subject import Subject
 from trade_pipeline.runtime.chaos.verdict import Evidence
 from trade_pipeline.runtime.remaining import venue_of
-from trade_pipeline.schemas.trading import BookTop, MarketRules, Position, Role
+from trade_pipeline.schemas.trading import PROTECTIVE, BookTop, MarketRules, Position
 from trade_pipeline.venues.protocols import TradingVenue
 
 ORDERS_MAX = 100_000
@@ -60,7 +60,7 @@ def unprotected(
     tops: Mapping[str, BookTop],
 ) -> tuple[str, ...]:
     """Symbols above the exchange's minimum for which no protective order of ours rests on it."""
-    resting = {order.symbol for order in orders if order.role is Role.PROTECT and order.client_order_id in open_ids}
+    resting = {order.symbol for order in orders if order.role in PROTECTIVE and order.client_order_id in open_ids}
     return tuple(
         position.symbol
         for position in positions
