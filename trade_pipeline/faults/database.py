@@ -2,21 +2,24 @@
 
 All processes of a simulation live in one interpreter and nobody else writes to their account, so between two writes
 the database gives the same answer to the same question: it is remembered. Every write, and the first read after it,
-goes to the server.
+goes to the server. Who waits for a lease asks again when it may have become free.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any
 
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, select
 
+from trade_pipeline.errors import LeaseHeld
+from trade_pipeline.faults.thrift import AskingConnection, ThriftyConnection
 from trade_pipeline.ledger.database import Database
 from trade_pipeline.ledger.ledger import Ledger
-from trade_pipeline.ledger.records import Lock
+from trade_pipeline.ledger.records import Lease, Lock
+from trade_pipeline.ledger.tables import leases
 
 MONEY = frozenset(
     {
@@ -61,15 +64,13 @@ CHANGED_BY: dict[str, frozenset[str]] = {
     "closed_trades": MONEY,
     "decision": frozenset({"record_decision"}),
     "equity": frozenset({"record_equity"}),
-    "events": ORDERS | NOTES,
+    "events": MONEY | NOTES,
     "exit_state": frozenset({"save_exit_state", "drop_exit_state"}),
     "exit_states": frozenset({"save_exit_state", "drop_exit_state"}),
     "expected_balances": MONEY,
     "fees_paid": MONEY,
     "fills": MONEY,
-    "highest_level": frozenset({"record_equity"}),
     "intent": frozenset({"plan_order", "adopt_order"}),
-    "last_equity": frozenset({"record_equity"}),
     "last_trade_id": MONEY,
     "live_orders": ORDERS,
     "locks": frozenset({"lock", "unlock"}),
@@ -81,6 +82,8 @@ CHANGED_BY: dict[str, frozenset[str]] = {
     "order_by_venue_id": ORDERS,
     "order_events": ORDERS,
     "orders": ORDERS,
+    "highest_level": frozenset({"record_equity"}),
+    "last_equity": frozenset({"record_equity"}),
     "position": MONEY,
     "positions": MONEY,
     "realised": MONEY,
@@ -89,8 +92,13 @@ CHANGED_BY: dict[str, frozenset[str]] = {
     "targets": frozenset({"record_decision"}),
 }
 """Reads whose answer depends on their arguments and on what was committed, and the methods that can change it."""
+SINCE = {"closed_trades": "closed_at", "equity": "at", "events": "at", "orders": "planned_at"}
+"""Reads of what is younger than their second argument, and the time that it is compared with: nothing in a simulation
+is old, so one answer serves every such time."""
 KNOWN = ORDERS | NOTES | WITHOUT_TRACE
-OPTIONS = "-c timezone=UTC -c lock_timeout=5000 -c enable_seqscan=off -c jit=off"
+EXIT_ASKS_EVERY = timedelta(seconds=0.25)
+"""An exit's asking is written down, and others stand back for seconds: it is enough to ask four times in one."""
+OPTIONS = "-c timezone=UTC -c lock_timeout=5000 -c enable_seqscan=off -c jit=off -c plan_cache_mode=force_generic_plan"
 """Thousands of small accounts in tables that nobody analyses: the planner is told to use its indexes."""
 
 
@@ -99,9 +107,12 @@ class Remembered:
 
     def __init__(self) -> None:
         self.answers: dict[str, dict[tuple[object, ...], Any]] = {}
+        self.refusals: dict[tuple[str, str, bool], tuple[datetime, LeaseHeld]] = {}
+        """(account, holder, for an exit) -> until when the lease is certainly held, and what was answered."""
 
     def written(self, method: str) -> None:
         """`method` of the ledger is about to commit, or has just done so. An unknown one may have changed anything."""
+        self.refusals.clear()
         for read in [*self.answers]:
             if method in CHANGED_BY[read] or method not in KNOWN:
                 del self.answers[read]
@@ -133,6 +144,29 @@ class SimulatedLedger(Ledger):
             found = known[(account,)] = (at, super().locks(account, at))
         return list(found[1])
 
+    def acquire_lease(
+        self, account: str, holder: str, ttl_s: float, for_exit: bool = False, settled_s: float | None = None
+    ) -> Lease:
+        """A refusal holds until the lease may have become free, or something is written."""
+        question = (account, holder, for_exit)
+        until, refusal = self._remembered.refusals.get(question, (self._now(), None))
+        if refusal is not None and self._now() < until:
+            self._before_read()
+            raise refusal
+        try:
+            return super().acquire_lease(account, holder, ttl_s, for_exit, settled_s)
+        except LeaseHeld as error:
+            held_until = self._now() + EXIT_ASKS_EVERY if for_exit else self._held_until(account)
+            self._remembered.refusals[question] = (held_until, error)
+            raise
+
+    def _held_until(self, account: str) -> datetime:
+        """When somebody who is no exit may get the lease, if nothing is written before."""
+        query = select(leases.c.expires_at, leases.c.exit_wanted_until).where(leases.c.account == account)
+        with self._database.reading() as connection:
+            until: datetime = max(moment for moment in connection.execute(query).one() if moment is not None)
+        return until
+
 
 def _asked_once(name: str) -> Callable[..., Any]:
     method = getattr(Ledger, name)
@@ -151,8 +185,23 @@ def _asked_once(name: str) -> Callable[..., Any]:
     return ask
 
 
+def _asked_once_for_all_times(name: str, stamp: str) -> Callable[..., Any]:
+    of_all_times = _asked_once(name)
+
+    @wraps(of_all_times)
+    def ask(
+        self: SimulatedLedger, account: str, since: datetime | None = None, *arguments: object, **named: object
+    ) -> object:
+        # Newest first and cut at a limit, or uncut: what is too old may as well go afterwards.
+        found = of_all_times(self, account, None, *arguments, **named)
+        return found if since is None else [row for row in found if getattr(row, stamp) >= since]
+
+    return ask
+
+
 for _name in CHANGED_BY.keys() - {"locks"}:
-    setattr(SimulatedLedger, _name, _asked_once(_name))
+    _ask = _asked_once_for_all_times(_name, SINCE[_name]) if _name in SINCE else _asked_once(_name)
+    setattr(SimulatedLedger, _name, _ask)
 
 
 class HeldConnections(Database):
@@ -160,21 +209,21 @@ class HeldConnections(Database):
 
     def engine(self) -> Any:
         if self._engine is None:
-            self._engine = create_engine(self._url, pool_size=2, connect_args={"options": OPTIONS})
+            self._engine = self._made(ThriftyConnection)
         return self._engine
 
     def reader(self) -> Any:
         if self._reader is None:
-            # An engine of its own: switching one connection between autocommit and not costs more than the reads.
-            self._reader = create_engine(
-                self._url,
-                connect_args={"options": OPTIONS},
-                pool_size=2,
-                isolation_level="AUTOCOMMIT",
-                pool_reset_on_return=None,
-                skip_autocommit_rollback=True,
-            )
+            self._reader = self._made(AskingConnection)
         return self._reader
+
+    def _made(self, factory: type[ThriftyConnection]) -> Any:
+        return create_engine(
+            self._url,
+            pool_size=2,
+            connect_args={"options": OPTIONS, "connection_factory": factory},
+            use_native_hstore=False,
+        )
 
     def close(self) -> None:
         for engine in (self._engine, self._reader):
