@@ -95,6 +95,8 @@ class VenueCapabilities:
     """How finely the exchange tells its time."""
     order_params: Mapping[str, str] = field(default_factory=dict)
     """Sent with every order."""
+    balance_params: Mapping[str, object] = field(default_factory=dict)
+    """Sent with the question for the balances."""
     needs_passphrase: bool = False
     """Whether a key has a third part."""
     sandbox: bool = False
@@ -208,6 +210,8 @@ _COINBASE = VenueCapabilities(
     refused_times_in_force=frozenset({"FOK"}),
     tickers_one_by_one=True,
     clock_step_s=1.0,
+    # Else ccxt asks an older address whose answer knows nothing of what orders hold.
+    balance_params={"v3": True},
 )
 
 _KUCOIN = VenueCapabilities(

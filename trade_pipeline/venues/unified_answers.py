@@ -24,50 +24,7 @@ from trade_pipeline.schemas.trading import (
 )
 from trade_pipeline.venues.answers import Raw, malformed, mapping, milliseconds, moment, number, positive, text
 from trade_pipeline.venues.client_ids import canonical_id
-
-_OPEN, _ENDED = OrderState.OPEN, OrderState.CANCELED
-_WORDS: Mapping[str, Mapping[str, OrderState]] = {
-    "binance": {
-        **dict.fromkeys(("NEW", "PENDING_NEW", "PARTIALLY_FILLED"), _OPEN),
-        "FILLED": OrderState.FILLED,
-        "CANCELED": _ENDED,
-        "PENDING_CANCEL": OrderState.PENDING_CANCEL,
-        "REJECTED": OrderState.REJECTED,
-        **dict.fromkeys(("EXPIRED", "EXPIRED_IN_MATCH"), OrderState.EXPIRED),
-    },
-    "kraken": {
-        **dict.fromkeys(("pending", "open"), _OPEN),
-        "closed": OrderState.FILLED,
-        "canceled": _ENDED,
-        "expired": OrderState.EXPIRED,
-    },
-    "bybit": {
-        **dict.fromkeys(("New", "PartiallyFilled", "Untriggered", "Triggered"), _OPEN),
-        "Filled": OrderState.FILLED,
-        **dict.fromkeys(("Cancelled", "PartiallyFilledCanceled", "Deactivated"), _ENDED),
-        "Rejected": OrderState.REJECTED,
-    },
-    "okx": {
-        **dict.fromkeys(("live", "partially_filled"), _OPEN),
-        "filled": OrderState.FILLED,
-        **dict.fromkeys(("canceled", "mmp_canceled"), _ENDED),
-    },
-    "coinbase": {
-        **dict.fromkeys(("PENDING", "OPEN", "QUEUED", "EDIT_QUEUED"), _OPEN),
-        "CANCEL_QUEUED": OrderState.PENDING_CANCEL,
-        "FILLED": OrderState.FILLED,
-        "CANCELLED": _ENDED,
-        "EXPIRED": OrderState.EXPIRED,
-        "FAILED": OrderState.REJECTED,
-    },
-    "mexc": {
-        **dict.fromkeys(("NEW", "PARTIALLY_FILLED"), _OPEN),
-        "FILLED": OrderState.FILLED,
-        **dict.fromkeys(("CANCELED", "PARTIALLY_CANCELED"), _ENDED),
-    },
-}
-"""The exchanges' own words. KuCoin has none: two flags."""
-_WORD_FIELD = {"bybit": "orderStatus", "okx": "state"}
+from trade_pipeline.venues.order_words import state_of, word_of
 
 _PRICED = frozenset({OrderType.LIMIT, OrderType.LIMIT_MAKER, OrderType.STOP_LOSS_LIMIT, OrderType.TAKE_PROFIT_LIMIT})
 _STOPS = (OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT)
@@ -86,7 +43,7 @@ def read_unified_order(raw: object, exchange: str, request: OrderRequest | None 
     amount, filled = positive(fields, "amount", symbol), number(fields, "filled", symbol)
     if not 0 <= filled <= amount:
         raise malformed("filled amount: it is not within the order's", str(filled), symbol)
-    word = _word(fields, exchange, symbol)
+    word = word_of(fields, exchange, symbol)
     created, kind = moment(fields, "timestamp", symbol), _type(fields, symbol, request)
     return VenueOrder(
         order_id=text(fields, "id", symbol),
@@ -97,7 +54,7 @@ def read_unified_order(raw: object, exchange: str, request: OrderRequest | None 
         amount=amount,
         filled=filled,
         quote_filled=_quote_filled(fields, filled, symbol),
-        state=_state(word, exchange, amount, filled, symbol),
+        state=state_of(word, exchange, amount, filled, symbol),
         venue_status=word,
         # ccxt writes the average price of the fills where an order has none.
         price=_above_zero(fields, "price", symbol) if kind in _PRICED else None,
@@ -131,39 +88,6 @@ def _client_id(fields: Raw) -> str:
     """Ours in our own form. An order that somebody placed by hand has none."""
     value = fields.get("clientOrderId")
     return canonical_id(value) if isinstance(value, str) else ""
-
-
-def _word(fields: Raw, exchange: str, symbol: str) -> str:
-    info = mapping(fields.get("info"), "order", symbol)
-    if exchange == "kucoin":
-        return _kucoin_word(info, symbol)
-    return text(info, _WORD_FIELD.get(exchange, "status"), symbol)
-
-
-def _kucoin_word(info: Raw, symbol: str) -> str:
-    flags = {}
-    for name in ("isActive", "cancelExist"):
-        flags[name] = info.get(name)
-        if not isinstance(flags[name], bool):
-            raise malformed(name, flags[name], symbol)
-    if flags["isActive"]:
-        return "active"
-    return "done, cancelled" if flags["cancelExist"] else "done"
-
-
-def _state(word: str, exchange: str, amount: Decimal, filled: Decimal, symbol: str) -> OrderState:
-    """Our state for the exchange's word, with the quantities as the judge of what an ending was (RELIABILITY 28)."""
-    if exchange == "kucoin":
-        state: OrderState | None = {"active": _OPEN, "done": OrderState.FILLED, "done, cancelled": _ENDED}[word]
-    else:
-        state = _WORDS[exchange].get(word)
-    if state is None:
-        raise malformed("status", word, symbol)
-    if state is OrderState.FILLED and filled < amount:
-        return OrderState.CANCELED
-    if state is OrderState.OPEN and filled > 0:
-        return OrderState.PARTIALLY_FILLED
-    return state
 
 
 def _side(fields: Raw, symbol: str) -> Side:
@@ -236,10 +160,17 @@ def read_unified_trade(raw: object, exchange: str) -> VenueTrade:
         price=positive(fields, "price", symbol),
         amount=positive(fields, "amount", symbol),
         fee=cost,
-        fee_asset=text(fee, "currency", symbol),
+        fee_asset=_fee_asset(fields, fee, symbol),
         at=at,
         is_maker=role == "maker",
     )
+
+
+def _fee_asset(fields: Raw, fee: Raw, symbol: str) -> str:
+    """The exchange's own word where it has one: on Bybit ccxt goes by the side instead."""
+    info = fields.get("info")
+    told = info.get("feeCurrency") if isinstance(info, Mapping) else None
+    return told if isinstance(told, str) and told else text(fee, "currency", symbol)
 
 
 def trade_number(exchange_id: str, at: datetime) -> str:
@@ -263,6 +194,9 @@ def read_unified_account(raw: object, at: datetime) -> AccountReading:
     """Balances that are not zero. Raises MalformedAnswer: also where the parts do not add up, or something is owed."""
     fields = mapping(raw, "account")
     totals = mapping(fields.get("total"), "balances")
+    info = fields.get("info")
+    if isinstance(info, Mapping) and info.get("has_next") is True:
+        raise malformed("list of balances: it goes on, and what is left out would seem gone", len(totals))
     balances: dict[str, Balance] = {}
     for asset in totals:
         row = mapping(fields.get(asset), "balance", str(asset))

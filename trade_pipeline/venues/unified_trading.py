@@ -26,7 +26,7 @@ from trade_pipeline.schemas.trading import (
     VenueTrade,
 )
 from trade_pipeline.venues import client_ids
-from trade_pipeline.venues.answers import distinct, malformed, mapping, milliseconds
+from trade_pipeline.venues.answers import distinct, mapping, milliseconds, text
 from trade_pipeline.venues.error_map import Asked
 from trade_pipeline.venues.permissions import KeyPermissions, ask_permissions
 from trade_pipeline.venues.public_reads import utc_now
@@ -48,7 +48,10 @@ TRADES_BACK = timedelta(days=30)
 """How far "from the beginning" reaches where trades are asked for by time: our own are not older than their order."""
 LISTED_BACK = timedelta(days=7)
 """How far back an order is searched in a list without a filter by id."""
+CLOCKS_DIFFER = timedelta(seconds=5)
+"""Lists are asked for until this much later than now: two clocks agree only so far."""
 REMEMBERED_MAX = 1000
+"""Orders of this process that are remembered as they were sent."""
 
 
 class UnifiedTrading(UnifiedLines):
@@ -81,7 +84,8 @@ class UnifiedTrading(UnifiedLines):
     def account(self) -> AccountReading:
         """Balances that are not zero, with the exchange's clock. Raises VenueError."""
         self._markets_now(any_age=True)
-        raw = self._ask(lambda client: client.fetch_balance(), Asked("reading the account"))
+        params = dict(self.capabilities.balance_params)
+        raw = self._ask(lambda client: client.fetch_balance(params), Asked("reading the account"))
         return read_unified_account(raw, self._exchange_now())
 
     def permissions(self) -> KeyPermissions:
@@ -117,7 +121,7 @@ class UnifiedTrading(UnifiedLines):
     def orders(self, symbol: str, since: datetime) -> list[VenueOrder]:
         """All orders of a symbol that were made at or after `since`, oldest first, finished ones included."""
         rules_of(self._markets_now(any_age=True), symbol)
-        since_ms, until_ms = milliseconds(since), milliseconds(self._exchange_now()) + 1000
+        since_ms, until_ms = milliseconds(since), milliseconds(self._exchange_now() + CLOCKS_DIFFER)
         found: dict[str, VenueOrder] = {}
         for method in self.capabilities.histories:
             listing = partial(self._listed, method=method, symbol=symbol, since_ms=since_ms, until_ms=until_ms)
@@ -143,9 +147,8 @@ class UnifiedTrading(UnifiedLines):
         until = self._exchange_now()
         earliest_ms = milliseconds(until - TRADES_BACK)
         since_ms = max(time_of_trade_number_ms(from_id or "0") - 1, 0) or earliest_ms
-        rows = self._ask(
-            lambda client: trades_of_span(client, exchange, symbol, since_ms, milliseconds(until) + 1000), asked
-        )
+        until_ms = milliseconds(until + CLOCKS_DIFFER)
+        rows = self._ask(lambda client: trades_of_span(client, exchange, symbol, since_ms, until_ms), asked)
         found = sorted(distinct(read_unified_trade(row, exchange) for row in rows), key=lambda t: int(t.trade_id))
         if from_id is None:
             return found[-limit:]
@@ -167,10 +170,11 @@ class UnifiedTrading(UnifiedLines):
         try:
             if self.capabilities.whole_answers:
                 return self._read_order(raw)
-            order_id = str(mapping(raw, "order", request.symbol)["id"] or "")
-            if not order_id or order_id == "None":
-                raise malformed("order id", raw.get("id"), request.symbol)
-        except (MalformedAnswer, KeyError) as error:
+            answer = mapping(raw, "order", request.symbol)
+            # ccxt takes any bare word of an answer for an id: it counts only within a structure.
+            mapping(answer.get("info"), "order", request.symbol)
+            order_id = text(answer, "id", request.symbol)
+        except MalformedAnswer as error:
             raise _unreadable(asked, error) from error
         return self._read_again(request, order_id)
 
@@ -254,10 +258,10 @@ class UnifiedTrading(UnifiedLines):
         return [request.symbol for request in self._sent.values()]
 
 
-def _unreadable(asked: Asked, error: Exception) -> OutcomeUnknown:
+def _unreadable(asked: Asked, error: MalformedAnswer) -> OutcomeUnknown:
     return OutcomeUnknown(
         f"{asked.what} got an unreadable answer; it may have been executed",
         thing=asked.symbol,
-        value=getattr(error, "message", str(error)),
+        value=error.message,
         repair="Look it up, do not send it again",
     )

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-import ccxt
 import requests
 from requests.adapters import BaseAdapter
+
+from trade_pipeline.venues.unified_client import UnifiedOptions, unified_client
 
 NAMES = {
     "binance": "BTCUSDT",
@@ -53,7 +54,7 @@ class Failure:
 
 
 class RecordedTransport(BaseAdapter):
-    """Answers by the end of the path: `answers[path]`."""
+    """Answers by the end of the path, or by method and end of the path: "GET /api/v3/order" goes before the other."""
 
     def __init__(self, answers: dict[str, Any]) -> None:
         super().__init__()
@@ -74,7 +75,7 @@ class RecordedTransport(BaseAdapter):
             self.asked_by_ccxt.append(parts.path)
         else:
             self.sent.append(Sent(str(request.method), parts.path, fields, _texts(request.headers)))
-        answer = next((value for path, value in self.answers.items() if parts.path.endswith(path)), Failure(599))
+        answer = self._answer_to(str(request.method), parts.path)
         if isinstance(answer, Failure) and answer.status == 0:
             raise requests.ConnectionError("Connection aborted.", ConnectionResetError("reset by peer"))
         response = requests.Response()
@@ -85,8 +86,17 @@ class RecordedTransport(BaseAdapter):
         response.request, response.url, response.reason = request, str(request.url), "recorded"
         return response
 
+    def _answer_to(self, method: str, path: str) -> Any:
+        exact = (value for key, value in self.answers.items() if _asks(key, method) and path.endswith(key.split()[1]))
+        plain = (value for key, value in self.answers.items() if " " not in key and path.endswith(key))
+        return next(exact, None) or next(plain, Failure(599))
+
     def close(self) -> None:
         """There is nothing to close."""
+
+
+def _asks(key: str, method: str) -> bool:
+    return key.startswith(f"{method} ")
 
 
 def _texts(headers: Mapping[str, str | bytes]) -> dict[str, str]:
@@ -95,17 +105,7 @@ def _texts(headers: Mapping[str, str | bytes]) -> dict[str, str]:
 
 def recorded(exchange: str, answers: dict[str, Any]) -> tuple[Any, RecordedTransport]:
     """A client of ccxt's own class that knows BTC/USDT, and what it sent so far."""
-    client: Any = getattr(ccxt, exchange)(
-        {
-            "apiKey": "k",
-            "secret": "c2VjcmV0c2VjcmV0c2VjcmV0",
-            "password": "p",
-            "enableRateLimit": False,
-            "maxRetriesOnFailure": 0,
-            "options": {"maxRetriesOnFailure": 0, "recvWindow": 5000},
-        }
-    )
-    client.number = str
+    client = unified_client(UnifiedOptions(exchange, None, 1.0, "k", "c2VjcmV0c2VjcmV0c2VjcmV0", "p"), throttled=False)
     client.milliseconds = lambda: NOW_MS
     client.set_markets(
         [
@@ -120,6 +120,8 @@ def recorded(exchange: str, answers: dict[str, Any]) -> tuple[Any, RecordedTrans
                     "spot": True,
                     "type": "spot",
                     "active": True,
+                    "maker": "0.001",
+                    "taker": "0.001",
                     "precision": {"amount": "0.00001", "price": "0.01"},
                     "limits": {"amount": {"min": "0.00001"}},
                     "info": {"orderTypes": ["LIMIT", "LIMIT_MAKER", "MARKET", "STOP_LOSS", "STOP_LOSS_LIMIT"]},
