@@ -12,7 +12,14 @@ from trade_pipeline.commands.context import open_context
 from trade_pipeline.commands.output import say
 from trade_pipeline.errors import ConfigurationError
 from trade_pipeline.execution.breaker.hand import open_breaker, reset_breaker
-from trade_pipeline.execution.breaker.state import CLOSED, WHOLE_ACCOUNT
+from trade_pipeline.execution.breaker.state import (
+    CLOSED,
+    OPEN,
+    UNTIL_RESET,
+    WHOLE_ACCOUNT,
+    calm_since,
+    forgiven_at,
+)
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import BreakerState
 from trade_pipeline.ledger.rows import plain
@@ -26,7 +33,7 @@ def show_breakers(home: Path | None, *, as_json: bool) -> None:
         say(json.dumps({"account": account, "breakers": plain(states)}, indent=2))
         return
     for state in states:
-        say(_line(state))
+        say(_line(state) + _return(state))
     if not any(state.state != CLOSED for state in states):
         say("no breaker is open: orders that increase positions are allowed")
 
@@ -63,6 +70,21 @@ def _line(state: BreakerState) -> str:
         f"{_name(state.scope)}: {state.state}{stage} since {state.changed_at:%Y-%m-%d %H:%M:%S} UTC"
         f" ({state.dimension}): {state.reason}"
     )
+
+
+def _return(state: BreakerState) -> str:
+    """How an open one ends, and what a reset has taken out of its measures."""
+    parts = []
+    if state.state == OPEN and state.dimension in UNTIL_RESET:
+        parts.append("until `breaker reset`")
+    elif state.state == OPEN:
+        calm = calm_since(state)
+        parts.append(
+            f"within its limit since {calm:%H:%M:%S}" if calm else "its return counts from the end of the breach"
+        )
+    if (forgiven := forgiven_at(state)) is not None:
+        parts.append(f"what was before {forgiven:%Y-%m-%d %H:%M:%S} UTC is forgiven")
+    return f" [{'; '.join(parts)}]" if parts else ""
 
 
 def _name(scope: str) -> str:

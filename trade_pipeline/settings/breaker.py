@@ -26,7 +26,7 @@ class BreakerSettings(Section):
     """How many of the last closed trades the win rate is taken over; fewer say nothing."""
     volatility_ratio_max: Decimal | None = Field(Decimal("0.03"), gt=0, lt=1)
     """Realised volatility of the equity for one minute, over the last hour."""
-    volatility_multiple_max: Decimal | None = Field(Decimal(6), gt=1, le=1000)
+    volatility_multiple_max: Decimal | None = Field(Decimal(10), gt=1, le=1000)
     """How many times its own history the realised volatility of the last minutes may be: of all that is held (opens
     for the account), and of a symbol's price (opens for the symbol)."""
     volatility_recent_minutes: int = Field(15, ge=12, le=240)

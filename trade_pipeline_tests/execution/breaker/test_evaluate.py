@@ -156,7 +156,7 @@ def test_a_losing_streak_opens_once_and_returns_although_nothing_can_be_won_mean
 
 
 @pytest.mark.parametrize(
-    ("dimension", "value"), [("volatility_surge", "6"), ("spread_surge", "10"), ("depth", "0.0199")]
+    ("dimension", "value"), [("volatility_surge", "10"), ("spread_surge", "10"), ("depth", "0.0199")]
 )
 def test_what_is_unusual_for_a_symbol_opens_it_alone(dimension: str, value: str) -> None:
     (state,) = judged(Measures(symbols={BTC: {dimension: D(value)}}))
