@@ -19,6 +19,7 @@ from trade_pipeline.settings.root import Settings
 
 POSTGRES_PASSWORD = "TRADE_PIPELINE_POSTGRES_PASSWORD"  # noqa: S105  (a variable's name)
 CODE_SOCKET = "TRADE_PIPELINE_CODE_SOCKET"
+RESEARCH_SOCKET = "TRADE_PIPELINE_RESEARCH_SOCKET"
 DEFINITIONS = "TRADE_PIPELINE_DEFINITIONS"
 PROCESS = "TRADE_PIPELINE_PROCESS"
 """Set for supervised processes only: by it the next `up` finds what a dead supervisor left behind."""
@@ -60,6 +61,10 @@ def broker_socket(home: Home) -> Path:
 
 def code_socket(home: Home) -> Path:
     return home.sockets / "code.sock"
+
+
+def research_socket(home: Home) -> Path:
+    return home.sockets / "research.sock"
 
 
 def supervisor_socket(home: Home) -> Path:
@@ -125,6 +130,7 @@ def stack_environment(home: Home, settings: Settings, secrets: Secrets, environ:
         **{variable: getattr(secrets, name) for name, variable in VARIABLES.items()},
         **exchange_address(settings),
         CODE_SOCKET: environ.get(CODE_SOCKET) or str(code_socket(home)),
+        RESEARCH_SOCKET: environ.get(RESEARCH_SOCKET) or str(research_socket(home)),
         DEFINITIONS: environ.get(DEFINITIONS, "trade_pipeline.definitions"),
         "TRADE_PIPELINE_DAGSTER_FOLDER": str(home.dagster),
         "DAGSTER_HOME": str(REPOSITORY),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from trade_pipeline.runtime.environment import CODE_SOCKET, broker_socket
+from trade_pipeline.runtime.environment import CODE_SOCKET, RESEARCH_SOCKET, broker_socket
 from trade_pipeline.runtime.readiness import has_said_ready
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import VARIABLES
@@ -39,6 +39,7 @@ def is_ready(kind: str, name: str, process_id: int, stack: Surroundings) -> bool
         "webserver": lambda: ui_answers(stack, stack.settings.runtime.ui_port),
         "webserver_read_only": lambda: ui_answers(stack, stack.settings.runtime.ui_read_only_port),
         "code_server": lambda: code_server_answers(stack.environment[CODE_SOCKET]),
+        "code_server_research": lambda: code_server_answers(stack.environment[RESEARCH_SOCKET]),
     }
     return questions[kind]()
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from trade_pipeline.errors import ConfigurationError
 from trade_pipeline.runtime import embedded_postgres
-from trade_pipeline.runtime.environment import CODE_SOCKET, DEFINITIONS, REPOSITORY, broker_socket
+from trade_pipeline.runtime.environment import CODE_SOCKET, DEFINITIONS, REPOSITORY, RESEARCH_SOCKET, broker_socket
 from trade_pipeline.runtime.ports import HOST
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.root import Settings
@@ -37,6 +37,7 @@ class Process:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
+RESEARCH = "code_server_research"
 STORAGE = "storage"
 """Not a process that stays: the step that creates and migrates the tables, once the database is ready."""
 
@@ -57,7 +58,8 @@ def stack_processes(home: Home, settings: Settings, environment: Mapping[str, st
     if settings.runtime.broker_url is None:
         processes.append(_redis(home))
     processes += [
-        _code_server(environment),
+        _code_server("code_server", environment[DEFINITIONS], "trading", environment[CODE_SOCKET]),
+        _code_server(RESEARCH, "trade_pipeline.research", "research", environment[RESEARCH_SOCKET]),
         *(_worker(queue) for queue in QUEUES),
         *([] if settings.mode == "live" else [_exchange(home)]),
         _guard(home),
@@ -119,15 +121,12 @@ def _guard(home: Home) -> Process:
     return Process("guard", argv, after=(STORAGE, "exchange"))
 
 
-def _code_server(environment: Mapping[str, str]) -> Process:
+def _code_server(name: str, module: str, location: str, socket: str) -> Process:
     argv = python(
-        *("-m", "dagster", "api", "grpc", "-m", environment[DEFINITIONS]),
-        *("--location-name", "trading", "--max-workers", "16"),
+        *("-m", "dagster", "api", "grpc", "-m", module), *("--location-name", location, "--max-workers", "16")
     )
     # A socket, never a port: stale servers would share a port, and answer in turns.
-    return Process(
-        "code_server", argv, ready="code_server", environment={"DAGSTER_GRPC_SOCKET": environment[CODE_SOCKET]}
-    )
+    return Process(name, argv, ready=name, environment={"DAGSTER_GRPC_SOCKET": socket})
 
 
 def _worker(queue: str) -> Process:
@@ -163,12 +162,12 @@ def _webserver(name: str, port: int, settings: Settings, *extra: str) -> Process
     where = () if runtime.ui_address == HOST else ("--address", runtime.ui_address)
     names = [word for host in runtime.ui_names for word in ("--name", host)]
     argv = python("-m", "trade_pipeline.runtime.webserver", "--port", str(port), *extra, *where, *names)
-    return Process(name, argv, after=(STORAGE, "code_server"), ready=name, stop_wait_s=5)
+    return Process(name, argv, after=(STORAGE, "code_server", RESEARCH), ready=name, stop_wait_s=5)
 
 
 def _daemon() -> Process:
     argv = python("-m", "dagster._daemon", "run", "--workspace", str(REPOSITORY / "workspace.yaml"))
-    return Process("daemon", argv, after=(STORAGE, "code_server"), stop_wait_s=8)
+    return Process("daemon", argv, after=(STORAGE, "code_server", RESEARCH), stop_wait_s=8)
 
 
 def in_start_order(processes: list[Process]) -> list[Process]:

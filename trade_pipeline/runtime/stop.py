@@ -28,6 +28,7 @@ DECIDERS = (
     "worker_execute",
     "worker_history",
     "code_server",
+    "code_server_research",
 )
 _POLICIES: tuple[StopPolicy, ...] = ("keep", "cancel_entries", "flatten")
 _DOWN_S = 120.0

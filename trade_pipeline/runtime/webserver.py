@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Collection
+from collections.abc import Collection, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,9 @@ from dagster_webserver.version import __version__
 from dagster_webserver.webserver import DagsterWebserver
 from graphql import ASTValidationRule, GraphQLError, OperationDefinitionNode, OperationType
 from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount
+from starlette.staticfiles import StaticFiles
 
 from trade_pipeline.errors import SettingsError
 from trade_pipeline.runtime.environment import REPOSITORY
@@ -30,6 +33,11 @@ _POLL_MS = 2000
 _STATEMENT_TIMEOUT_MS = 15_000
 _POOL_RECYCLE_S = 3600
 _POOL_OVERFLOW = 20
+DATA_DOCS = "/data_docs"
+_STATIC = (
+    "sandbox allow-same-origin allow-popups; default-src 'none'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'"
+)
 
 
 class QueriesOnly(ASTValidationRule):
@@ -40,17 +48,41 @@ class QueriesOnly(ASTValidationRule):
             self.report_error(GraphQLError("This UI is read-only.", node))
 
 
+class DataDocs(StaticFiles):
+    """Pages of the audit. They name scripts and styles on the internet: here no page of them runs or loads anything
+    that is not ours, because it stands on the UI's own address."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(directory=folder, html=True, check_dir=False)
+
+    async def get_response(self, path: str, scope: MutableMapping[str, Any]) -> Response:
+        answer = await super().get_response(path, scope)
+        answer.headers["content-security-policy"] = _STATIC
+        return answer
+
+
 class GuardedWebserver(DagsterWebserver[Any, Any]):
     """Dagster's webserver, of which only the outermost layer is ours. A read-only context gives a read-only twin."""
 
-    def __init__(self, context: WorkspaceProcessContext, hosts: frozenset[str], door: Doorkeeper | None = None) -> None:
+    def __init__(
+        self,
+        context: WorkspaceProcessContext,
+        hosts: frozenset[str],
+        door: Doorkeeper | None = None,
+        docs: Path | None = None,
+    ) -> None:
         self._hosts = hosts
         self._door = door
+        self._docs = docs
         self._read_only = context.read_only
         super().__init__(context, "", _POLL_MS)
 
     def build_middleware(self) -> list[Middleware]:
         return [Middleware(Guard, hosts=self._hosts, door=self._door), *super().build_middleware()]
+
+    def build_routes(self) -> list[BaseRoute]:
+        docs = [] if self._docs is None else [Mount(DATA_DOCS, DataDocs(self._docs))]
+        return [*docs, *super().build_routes()]  # type: ignore[no-untyped-call]
 
     def build_graphql_validation_rules(self) -> Collection[type[ASTValidationRule]]:
         rules = super().build_graphql_validation_rules()
@@ -72,15 +104,14 @@ def door_of(home: Home, port: int, *, read_only: bool) -> Doorkeeper | None:
     return Doorkeeper((token, reader_token(token)) if read_only else (token,), port)
 
 
-def serve(
-    port: int, address: str, names: list[str], workspace: Path, *, door: Doorkeeper | None, read_only: bool
-) -> None:
+def serve(port: int, address: str, names: list[str], home: Home, *, door: Doorkeeper | None, read_only: bool) -> None:
     """Serves until told to stop. `names` are host names under which the UI may be addressed."""
     with DagsterInstance.get() as instance:
         instance.optimize_for_webserver(_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _POOL_OVERFLOW)
-        target = WorkspaceFileTarget(paths=[str(workspace)])
+        target = WorkspaceFileTarget(paths=[str(REPOSITORY / "workspace.yaml")])
         with WorkspaceProcessContext(instance, target, version=__version__, read_only=read_only) as context:
-            app = GuardedWebserver(context, allowed_hosts(names, port), door).create_asgi_app()
+            docs = home.audit / "data_docs"
+            app = GuardedWebserver(context, allowed_hosts(names, port), door, docs).create_asgi_app()
             # An open page holds a websocket: a stop must not wait for the browser. No access log: the first
             # address that is opened holds the token.
             uvicorn.run(
@@ -97,9 +128,9 @@ def main() -> None:
     arguments = parser.parse_args()
     protect_from_environment()
     names = ["127.0.0.1", "localhost", *arguments.name]
-    door = door_of(Home.at(os.environ["TRADE_PIPELINE_HOME"]), arguments.port, read_only=arguments.read_only)
-    workspace = REPOSITORY / "workspace.yaml"
-    serve(arguments.port, arguments.address, names, workspace, door=door, read_only=arguments.read_only)
+    home = Home.at(os.environ["TRADE_PIPELINE_HOME"])
+    door = door_of(home, arguments.port, read_only=arguments.read_only)
+    serve(arguments.port, arguments.address, names, home, door=door, read_only=arguments.read_only)
 
 
 if __name__ == "__main__":

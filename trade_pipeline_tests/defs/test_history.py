@@ -9,6 +9,7 @@ import polars as pl
 
 from trade_pipeline.definitions import defs
 from trade_pipeline.defs.schedules import nightly_schedule
+from trade_pipeline.research import defs as research
 from trade_pipeline_tests.defs.conftest import TestStack, metadata_of
 
 
@@ -35,3 +36,18 @@ def test_the_night_is_that_of_the_day_before_the_nominal_moment() -> None:
     assert isinstance(request, dg.RunRequest)
     assert request.partition_key == "2026-03-01"
     assert request.run_key == "nightly:2026-03-01"
+
+
+def test_a_day_is_audited_seen_with_its_link_and_stops_nothing(stack: TestStack) -> None:
+    yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
+    assert stack.backfill(["raw_bars", "bars", "features", "regimes", "signals"], yesterday, yesterday).success
+    job = research.resolve_job_def("audit")
+    result = job.execute_in_process(instance=stack.instance, partition_key=yesterday)
+    assert result.success
+    (check,) = result.get_asset_check_evaluations()
+    found = metadata_of(result, "lake_audit")
+    assert check.passed, found["findings"]
+    assert not check.blocking
+    assert found["data_docs"] == "/data_docs/"
+    assert int(str(found["expectations"])) > 40
+    assert yesterday in (stack.home.audit / "data_docs" / "index.html").read_text()

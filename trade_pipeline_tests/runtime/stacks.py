@@ -14,7 +14,7 @@ from trade_pipeline.runtime.environment import DEFINITIONS, make_secrets, prepar
 from trade_pipeline.runtime.health import Surroundings
 from trade_pipeline.runtime.orphans import stop_orphans
 from trade_pipeline.runtime.ports import free_port
-from trade_pipeline.runtime.processes import stack_processes
+from trade_pipeline.runtime.processes import RESEARCH, stack_processes
 from trade_pipeline.runtime.stack import Stack
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import load_settings, write_settings_in_force
@@ -39,7 +39,9 @@ def prepared(
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("TRADE_PIPELINE", "DAGSTER"))}
     environment = {**clean, **stack_environment(home, settings, secrets, {DEFINITIONS: definitions})}
     surroundings = Surroundings(home, settings, environment)
-    processes = [item for item in stack_processes(home, settings, environment) if item.name not in without]
+    # The second location would be a process more for every test here, and is of no use to them.
+    left_out = without | {RESEARCH}
+    processes = [item for item in stack_processes(home, settings, environment) if item.name not in left_out]
     return Stack(surroundings, processes), surroundings
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from trade_pipeline.runtime.environment import CODE_SOCKET, DEFINITIONS, REPOSITORY
+from trade_pipeline.runtime.environment import CODE_SOCKET, DEFINITIONS, REPOSITORY, RESEARCH_SOCKET
 from trade_pipeline.runtime.processes import STORAGE, Process, in_start_order, stack_processes, storage_command
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.root import Settings
@@ -26,7 +26,11 @@ def services() -> dict[str, Any]:
 
 
 def _local() -> list[Process]:
-    environment = {CODE_SOCKET: "/var/lib/trade-pipeline/run/code.sock", DEFINITIONS: "trade_pipeline.definitions"}
+    environment = {
+        CODE_SOCKET: "/var/lib/trade-pipeline/run/code.sock",
+        RESEARCH_SOCKET: "/var/lib/trade-pipeline/run/research.sock",
+        DEFINITIONS: "trade_pipeline.definitions",
+    }
     settings = Settings.model_validate({"runtime": {"ui_read_only_port": 3001}})
     return stack_processes(HOME, settings, environment)
 
@@ -70,7 +74,7 @@ def test_only_the_ui_is_published_and_only_to_this_host(services: dict[str, Any]
 
 def test_the_read_only_twin_runs_only_where_it_is_asked_for(services: dict[str, Any]) -> None:
     assert services["webserver_read_only"]["profiles"] == ["read-only"]
-    environment = {CODE_SOCKET: "/s", DEFINITIONS: "m"}
+    environment = {CODE_SOCKET: "/s", RESEARCH_SOCKET: "/r", DEFINITIONS: "m"}
     assert "webserver_read_only" not in {item.name for item in stack_processes(HOME, Settings(), environment)}
 
 
@@ -85,5 +89,5 @@ def test_a_database_and_a_broker_of_the_users_own_are_not_started() -> None:
     settings = Settings.model_validate(
         {"storage": {"ledger_url": "postgresql://h/d"}, "runtime": {"broker_url": "redis://h"}}
     )
-    environment = {CODE_SOCKET: "/s", DEFINITIONS: "m"}
+    environment = {CODE_SOCKET: "/s", RESEARCH_SOCKET: "/r", DEFINITIONS: "m"}
     assert not {process.name for process in stack_processes(HOME, settings, environment)} & set(STOCK)

@@ -31,6 +31,7 @@ def test_arguments_with_spaces_and_percent_signs_arrive_whole(tmp_path: Path) ->
 def test_every_process_restarts_for_ever_and_logs_with_a_bound(tmp_path: Path) -> None:
     environment = {
         "TRADE_PIPELINE_CODE_SOCKET": "/s",
+        "TRADE_PIPELINE_RESEARCH_SOCKET": "/r",
         "TRADE_PIPELINE_DEFINITIONS": "trade_pipeline.definitions",
         "TRADE_PIPELINE_EXCHANGE_API_SECRET": "hidden",
     }
@@ -47,7 +48,11 @@ def test_every_process_restarts_for_ever_and_logs_with_a_bound(tmp_path: Path) -
 
 
 def test_postgres_is_never_asked_to_wait_for_its_clients_and_workers_never_for_their_runs(tmp_path: Path) -> None:
-    environment = {"TRADE_PIPELINE_CODE_SOCKET": "/s", "TRADE_PIPELINE_DEFINITIONS": "m"}
+    environment = {
+        "TRADE_PIPELINE_CODE_SOCKET": "/s",
+        "TRADE_PIPELINE_RESEARCH_SOCKET": "/r",
+        "TRADE_PIPELINE_DEFINITIONS": "m",
+    }
     signals = {item.name: item.stop_signal for item in stack_processes(Home.at(tmp_path), Settings(), environment)}
     assert signals["postgres"] == "INT"
     assert {signals[f"worker_{queue}"] for queue in ("decide", "execute", "history")} == {"QUIT"}

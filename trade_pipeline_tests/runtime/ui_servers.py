@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -43,11 +44,13 @@ def served(make: Callable[[int], Server]) -> Iterator[int]:
 
 
 @contextmanager
-def guarded_ui(context: WorkspaceProcessContext, token: str = "", reading: bool = False) -> Iterator[int]:
+def guarded_ui(
+    context: WorkspaceProcessContext, token: str = "", reading: bool = False, docs: Path | None = None
+) -> Iterator[int]:
     def make(port: int) -> Server:
         tokens = (token, reader_token(token)) if reading else (token,)
         door = Doorkeeper(tokens, port) if token else None
-        return GuardedWebserver(context, allowed_hosts(["127.0.0.1", "localhost"], port), door)
+        return GuardedWebserver(context, allowed_hosts(["127.0.0.1", "localhost"], port), door, docs)
 
     with served(make) as port:
         yield port
