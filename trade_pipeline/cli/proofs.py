@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,14 +32,22 @@ def faults(
         int, typer.Option(min=0, help="Instead: every single fault and death in so many scenarios.")
     ] = 0,
     pairs: Annotated[int, typer.Option(min=0, help="With --exhaust: so many pairs in each scenario too.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes that play, each with a PostgreSQL of its own.")] = 1,
+    record: Annotated[
+        Path | None, typer.Option(help="Write each seed down here; a campaign that was cut goes on from it.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Play disasters through the real trading code in virtual time and judge what became of every order."""
-    from trade_pipeline.commands.faults import run_exhaustion, run_faults
+    from trade_pipeline.commands.faults import run_exhaustion, run_faults, run_one_seed
 
     if exhaust:
         raise typer.Exit(run_exhaustion(exhaust, first, pairs, ledger_url, as_json=as_json))
-    raise typer.Exit(run_faults(seeds, first, seed, ledger_url, as_json=as_json))
+    if seed is not None:
+        raise typer.Exit(run_one_seed(seed, ledger_url, as_json=as_json))
+    if jobs > 1 and ledger_url is not None:
+        raise typer.BadParameter("each process needs a server of its own", param_hint="--ledger-url with --jobs")
+    raise typer.Exit(run_faults(range(first, first + seeds), ledger_url, jobs=jobs, record=record, as_json=as_json))
 
 
 @app.command()

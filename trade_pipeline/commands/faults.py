@@ -4,65 +4,59 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from pathlib import Path
 
 import typer
-from rich.console import Console
-from rich.progress import Progress
 
 from trade_pipeline.faults import exhaust
-from trade_pipeline.faults.campaign import Campaign, run, shrink, told
+from trade_pipeline.faults.campaign import Campaign, collect, shrink, told
+from trade_pipeline.faults.crew import play_on
 from trade_pipeline.faults.play import Played
+from trade_pipeline.faults.record import Record
 from trade_pipeline.faults.scenario import make_scenario
 from trade_pipeline.faults.stage import Stage
-from trade_pipeline.runtime.throwaway_postgres import throwaway_postgres
 
-_SHRUNK_MAX = 3
+PROGRESS_EVERY_S = 15.0
+_SHRUNK_MAX = 10
 
 
-def run_faults(seeds: int, first: int, seed: int | None, ledger_url: str | None, *, as_json: bool) -> int:
-    """Exit code 0: nothing broke and every kind of fault was hit; 1 otherwise."""
-    with _database(ledger_url) as url:
-        stage = Stage.at(url)
-        try:
-            if seed is not None:
-                return _one(stage, seed, as_json=as_json)
-            campaign = _many(stage, range(first, first + seeds), as_json=as_json)
-            small = [_small(stage, played) for played in campaign.failed[:_SHRUNK_MAX]]
-        finally:
-            stage.close()
+def run_faults(
+    seeds: range, ledger_url: str | None, *, jobs: int = 1, record: Path | None = None, as_json: bool = False
+) -> int:
+    """Exit code 0: nothing broke and every kind of fault was hit; 1 otherwise. `record`: see `faults.record`."""
+    book = Record(record) if record is not None else None
+    campaign = Campaign(jobs=jobs)
+    for played in book.read(seeds) if book is not None else ():
+        campaign.add(played)
+    left = [seed for seed in seeds if seed not in campaign.played]
+    with play_on(ledger_url, jobs, left) as (stage, plays):
+        collect(plays, _teller(len(seeds), book), campaign)
+        small = [] if campaign.cut_short else [_small(stage, played) for played in campaign.failed[:_SHRUNK_MAX]]
     _report(campaign, small, as_json=as_json)
     return 0 if campaign.succeeded else 1
+
+
+def run_one_seed(seed: int, ledger_url: str | None, *, as_json: bool) -> int:
+    """One seed, twice, with all that happened in it. Exit code 1: it broke something, or went two ways."""
+    with play_on(ledger_url, 1, ()) as (stage, _):
+        return _one(stage, seed, as_json=as_json)
 
 
 def run_exhaustion(bases: int, first: int, pairs: int, ledger_url: str | None, *, as_json: bool) -> int:
     """Every single fault and death at every boundary of `bases` scenarios, then `pairs` of them each."""
     broken, played, began = 0, 0, time.monotonic()
-    with _database(ledger_url) as url:
-        stage = Stage.at(url)
-        try:
-            for seed in range(first, first + bases):
-                for things, one in exhaust.all_of(stage, make_scenario(seed), pairs):
-                    played += 1
-                    broken += bool(one.violations)
-                    for violation in one.violations:
-                        typer.echo(f"seed {seed} with {', '.join(map(str, things))}: {violation}", err=as_json)
-        finally:
-            stage.close()
+    with play_on(ledger_url, 1, ()) as (stage, _):
+        for seed in range(first, first + bases):
+            for things, one in exhaust.all_of(stage, make_scenario(seed), pairs):
+                played += 1
+                broken += bool(one.violations)
+                for violation in one.violations:
+                    typer.echo(f"seed {seed} with {', '.join(map(str, things))}: {violation}", err=as_json)
     took_s = time.monotonic() - began
     summary = {"bases": bases, "plays": played, "violations": broken, "plays_per_s": round(played / took_s, 2)}
     typer.echo(json.dumps(summary) if as_json else f"{played} plays of {bases} scenarios, {broken} of them broken")
     return 1 if broken else 0
-
-
-@contextmanager
-def _database(ledger_url: str | None) -> Iterator[str]:
-    if ledger_url is not None:
-        yield ledger_url
-        return
-    with throwaway_postgres() as url:
-        yield url
 
 
 def _one(stage: Stage, seed: int, *, as_json: bool) -> int:
@@ -90,17 +84,26 @@ def _one(stage: Stage, seed: int, *, as_json: bool) -> int:
     return 0 if not played.violations and again.trace_hash == played.trace_hash else 1
 
 
-def _many(stage: Stage, seeds: range, *, as_json: bool) -> Campaign:
-    with Progress(console=Console(stderr=True), disable=as_json) as progress:
-        task = progress.add_task("seeds", total=len(seeds))
-        broken = 0
+def _teller(total: int, record: Record | None) -> Callable[[Campaign, Played], None]:
+    """Writes each seed down at once, and says on stderr from time to time how far things are."""
+    told_at = time.monotonic()
 
-        def tell(played: Played) -> None:
-            nonlocal broken
-            broken += bool(played.violations)
-            progress.update(task, advance=1, description=f"{broken} broken")
+    def tell(campaign: Campaign, played: Played) -> None:
+        nonlocal told_at
+        if record is not None:
+            record.add(played)
+        for violation in played.violations[:1]:
+            typer.echo(f"seed {played.seed}: {violation}", err=True)
+        if time.monotonic() - told_at >= PROGRESS_EVERY_S:
+            told_at = time.monotonic()
+            minutes = (total - campaign.seeds) / campaign.seeds_per_s / 60
+            typer.echo(
+                f"{campaign.seeds} of {total} seeds, {len(campaign.failed)} broken,"
+                f" {campaign.seeds_per_s:.1f} seeds a second, {minutes:.0f} minutes left",
+                err=True,
+            )
 
-        return run(stage, seeds, tell)
+    return tell
 
 
 def _small(stage: Stage, played: Played) -> str:
@@ -124,8 +127,10 @@ def _table(campaign: Campaign, say: Callable[[str], None]) -> None:
             say(f"{count:8d}  {name}")
     say(
         f"{campaign.seeds} seeds, {campaign.orders} orders, {campaign.fills} fills, {campaign.violations} violations,"
-        f" {campaign.seeds_per_s:.1f} seeds a second"
+        f" {campaign.seeds_per_s:.1f} seeds a second in {campaign.jobs} processes"
     )
+    if campaign.cut_short:
+        say("This campaign was cut short.")
     if campaign.never_hit:
         say(f"never hit: {', '.join(campaign.never_hit)}")
     if campaign.failed:

@@ -20,16 +20,24 @@ COVERAGE_SEEDS_MIN = 200
 class Campaign:
     """What a run of many seeds has come to so far."""
 
-    seeds: int = 0
+    played: set[int] = field(default_factory=set)
     failed: list[Played] = field(default_factory=list)
     hits: Counter[str] = field(default_factory=Counter)
     points: Counter[str] = field(default_factory=Counter)
     orders: int = 0
     fills: int = 0
     took_s: float = 0.0
+    timed: int = 0
+    """Seeds that were played in `took_s`; the others come from a record."""
+    jobs: int = 1
+    cut_short: bool = False
+
+    @property
+    def seeds(self) -> int:
+        return len(self.played)
 
     def add(self, played: Played) -> None:
-        self.seeds += 1
+        self.played.add(played.seed)
         self.orders += played.orders
         self.fills += played.fills
         self.hits.update(played.hits)
@@ -50,11 +58,11 @@ class Campaign:
 
     @property
     def seeds_per_s(self) -> float:
-        return self.seeds / self.took_s if self.took_s else 0.0
+        return self.timed / self.took_s if self.took_s else 0.0
 
     @property
     def succeeded(self) -> bool:
-        return not self.failed and (self.seeds < COVERAGE_SEEDS_MIN or not self.never_hit)
+        return not self.failed and not self.cut_short and (self.seeds < COVERAGE_SEEDS_MIN or not self.never_hit)
 
     def summary(self) -> dict[str, object]:
         """The last line of `faults --json`."""
@@ -67,19 +75,34 @@ class Campaign:
             "orders": self.orders,
             "fills": self.fills,
             "seeds_per_s": round(self.seeds_per_s, 2),
+            "jobs": self.jobs,
+            "seeds_per_s_and_job": round(self.seeds_per_s / self.jobs, 2),
             "took_s": round(self.took_s, 1),
+            "cut_short": self.cut_short,
         }
 
 
-def run(stage: Stage, seeds: Iterable[int], tell: Callable[[Played], None] = lambda _: None) -> Campaign:
-    """Play each seed once; `tell` hears of every one."""
-    campaign = Campaign()
+def run(stage: Stage, seeds: Iterable[int]) -> Campaign:
+    """Play each seed once."""
+    return collect(stage.play(make_scenario(seed)) for seed in seeds)
+
+
+def collect(
+    plays: Iterable[Played],
+    tell: Callable[[Campaign, Played], None] = lambda *_: None,
+    campaign: Campaign | None = None,
+) -> Campaign:
+    """Add up what is played; `tell` hears of every one. A campaign that was cut short holds what was played."""
+    campaign = campaign or Campaign()
     began = time.monotonic()
-    for seed in seeds:
-        played = stage.play(make_scenario(seed))
-        campaign.add(played)
-        campaign.took_s = time.monotonic() - began
-        tell(played)
+    try:
+        for played in plays:
+            campaign.add(played)
+            campaign.timed += 1
+            campaign.took_s = time.monotonic() - began
+            tell(campaign, played)
+    except (KeyboardInterrupt, SystemExit):
+        campaign.cut_short = True
     return campaign
 
 

@@ -30,12 +30,11 @@ class Stage:
 
     @classmethod
     def at(cls, ledger_url: str, folder: Path | None = None) -> Stage:
-        room = Path("/dev/shm") if Path("/dev/shm").is_dir() else None  # noqa: S108  a home in memory: nothing of it lasts
         return cls(
             ledger_url,
             held_connections(ledger_url),
             BookReader(ledger_url),
-            folder or Path(tempfile.mkdtemp(prefix="tp-faults-", dir=room)),
+            folder or Path(tempfile.mkdtemp(prefix="tp-faults-", dir=room())),
         )
 
     def close(self) -> None:
@@ -50,3 +49,9 @@ class Stage:
         home = self.folder / account
         simulation = Simulation(scenario, account, self.ledger_url, self.connections, self.reader, home)
         return Play(simulation).all()
+
+
+def room() -> Path | None:
+    """Where homes that do not last are made: in memory where that is possible."""
+    memory = Path("/dev/shm")  # noqa: S108  the folders in it are private
+    return memory if memory.is_dir() else None

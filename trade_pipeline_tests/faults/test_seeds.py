@@ -7,11 +7,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from trade_pipeline.exchange.engine.symbols import SymbolSpec
 from trade_pipeline.faults.campaign import every_single_crash, run, told
+from trade_pipeline.faults.record import Record
 from trade_pipeline.faults.scenario import MarketPlan, Scenario, Wish, make_scenario
 from trade_pipeline.faults.stage import Stage
 from trade_pipeline.schemas.trading import TargetKind
@@ -58,24 +61,26 @@ def test_a_seed_has_one_trace_whatever_was_played_before(stage: Stage) -> None:
     assert stage.play(make_scenario(7)).trace_hash == alone.trace_hash
 
 
-def test_a_seed_has_one_trace_in_every_process(stage: Stage, ledger_url: str) -> None:
-    here = stage.play(make_scenario(7)).trace_hash
-    command = [
-        sys.executable,
-        "-m",
-        "trade_pipeline.cli",
-        "faults",
-        "--seed",
-        "7",
-        "--json",
-        "--ledger-url",
-        ledger_url,
-    ]
+def test_a_seed_has_one_trace_in_every_process_and_a_record_goes_on_where_it_was_cut(
+    stage: Stage, tmp_path: Path
+) -> None:
+    here = {seed: stage.play(make_scenario(seed)).trace_hash for seed in (7, 8)}
+    record = tmp_path / "record"
+    command = [sys.executable, "-m", "trade_pipeline.cli", "faults", "--first", "7", "--record", str(record), "--json"]
 
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    def campaign(*options: str) -> dict[str, Any]:
+        answer = subprocess.run([*command, *options], capture_output=True, text=True, timeout=180, check=True)
+        found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
+        return found
 
-    told = json.loads(answer.stdout.splitlines()[-1])
-    assert (told["trace_hash"], told["repeatable"]) == (here, True)
+    two = campaign("--seeds", "2", "--jobs", "2")
+    record.write_text(record.read_text() + '{"seed": 9, "viol')
+    again = campaign("--seeds", "2")
+
+    assert {found.seed: found.trace_hash for found in Record(record).read(range(20))} == here
+    assert [(one["seeds"], one["violations"], one["cut_short"]) for one in (two, again)] == [(2, 0, False)] * 2
+    assert again["hits"] == two["hits"]
+    assert again["took_s"] == 0
 
 
 def test_a_scenario_says_what_it_does() -> None:
