@@ -6,7 +6,7 @@ import dagster as dg
 
 from trade_pipeline.defs.assets.analysis import features, regimes, signals
 from trade_pipeline.defs.assets.history import coarse_bars, lake_upkeep
-from trade_pipeline.defs.assets.market import bars, raw_bars
+from trade_pipeline.defs.assets.market import judge_bars, raw_bars
 from trade_pipeline.defs.assets.positions import ledger_equals_exchange, position_conflicts
 from trade_pipeline.defs.assets.reports import closed_trades, equity_curve
 from trade_pipeline.defs.assets.sources import source_reliability
@@ -27,7 +27,7 @@ stack = Stack()
 defs = dg.Definitions(
     assets=[
         raw_bars,
-        bars,
+        judge_bars,
         features,
         regimes,
         signals,

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from trade_pipeline.cli import bench, breaker, config, history, proofs, running, trading
+from trade_pipeline.cli import bench, breaker, config, history, proofs, quality, running, trading
 from trade_pipeline.errors import TradePipelineError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ for room in (running, trading, history, proofs):
 app.add_typer(bench.app, name="bench")
 app.add_typer(breaker.app, name="breaker")
 app.add_typer(config.app, name="config")
+app.add_typer(quality.app, name="quality")
 
 
 def main(arguments: list[str] | None = None) -> Any:

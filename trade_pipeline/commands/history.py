@@ -16,7 +16,10 @@ from trade_pipeline.commands.output import say
 from trade_pipeline.errors import ConfigurationError, SettingsError
 from trade_pipeline.runtime.stack_file import read_stack_file
 
-ASSETS = ("raw_bars", "bars", "features", "regimes", "signals", "target_positions")
+ASSETS = (
+    *("raw_bars", "bars", "quarantined_bars", "quality_scores"),
+    *("features", "regimes", "signals", "target_positions"),
+)
 """approved_targets is left out: history must never reach the sensor that trades."""
 
 _ANSWER_S = 30.0

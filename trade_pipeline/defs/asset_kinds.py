@@ -43,3 +43,15 @@ def report_asset(name: str, description: str) -> AssetDecorator:
         owners=OWNERS,
         deps=["approved_targets"],
     )
+
+
+def lake_out(name: str, description: str) -> dg.AssetOut:
+    """One table of an asset that writes several; what `lake_asset` says of each."""
+    return dg.AssetOut(
+        description=description,
+        kinds={"polars", "deltalake"},
+        owners=OWNERS,
+        io_manager_key=IO_MANAGER_KEY,
+        is_required=False,
+        metadata={"dagster/column_schema": column_schema(table_of(name).columns)},
+    )

@@ -1,14 +1,17 @@
-"""Blocking asset checks, made by one factory from the quality rules and the pandera models.
+"""Asset checks, made by one factory from the quality rules and the pandera models.
 
 A check answers with a sentence, numbers and the failing rows. What is a defect is decided in `quality` and
 `schemas`; here it is only shown, and judged for every day of a run.
+
+A rule for bars does not block: it is red, and the symbols that break it are held by the decision while the others
+go on. What blocks is what concerns everybody: wrong columns, and defects in breadth.
 """
 
 # No postponed annotations here: Dagster reads the type of `context` itself.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from functools import cached_property
 
 import dagster as dg
 import polars as pl
@@ -18,20 +21,24 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
 
 from trade_pipeline.defs.day_frames import DayFrames
 from trade_pipeline.defs.jobs import RECOMPUTATION_CHECK
+from trade_pipeline.defs.judging import judged as judgement_of
 from trade_pipeline.defs.partitions import DAILY, Window
 from trade_pipeline.defs.resources import OpenStack, Stack
 from trade_pipeline.defs.run_time import run_time
 from trade_pipeline.quality.failures import failures, no_failures
-from trade_pipeline.quality.registry import RULES, Rule, Scope, Severity
+from trade_pipeline.quality.hold import held_in_breadth
+from trade_pipeline.quality.judge import Judgement
+from trade_pipeline.quality.registry import RULES
+from trade_pipeline.quality.rules import Rule, Severity
 from trade_pipeline.quality.target_rules import targets_within_limits
-from trade_pipeline.schemas.bars import Bars
+from trade_pipeline.schemas.bars import JudgedBars
 from trade_pipeline.schemas.features import Features, Regimes
 from trade_pipeline.schemas.signals import Signals
 from trade_pipeline.schemas.targets import Targets
 from trade_pipeline.schemas.validation import Frame, validate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Judged:
     """What a check looks at: one day's frame within a run."""
 
@@ -39,6 +46,11 @@ class Judged:
     window: Window
     stack: OpenStack
     live: bool
+
+    @cached_property
+    def verdict(self) -> Judgement:
+        """Of raw bars: made once for all rules."""
+        return judgement_of(self.frame, self.window, self.stack, live=self.live)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,26 +60,27 @@ class Check:
     name: str
     description: str
     find: Callable[[Judged], pl.DataFrame]
-    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR
+    blocking: bool = True
+    informative: bool = False
+    """What is found is told, and is no failure."""
 
 
 def from_rule(rule: Rule) -> Check:
-    """A rule of `quality` for bars."""
-    severity = dg.AssetCheckSeverity.ERROR if rule.severity is Severity.ERROR else dg.AssetCheckSeverity.WARN
-    return Check(rule.name, rule.description, lambda judged: rule.check(judged.frame, scope_of(judged)), severity)
+    """A rule of `quality` for bars. Live, what counts is what still holds a symbol; in history the whole day."""
+
+    def find(judged: Judged) -> pl.DataFrame:
+        found = judged.verdict.recent if judged.live else judged.verdict.failures
+        return found.filter(pl.col("rule") == rule.name)
+
+    blocking = rule.name == "schema"  # without columns nobody can be judged
+    return Check(rule.name, rule.description, find, blocking, rule.informative)
 
 
-def scope_of(judged: Judged) -> Scope:
-    """Live, the whole window has to be there. In history it begins where the exchange's own history does."""
-    first = judged.frame.get_column("open_time").min()
-    start = judged.window.start
-    if not judged.live and first is not None:
-        assert isinstance(first, datetime), "open_time holds times"
-        start = max(start, first)
-    market = judged.stack.settings.market
-    return Scope(
-        judged.window.as_of, start, judged.stack.universe(), judged.stack.settings.quality, market.bar_length_s
-    )
+def _breadth(judged: Judged) -> pl.DataFrame:
+    """Live only: in history nothing is bought."""
+    if not judged.live:
+        return no_failures()
+    return held_in_breadth(judged.verdict.held, judged.stack.universe(), judged.stack.settings.quality)
 
 
 def from_model(model: type[Frame]) -> Check:
@@ -117,8 +130,11 @@ def _within_limits(judged: Judged) -> pl.DataFrame:
 
 
 CHECKS: Mapping[str, Sequence[Check]] = {
-    "raw_bars": [from_rule(rule) for rule in RULES.values()],
-    "bars": [from_model(Bars)],
+    "raw_bars": [
+        *(from_rule(rule) for rule in RULES.values()),
+        Check("breadth", "Not so many symbols are held that the feed itself cannot be trusted.", _breadth),
+    ],
+    "bars": [from_model(JudgedBars)],
     "features": [from_model(Features)],
     "regimes": [from_model(Regimes)],
     "signals": [from_model(Signals)],
@@ -148,12 +164,18 @@ def result_of(found: pl.DataFrame, judged: Judged) -> tuple[bool, str, dict[str,
     return passed, sentence, metadata
 
 
+def severity_of(found: pl.DataFrame) -> dg.AssetCheckSeverity:
+    """ERROR as soon as one row is one."""
+    mild = not found.is_empty() and (found.get_column("severity") == str(Severity.WARN)).all()
+    return dg.AssetCheckSeverity.WARN if mild else dg.AssetCheckSeverity.ERROR
+
+
 def checks_for(asset: str, checks: Sequence[Check]) -> dg.AssetChecksDefinition:
     """All checks of one asset as one step that cannot be taken apart: a check left out would let targets through."""
     key = dg.AssetKey(asset)
     specs = {
         check.name: dg.AssetCheckSpec(
-            check.name, asset=key, description=check.description, blocking=True, partitions_def=DAILY
+            check.name, asset=key, description=check.description, blocking=check.blocking, partitions_def=DAILY
         )
         for check in checks
     }
@@ -173,16 +195,17 @@ def checks_for(asset: str, checks: Sequence[Check]) -> dg.AssetChecksDefinition:
         for window, frame in frames:
             judged = Judged(frame, window, stack.open, live)
             for check in checks:
-                passed, sentence, metadata = result_of(check.find(judged), judged)
+                found = check.find(judged)
+                passed, sentence, metadata = result_of(found, judged)
                 answer = dg.AssetCheckResult(
-                    passed=passed,
+                    passed=passed or check.informative,
                     asset_key=key,
                     check_name=check.name,
-                    severity=check.severity,
+                    severity=severity_of(found),
                     description=sentence,
                     metadata=metadata,  # type: ignore[arg-type]  # only kinds that Dagster knows are put in
                 )
-                yield answer if single else evaluation_of(context, answer, window.day)
+                yield answer if single else evaluation_of(context, answer, window.day, blocking=check.blocking)
         if not single:
             # One evaluation a day: a result would stand for the whole range and leave the days' own rows planned.
             for spec in specs.values():
@@ -192,7 +215,7 @@ def checks_for(asset: str, checks: Sequence[Check]) -> dg.AssetChecksDefinition:
 
 
 def evaluation_of(
-    context: dg.AssetCheckExecutionContext, answer: dg.AssetCheckResult, day: str
+    context: dg.AssetCheckExecutionContext, answer: dg.AssetCheckResult, day: str, *, blocking: bool
 ) -> dg.AssetCheckEvaluation:
     """A result of one day of a range, as Dagster records it for a run of that day."""
     assert answer.asset_key is not None and answer.check_name is not None, "set by the factory"
@@ -213,7 +236,7 @@ def evaluation_of(
         target_materialization_data=target,
         severity=answer.severity,
         description=answer.description,
-        blocking=True,
+        blocking=blocking,
         partition=day,
     )
 
@@ -243,15 +266,7 @@ def recomputed_equals_live(context: dg.AssetCheckExecutionContext) -> dg.AssetCh
 
 
 REQUIRED: Mapping[str, Sequence[str]] = {
-    "raw_bars": (
-        "schema",
-        "monotonic_unique_time",
-        "high_low_enclose",
-        "positive_price",
-        "gap",
-        "running_candle",
-        "staleness",
-    ),
+    "raw_bars": ("schema", "breadth"),
     "bars": ("schema",),
     "features": ("schema",),
     "regimes": ("schema",),
@@ -259,5 +274,26 @@ REQUIRED: Mapping[str, Sequence[str]] = {
     "target_positions": ("schema", "targets_within_limits"),
 }
 """Checks without which the gate stays closed. Written out, so that a rule that vanishes does not open it."""
+
+ASKED: Mapping[str, Sequence[str]] = {
+    "raw_bars": (
+        "out_of_order",
+        "duplicate",
+        "misaligned",
+        "running_candle",
+        "non_positive_price",
+        "high_low_enclose",
+        "bad_volume",
+        "gap",
+        "outlier",
+        "volume_anomaly",
+        "frozen_feed",
+        "no_trade",
+        "staleness",
+        "cross_source_disagreement",
+        "revised_candle",
+    ),
+}
+"""Checks that must have judged these bars, whatever they said: the symbols that failed are held by the targets."""
 
 ALL_CHECKS = [*(checks_for(asset, checks) for asset, checks in CHECKS.items()), recomputed_equals_live]

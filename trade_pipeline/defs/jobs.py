@@ -10,6 +10,8 @@ QUEUE_TAG = "dagster-celery/queue"
 DECIDE_CHAIN = (
     "raw_bars",
     "bars",
+    "quarantined_bars",
+    "quality_scores",
     "features",
     "regimes",
     "signals",

@@ -15,7 +15,7 @@ from trade_pipeline.ledger.records import Decision
 from trade_pipeline.market_data.content_hash import content_hash
 from trade_pipeline.market_data.revisions import newest
 from trade_pipeline.market_data.tables import table_of
-from trade_pipeline.quality.clean import clean_bars
+from trade_pipeline.quality.clean import closed_bars
 from trade_pipeline.schemas import frames
 
 DIFFERENT_SHOWN_MAX = 20
@@ -57,7 +57,7 @@ class _Day:
         self._stack, self._window = stack, window
         table = table_of("bars")
         self._history = stack.lake.history("bars", window.dates).filter(pl.col("open_time") >= window.start)
-        self._bars = newest(self._history, table.key).select(list(frames.BARS)).sort(table.key)
+        self._bars = newest(self._history, table.key).select(list(frames.JUDGED_BARS)).sort(table.key)
         self._whole: Evaluation | None = None
 
     def recompute(self, decision: Decision) -> pl.DataFrame | None:
@@ -79,7 +79,7 @@ class _Day:
         """The evaluation of the bars as they were known when it was decided."""
         table = table_of("bars")
         known = newest(self._history.filter(pl.col("known_at") <= decision.decided_at), table.key)
-        seen = clean_bars(known.select(list(frames.BARS)), decision.as_of)
+        seen = closed_bars(known.select(list(frames.JUDGED_BARS)), decision.as_of)
         settings = self._stack.settings
         if not seen.equals(self._bars.filter(pl.col("close_time") <= decision.as_of)):
             return evaluate(seen, settings)

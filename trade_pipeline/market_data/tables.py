@@ -30,7 +30,9 @@ TABLES: dict[str, Table] = {
     table.name: table
     for table in (
         Table("raw_bars", frames.BARS, frames.BAR_KEY, "open_time"),
-        Table("bars", frames.BARS, frames.BAR_KEY, "open_time"),
+        Table("bars", frames.JUDGED_BARS, frames.BAR_KEY, "open_time"),
+        Table("quarantined_bars", frames.QUARANTINED_BARS, (*frames.BAR_KEY, "copy"), "open_time"),
+        Table("quality_scores", frames.QUALITY_SCORES, frames.BAR_KEY, "open_time"),
         Table("coarse_bars", frames.COARSE_BARS, ("symbol", "length_s", "open_time"), "open_time"),
         Table("features", frames.FEATURES, frames.BAR_KEY, "open_time", anchored=True),
         Table("regimes", frames.REGIMES, frames.BAR_KEY, "open_time", anchored=True),

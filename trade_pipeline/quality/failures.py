@@ -12,11 +12,13 @@ FAILURES: dict[str, pl.DataType] = {
     "symbol": pl.String(),
     "open_time": UTC_MS,  # of the failing bar, of the first missing one for a gap; null where no bar is meant
     "rule": pl.String(),
+    "severity": pl.String(),  # ERROR or WARN
     "column": pl.String(),
     "value": pl.String(),  # what was found, as text
     "limit": pl.String(),  # what it had to be
     "message": pl.String(),  # one sentence for people
 }
+_ERROR = pl.lit("ERROR")
 
 
 def no_failures() -> pl.DataFrame:
@@ -24,18 +26,28 @@ def no_failures() -> pl.DataFrame:
 
 
 def failures(
-    rows: pl.DataFrame, rule: str, *, column: pl.Expr, value: pl.Expr, limit: pl.Expr, message: pl.Expr
+    rows: pl.DataFrame,
+    rule: str,
+    *,
+    column: pl.Expr,
+    value: pl.Expr,
+    limit: pl.Expr,
+    message: pl.Expr,
+    severity: pl.Expr = _ERROR,
+    open_time: str = "open_time",
 ) -> pl.DataFrame:
     """A FAILURES frame with one row per row of `rows`, sorted; a missing symbol or open_time becomes null."""
     if rows.is_empty():
         return no_failures()
-    for name in ("symbol", "open_time"):
+    rows = rows.rechunk()  # polars' format panics on an empty chunk, which filtering leaves behind
+    for name in ("symbol", open_time):
         if name not in rows.columns:
             rows = rows.with_columns(pl.lit(None).alias(name))
     return rows.select(
         pl.col("symbol").cast(pl.String),
-        pl.col("open_time").cast(UTC_MS),
+        pl.col(open_time).cast(UTC_MS).alias("open_time"),
         pl.lit(rule).alias("rule"),
+        severity.cast(pl.String).alias("severity"),
         column.cast(pl.String).alias("column"),
         value.cast(pl.String).alias("value"),
         limit.cast(pl.String).alias("limit"),

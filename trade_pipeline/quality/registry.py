@@ -1,113 +1,112 @@
-"""Every rule for bars by name, with its severity and what it is for; the checks of the shell are made from it."""
+"""Every rule for bars in one table: severity, repair and what it is for. Checks, judge and report are made from it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from enum import StrEnum
+from collections.abc import Mapping
 
 import polars as pl
 
-from trade_pipeline.quality.failures import failures
-from trade_pipeline.quality.row_rules import high_low_enclose, positive_price
-from trade_pipeline.quality.time_rules import gap, monotonic_unique_time, running_candle, staleness
-from trade_pipeline.schemas.bars import Bars
-from trade_pipeline.schemas.frames import UTC_MS
-from trade_pipeline.schemas.validation import validate
-from trade_pipeline.settings.market import QualitySettings
+from trade_pipeline.quality import frame_rules, order_rules, row_rules, series_rules
+from trade_pipeline.quality.failures import no_failures
+from trade_pipeline.quality.prepare import prepare, prepare_series
+from trade_pipeline.quality.rules import Repair, Rule, Scope, Severity
 
-SCHEMA_ROWS_MAX = 1000
-
-
-class Severity(StrEnum):
-    """ERROR stops what would increase exposure; WARN is seen."""
-
-    ERROR = "ERROR"
-    WARN = "WARN"
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What bars are held against: the moment, the window that has to be complete, the symbols that have to be there."""
-
-    as_of: datetime
-    window_start: datetime
-    symbols: tuple[str, ...]
-    settings: QualitySettings
-    bar_length_s: int = 60
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """`check(bars, scope)` answers with a FAILURES frame, empty where the rule holds."""
-
-    name: str
-    check: Callable[[pl.DataFrame, Scope], pl.DataFrame]
-    severity: Severity
-    description: str
-
-
-def schema(bars: pl.DataFrame, *, as_of: datetime) -> pl.DataFrame:
-    """Columns, types and column limits of `schemas.bars`; at most SCHEMA_ROWS_MAX rows per failing check."""
-    del as_of  # a schema has no time
-    rows = [
-        (row.get("symbol"), row.get("open_time"), str(row["column"]), str(row["value"]), item.check)
-        for item in validate(Bars, bars, SCHEMA_ROWS_MAX).items
-        for row in item.rows
-    ]
-    types: dict[str, pl.DataType] = {"symbol": pl.String(), "open_time": UTC_MS}
-    types |= dict.fromkeys(("_c", "_v", "_k"), pl.String())
-    return failures(
-        pl.DataFrame(rows, schema=types, orient="row"),
-        "schema",
-        column=pl.col("_c"),
-        value=pl.col("_v"),
-        limit=pl.col("_k"),
-        message=pl.format(
-            "{}: column {} has {}, against {}", pl.col("symbol").fill_null("the frame"), "_c", "_v", "_k"
-        ),
-    )
-
-
-def _gap(bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
-    return gap(
-        bars,
-        as_of=scope.as_of,
-        window_start=scope.window_start,
-        bar_length_s=scope.bar_length_s,
-        gap_bars_max=scope.settings.gap_bars_max,
-    )
-
-
-def _staleness(bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
-    limit_s = scope.settings.staleness_s_max
-    return staleness(bars, as_of=scope.as_of, symbols=scope.symbols, staleness_s_max=limit_s)
-
+ERROR, WARN = Severity.ERROR, Severity.WARN
 
 _RULES = (
-    Rule("schema", lambda b, s: schema(b, as_of=s.as_of), Severity.ERROR, "Columns and types are those of bars."),
+    Rule("schema", ERROR, Repair.NONE, "Columns and types are those of bars.", find=frame_rules.schema),
     Rule(
-        "monotonic_unique_time",
-        lambda b, s: monotonic_unique_time(b, as_of=s.as_of),
-        Severity.ERROR,
-        "Each symbol's bars are in order, and none exists twice.",
+        "out_of_order", WARN, Repair.SORT, "Each symbol's bars come in the order of their times.",
+        order_rules.out_of_order, order_rules.out_of_order_words,
     ),
     Rule(
-        "high_low_enclose",
-        lambda b, s: high_low_enclose(b, as_of=s.as_of),
-        Severity.ERROR,
-        "High and low enclose open and close.",
+        "duplicate", WARN, Repair.FULLEST, "No bar exists twice.",
+        order_rules.duplicate, order_rules.duplicate_words,
     ),
-    Rule("positive_price", lambda b, s: positive_price(b, as_of=s.as_of), Severity.ERROR, "Every price is above 0."),
-    Rule("gap", _gap, Severity.ERROR, "No minute is missing in the window that features are computed from."),
     Rule(
-        "running_candle",
-        lambda b, s: running_candle(b, as_of=s.as_of),
-        Severity.ERROR,
-        "Every bar had closed at the decision.",
+        "misaligned", ERROR, Repair.DROP, "Every bar opens on the grid of its length and is that long.",
+        row_rules.misaligned, row_rules.misaligned_words,
     ),
-    Rule("staleness", _staleness, Severity.ERROR, "Each symbol's newest bar is recent enough to decide on."),
-)
+    Rule(
+        "running_candle", WARN, Repair.WAIT, "Every bar had closed at the decision.",
+        row_rules.running_candle, row_rules.running_candle_words,
+    ),
+    Rule(
+        "non_positive_price", ERROR, Repair.DROP, "Every price is a number above 0.",
+        row_rules.non_positive_price, row_rules.non_positive_price_words,
+    ),
+    Rule(
+        "high_low_enclose", ERROR, Repair.DROP, "High and low enclose open and close.",
+        row_rules.high_low_enclose, row_rules.high_low_enclose_words,
+    ),
+    Rule(
+        "bad_volume", ERROR, Repair.DROP, "Volume is a number, 0 or more.",
+        row_rules.bad_volume, row_rules.bad_volume_words,
+    ),
+    Rule(
+        "gap", ERROR, Repair.FILL, "No bar is missing in the window that features are computed from.",
+        order_rules.gap, order_rules.gap_words, order_rules.gap_is_idle,
+    ),
+    Rule(
+        "outlier", ERROR, Repair.DROP, "No price is far outside the robust scale around it without confirmation.",
+        series_rules.outlier, series_rules.outlier_words, series_rules.outlier_is_mild, series=True,
+    ),
+    Rule(
+        "volume_anomaly", WARN, Repair.NONE, "Volumes are in proportion, and no price moves without one.",
+        series_rules.volume_anomaly, series_rules.volume_anomaly_words, series=True,
+    ),
+    Rule(
+        "frozen_feed", ERROR, Repair.HOLD, "Bars do not repeat each other.",
+        series_rules.frozen_feed, series_rules.frozen_feed_words, series_rules.frozen_is_mild, series=True,
+    ),
+    Rule(
+        "no_trade", WARN, Repair.FLAG, "Something was traded in every bar.",
+        series_rules.no_trade, series_rules.no_trade_words, series=True, informative=True,
+    ),
+    Rule(
+        "staleness", ERROR, Repair.HOLD, "Each symbol's newest bar is recent enough to decide on.",
+        find=frame_rules.staleness,
+    ),
+    Rule(
+        "cross_source_disagreement", ERROR, Repair.HOLD, "Sources agree on the close.",
+        find=frame_rules.cross_source_disagreement,
+    ),
+    Rule(
+        "revised_candle", WARN, Repair.NONE, "No bar was changed after it was known.",
+        find=frame_rules.revised_candle,
+    ),
+)  # fmt: skip
 
 RULES: Mapping[str, Rule] = {rule.name: rule for rule in _RULES}
+
+ROW_RULES = tuple(rule for rule in _RULES if rule.flag is not None and not rule.series)
+SERIES_RULES = tuple(rule for rule in _RULES if rule.flag is not None and rule.series)
+FRAME_RULES = tuple(rule for rule in _RULES if rule.find is not None)
+DROPPING = (Repair.DROP, Repair.FULLEST, Repair.WAIT)
+"""Repairs that take the failing row out."""
+
+
+def flags_of(rows: pl.DataFrame, rules: tuple[Rule, ...], scope: Scope) -> pl.DataFrame:
+    """One Boolean column for each of these rules of rows, in one pass over prepared rows."""
+    return rows.select(rule.flag(scope).alias(rule.name) for rule in rules if rule.flag is not None)
+
+
+def sound_rows(rows: pl.DataFrame, flags: pl.DataFrame) -> pl.DataFrame:
+    """Prepared rows that no rule of rows takes out."""
+    names = [rule.name for rule in ROW_RULES if rule.repair in DROPPING]
+    broken = flags.select(pl.any_horizontal(names)).to_series()
+    return rows.filter(~broken) if broken.any() else rows
+
+
+def check(name: str, bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+    """FAILURES of one rule; empty where it holds, or where the columns are not those that it reads."""
+    rule = RULES[name]
+    if rule.find is not None:
+        return rule.find(bars, scope)
+    if not frame_rules.schema(bars, scope).filter(pl.col("symbol").is_null()).is_empty():
+        return no_failures()
+    rows = prepare(bars, scope)
+    if rule.series:
+        rows = prepare_series(sound_rows(rows, flags_of(rows, ROW_RULES, scope)), scope)
+    assert rule.flag is not None, "a rule without find has a flag"
+    return rule.tell(rows.filter(rule.flag(scope)), scope)

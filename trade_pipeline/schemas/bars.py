@@ -11,9 +11,9 @@ from trade_pipeline.schemas.validation import Frame, UtcMs
 
 
 class Bars(Frame):
-    """raw_bars and bars. Key: (symbol, open_time)."""
+    """raw_bars. Key: (symbol, open_time)."""
 
-    symbol: str = pa.Field(str_matches=r"^[A-Z0-9]+/[A-Z0-9]+$")
+    symbol: str = pa.Field(str_matches=r"^[A-Z0-9.-]+/[A-Z0-9]+$")
     open_time: UtcMs
     close_time: UtcMs
     open: float
@@ -21,6 +21,13 @@ class Bars(Frame):
     low: float
     close: float
     volume: float = pa.Field(ge=0, lt=float("inf"))
-    quote_volume: float = pa.Field(ge=0, lt=float("inf"))
-    trades: int = pa.Field(ge=0)
+    quote_volume: float = pa.Field(ge=0, lt=float("inf"), nullable=True)
+    trades: int = pa.Field(ge=0, nullable=True)
     source: str
+
+
+class JudgedBars(Bars):
+    """bars: what a decision may read. Key: (symbol, open_time)."""
+
+    synthetic: bool
+    repair: str = pa.Field(nullable=True)

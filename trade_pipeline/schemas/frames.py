@@ -20,13 +20,43 @@ BARS: dict[str, pl.DataType] = {
     "low": pl.Float64(),
     "close": pl.Float64(),
     "volume": pl.Float64(),  # base units
-    "quote_volume": pl.Float64(),
-    "trades": pl.Int64(),
+    "quote_volume": pl.Float64(),  # null where the source does not say
+    "trades": pl.Int64(),  # as above
     "source": pl.String(),  # "binance-sim", "file:...": who said so
 }
 """raw_bars and bars. Key: (symbol, open_time)."""
 
 BAR_KEY = ("symbol", "open_time")
+
+JUDGED_BARS: dict[str, pl.DataType] = {
+    **BARS,
+    "synthetic": pl.Boolean(),  # nothing was traded at this price: the last one carried on, volume 0
+    "repair": pl.String(),  # what was done to the bar, null where it stands as the source gave it
+}
+"""What a decision may read: accepted and repaired bars. Key: (symbol, open_time)."""
+
+QUARANTINED_BARS: dict[str, pl.DataType] = {
+    **BARS,
+    "copy": pl.Int32(),  # counts the rejected rows of one key from 0
+    "rules": pl.String(),  # names of the rules that it broke, with commas between
+    "reason": pl.String(),  # one sentence for people
+}
+"""Bars that no stage reads, kept with the reason. Key: (symbol, open_time, copy)."""
+
+QUALITY_SCORES: dict[str, pl.DataType] = {
+    "symbol": pl.String(),
+    "open_time": UTC_MS,  # 00:00 of the day that is scored
+    "as_of": UTC_MS,  # close of the last bar that was judged
+    "expected": pl.Int64(),  # bars that the day should have, from the symbol's first one to `as_of`
+    "accepted": pl.Int64(),
+    "repaired": pl.Int64(),
+    "quarantined": pl.Int64(),
+    "synthetic": pl.Int64(),  # flagged bars among accepted and repaired ones, and those that fill a hole
+    "missing": pl.Int64(),
+    "score": pl.Float64(),  # 0..1, see quality/score.py
+    "held": pl.String(),  # why the symbol is in quarantine at `as_of`, null where it is not
+}
+"""Key: (symbol, open_time)."""
 
 COARSE_BARS: dict[str, pl.DataType] = {
     **BARS,

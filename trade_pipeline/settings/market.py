@@ -1,4 +1,4 @@
-"""Settings of market data, its quality and the simulated exchange."""
+"""Settings of market data and of the simulated exchange."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from trade_pipeline.settings.base import Section
+from trade_pipeline.settings.quality import QualitySettings as QualitySettings
 
 
 class MarketSettings(Section):
@@ -27,16 +28,6 @@ class MarketSettings(Section):
     fetch_concurrency: int = Field(10, ge=1, le=100)
     request_timeout_s: float = Field(5.0, gt=0, le=60)
     read_attempts_max: int = Field(3, ge=1, le=10)
-
-
-class QualitySettings(Section):
-    """Limits beyond which a bar is a defect."""
-
-    staleness_s_max: float = Field(90.0, gt=0)
-    """Age of the newest bar's close, at the decision, beyond which the feed is stale."""
-    gap_bars_max: int = Field(0, ge=0)
-    """Missing bars within the checked window that are tolerated for a symbol."""
-    failing_rows_shown_max: int = Field(20, ge=1, le=1000)
 
 
 class SimulatedExchangeSettings(Section):

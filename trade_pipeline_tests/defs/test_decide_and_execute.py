@@ -10,7 +10,7 @@ import polars as pl
 from trade_pipeline.defs.partitions import last_close, partition_of
 from trade_pipeline_tests.defs.conftest import TestStack, decision_of, metadata_of, settle_in_minute, wait_until
 
-CHAIN = ["raw_bars", "bars", "features", "regimes", "signals", "target_positions"]
+CHAIN = ["raw_bars", "bars", "quality_scores", "features", "regimes", "signals", "target_positions"]
 
 
 def test_a_decision_is_taken_approved_executed_and_taken_again(stack: TestStack) -> None:
@@ -52,17 +52,43 @@ def test_a_decision_is_taken_approved_executed_and_taken_again(stack: TestStack)
     assert (counts["decisions_recomputed"], counts["decisions_different"]) == (1, 0)
 
 
-def test_a_broken_feed_stops_the_decision_and_shows_the_failing_rows(stack: TestStack) -> None:
+def test_a_broken_feed_of_one_symbol_holds_that_symbol_and_shows_the_failing_rows(stack: TestStack) -> None:
     settle_in_minute(20)
-    symbol = stack.open.universe()[0]
+    symbol, other = stack.open.universe()[:2]
     stack.fault(kind="negative_price", symbol=symbol)
-    result = stack.decide(check=False)
-    assert not result.success
-    failed = [e for e in result.get_asset_check_evaluations() if not e.passed]
-    assert {e.check_name for e in failed} >= {"positive_price"}
-    evaluation = next(e for e in failed if e.check_name == "positive_price")
+    result = stack.decide()
+    evaluation = next(e for e in result.get_asset_check_evaluations() if e.check_name == "non_positive_price")
+    assert not evaluation.passed and evaluation.severity == dg.AssetCheckSeverity.ERROR
     assert symbol in str(evaluation.metadata["failing_rows"].value)
     assert symbol in str(evaluation.description)
+    targets = {target.symbol: target for target in stack.open.ledger.targets(decision_of(result))}
+    assert targets[symbol].kind == "HOLD" and "above 0" in targets[symbol].reason
+    assert "quarantined" not in targets[other].reason
+    decision = stack.open.ledger.decision(decision_of(result))
+    assert decision is not None and list(decision.detail["quarantined"]) == [symbol]  # type: ignore[call-overload]  # JSON
+    day = decision.partition
+    kept = stack.open.lake.read("quarantined_bars", [day])
+    assert set(kept.get_column("symbol")) == {symbol} and "non_positive_price" in kept.item(0, "rules")
+    scores = stack.open.lake.read("quality_scores", [day])
+    assert scores.filter(pl.col("held").is_not_null()).get_column("symbol").to_list() == [symbol]
+    # The gate is open for the others, and it is free again once the feed has recovered.
+    assert stack.execute(decision_of(result)).success
+    outcomes = {outcome.stage: outcome for outcome in stack.open.ledger.outcomes(decision_of(result))}
+    assert outcomes["gate"].outcome == "open", outcomes["gate"].detail
+    stack.no_faults()
+    healed = stack.decide()
+    again = {target.symbol: target for target in stack.open.ledger.targets(decision_of(healed))}
+    assert "quarantined" not in again[symbol].reason
+
+
+def test_a_feed_that_is_bad_in_breadth_stops_the_decision(stack: TestStack) -> None:
+    settle_in_minute(20)
+    for symbol in stack.open.universe()[:3]:
+        stack.fault(kind="negative_price", symbol=symbol)
+    result = stack.decide(check=False)
+    assert not result.success
+    failed = {e.check_name for e in result.get_asset_check_evaluations() if not e.passed}
+    assert failed >= {"breadth", "non_positive_price"}
     assert stack.open.ledger.newest_decision("main") is None
     assert "approved_targets" not in {
         e.asset_key.path[-1] for e in result.get_asset_materialization_events() if e.asset_key

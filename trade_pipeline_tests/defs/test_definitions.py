@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from trade_pipeline.definitions import defs
-from trade_pipeline.defs.checks import ALL_CHECKS, CHECKS, REQUIRED
+from trade_pipeline.defs.checks import ALL_CHECKS, ASKED, CHECKS, REQUIRED
 from trade_pipeline.defs.jobs import QUEUE_TAG, RECOMPUTATION_CHECK
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -19,10 +19,12 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 DEPENDENCIES: dict[str, set[str]] = {
     "raw_bars": set(),
     "bars": {"raw_bars"},
+    "quarantined_bars": {"raw_bars"},
+    "quality_scores": {"raw_bars"},
     "features": {"bars"},
     "regimes": {"features"},
     "signals": {"features", "regimes"},
-    "target_positions": {"features", "signals"},
+    "target_positions": {"features", "signals", "quality_scores"},
     "approved_targets": {"target_positions"},
     "equity_curve": {"approved_targets"},
     "closed_trades": {"approved_targets"},
@@ -43,19 +45,20 @@ def test_the_assets_and_their_dependencies_are_these() -> None:
     assert found == DEPENDENCIES
 
 
-def test_every_check_declares_partitions_blocks_and_cannot_be_left_out() -> None:
+def test_every_check_declares_partitions_and_cannot_be_left_out() -> None:
     for definition in ALL_CHECKS:
         for spec in definition.check_specs:
             if spec.key == RECOMPUTATION_CHECK:
                 assert not spec.blocking
                 continue
             assert spec.partitions_def is not None, spec.key
-            assert spec.blocking, spec.key
             assert not definition.can_subset, spec.key
 
 
-def test_the_gate_requires_every_blocking_check() -> None:
-    assert {name: tuple(check.name for check in checks) for name, checks in CHECKS.items()} == dict(REQUIRED)
+def test_the_gate_requires_every_blocking_check_and_asks_for_every_other() -> None:
+    named = {name: {*REQUIRED.get(name, ()), *ASKED.get(name, ())} for name in CHECKS}
+    assert {name: {check.name for check in checks} for name, checks in CHECKS.items()} == named
+    assert not [name for name in ASKED for check in ASKED[name] if check in REQUIRED.get(name, ())]
     blocking = {spec.key for definition in ALL_CHECKS for spec in definition.check_specs if spec.blocking}
     assert blocking == {
         dg.AssetCheckKey(dg.AssetKey(asset), name) for asset, names in REQUIRED.items() for name in names
@@ -106,8 +109,8 @@ if child == 0:
     from trade_pipeline.market_data.lake import Lake
     from trade_pipeline_tests.market_data.frames_of import START, bars
     lake = Lake(tempfile.mkdtemp())
-    lake.append("bars", bars(50), known_at=START)
-    assert lake.read("bars", ["2024-05-01"]).lazy().select(pl.col("close").sum()).collect().item() > 0
+    lake.append("raw_bars", bars(50), known_at=START)
+    assert lake.read("raw_bars", ["2024-05-01"]).lazy().select(pl.col("close").sum()).collect().item() > 0
     os._exit(0)
 _, status = os.waitpid(child, 0)
 sys.exit(os.waitstatus_to_exitcode(status))

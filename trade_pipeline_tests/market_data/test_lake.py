@@ -21,78 +21,78 @@ DAY, NEXT_DAY = "2024-05-01", "2024-05-02"
 
 def test_what_was_written_reads_back_in_other_processes(tmp_path: Path) -> None:
     frame = bars(30, first=1430)
-    result = Lake(tmp_path).append("bars", frame, frames.BAR_KEY, START)
+    result = Lake(tmp_path).append("raw_bars", frame, frames.BAR_KEY, START)
     assert (result.rows_added, result.rows_revised) == (60, 0)
-    assert_frame_equal(Lake(tmp_path).read("bars", [DAY, NEXT_DAY]), frame.sort(frames.BAR_KEY))
-    assert Lake(tmp_path).read("bars", [DAY]).height == 20
-    assert Lake(tmp_path).days("bars") == [DAY, NEXT_DAY]
+    assert_frame_equal(Lake(tmp_path).read("raw_bars", [DAY, NEXT_DAY]), frame.sort(frames.BAR_KEY))
+    assert Lake(tmp_path).read("raw_bars", [DAY]).height == 20
+    assert Lake(tmp_path).days("raw_bars") == [DAY, NEXT_DAY]
 
 
 def test_a_rerun_adds_nothing_and_has_the_same_hash(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
-    first = lake.append("bars", bars(10), frames.BAR_KEY, START)
+    first = lake.append("raw_bars", bars(10), frames.BAR_KEY, START)
     for again in (lake, Lake(tmp_path)):
-        second = again.append("bars", bars(10).reverse(), frames.BAR_KEY, START + timedelta(hours=1))
+        second = again.append("raw_bars", bars(10).reverse(), frames.BAR_KEY, START + timedelta(hours=1))
         assert (second.rows_added, second.rows_revised, second.version) == (0, 0, first.version)
         assert second.content_hash == first.content_hash
 
 
 def test_a_changed_row_is_a_revision_and_the_past_stays_readable(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
-    lake.append("bars", bars(10), frames.BAR_KEY, START)
+    lake.append("raw_bars", bars(10), frames.BAR_KEY, START)
     corrected = bars(12).with_columns(
         pl.when(pl.col("open_time") == START).then(pl.lit(None)).otherwise(pl.col("volume")).alias("volume")
     )
-    result = lake.append("bars", corrected, frames.BAR_KEY, START + timedelta(minutes=5))
+    result = lake.append("raw_bars", corrected, frames.BAR_KEY, START + timedelta(minutes=5))
     assert (result.rows_added, result.rows_revised) == (4, 2)
     for reader in (lake, Lake(tmp_path)):
-        assert_frame_equal(reader.read("bars", [DAY]), corrected.sort(frames.BAR_KEY))
-        seen = reader.read("bars", [DAY], as_seen=START + timedelta(minutes=4))
+        assert_frame_equal(reader.read("raw_bars", [DAY]), corrected.sort(frames.BAR_KEY))
+        seen = reader.read("raw_bars", [DAY], as_seen=START + timedelta(minutes=4))
         assert_frame_equal(seen, bars(10).sort(frames.BAR_KEY))
-        assert reader.read("bars", [DAY], as_seen=START - timedelta(minutes=1)).is_empty()
+        assert reader.read("raw_bars", [DAY], as_seen=START - timedelta(minutes=1)).is_empty()
 
 
 def test_two_writers_of_a_day_do_not_write_a_row_twice(tmp_path: Path) -> None:
     first, second = Lake(tmp_path), Lake(tmp_path)
-    first.append("bars", bars(2), frames.BAR_KEY, START)
-    second.append("bars", bars(4), frames.BAR_KEY, START)
-    result = first.append("bars", bars(5), frames.BAR_KEY, START)
+    first.append("raw_bars", bars(2), frames.BAR_KEY, START)
+    second.append("raw_bars", bars(4), frames.BAR_KEY, START)
+    result = first.append("raw_bars", bars(5), frames.BAR_KEY, START)
     assert result.rows_added == 2
-    assert_frame_equal(first.read("bars", [DAY]), Lake(tmp_path).read("bars", [DAY]))
+    assert_frame_equal(first.read("raw_bars", [DAY]), Lake(tmp_path).read("raw_bars", [DAY]))
 
 
 def test_a_lost_race_is_compared_again_before_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lake, other = Lake(tmp_path), Lake(tmp_path)
-    lake.append("bars", bars(1), frames.BAR_KEY, START)
+    lake.append("raw_bars", bars(1), frames.BAR_KEY, START)
     real = delta.commit
     races = iter([True])
 
     def commit_after_another(opened: object, rows: pl.DataFrame) -> bool:
         if next(races, False):
-            other.append("bars", bars(3), frames.BAR_KEY, START)
+            other.append("raw_bars", bars(3), frames.BAR_KEY, START)
         return real(opened, rows)
 
     monkeypatch.setattr(delta, "commit", commit_after_another)
-    assert lake.append("bars", bars(4), frames.BAR_KEY, START).rows_added == 2
-    stored = Lake(tmp_path).read("bars", [DAY])
+    assert lake.append("raw_bars", bars(4), frames.BAR_KEY, START).rows_added == 2
+    stored = Lake(tmp_path).read("raw_bars", [DAY])
     assert_frame_equal(stored, bars(4).sort(frames.BAR_KEY))
 
 
 def test_a_race_that_is_always_lost_ends_with_a_conflict(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lake = Lake(tmp_path)
     monkeypatch.setattr(delta, "commit", lambda opened, rows: False)
-    with pytest.raises(LakeConflict, match="bars"):
-        lake.append("bars", bars(1), frames.BAR_KEY, START)
+    with pytest.raises(LakeConflict, match="raw_bars"):
+        lake.append("raw_bars", bars(1), frames.BAR_KEY, START)
 
 
 def test_many_small_files_are_merged_and_old_versions_stay(tmp_path: Path) -> None:
     lake = Lake(tmp_path, compact_after_files=4)
     for minute in range(9):
-        lake.append("bars", bars(1, first=minute), frames.BAR_KEY, START + timedelta(minutes=minute))
-    assert any(entry["operation"] == "OPTIMIZE" for entry in lake.versions("bars"))
+        lake.append("raw_bars", bars(1, first=minute), frames.BAR_KEY, START + timedelta(minutes=minute))
+    assert any(entry["operation"] == "OPTIMIZE" for entry in lake.versions("raw_bars"))
     for reader in (lake, Lake(tmp_path)):
-        assert_frame_equal(reader.read("bars", [DAY]), bars(9).sort(frames.BAR_KEY))
-        assert reader.read("bars", [DAY], as_seen=START + timedelta(minutes=2)).height == 6
+        assert_frame_equal(reader.read("raw_bars", [DAY]), bars(9).sort(frames.BAR_KEY))
+        assert reader.read("raw_bars", [DAY], as_seen=START + timedelta(minutes=2)).height == 6
 
 
 def test_money_keeps_every_digit(tmp_path: Path) -> None:
@@ -133,4 +133,4 @@ def test_a_table_that_does_not_exist_is_empty_and_an_unknown_one_is_refused(tmp_
 
 def test_a_frame_that_lacks_a_column_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="volume"):
-        Lake(tmp_path).append("bars", bars(1).drop("volume"), frames.BAR_KEY, START)
+        Lake(tmp_path).append("raw_bars", bars(1).drop("volume"), frames.BAR_KEY, START)

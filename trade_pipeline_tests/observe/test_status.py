@@ -56,7 +56,7 @@ FULL = Status(
         OpenOrder("7c01", "BTC/USDT", "sell", "protect", "OPEN", Decimal("0.5"), Decimal(0), None, Decimal(90), 61.0),
     ),
     locks=(LockLine("trend", "ADA/USDT", "stopped out", None),),
-    failed_checks=(FailedCheck("raw_bars", "positive_price", AT, "1 of 20 rows has a price below 0"),),
+    failed_checks=(FailedCheck("raw_bars", "non_positive_price", AT, "1 of 20 rows has a price below 0"),),
     alerts=("11:59:00 critical drift",),
     processes=(ProcessLine("daemon", "BACKOFF", 0, 2, 0.0),),
     lost_ticks=(AT.replace(minute=1, second=0),),

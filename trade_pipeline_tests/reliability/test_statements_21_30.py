@@ -23,9 +23,10 @@ from trade_pipeline.market_data.fetch import fetch_closed
 from trade_pipeline.market_data.lake import Lake
 from trade_pipeline.market_data.tables import table_of
 from trade_pipeline.quality.failures import failing_symbols
-from trade_pipeline.quality.registry import RULES, Scope
+from trade_pipeline.quality.registry import check
+from trade_pipeline.quality.rules import Scope
 from trade_pipeline.schemas.trading import BookTop, OrderState, OrderType, Role, Side, TargetKind
-from trade_pipeline.settings.market import QualitySettings
+from trade_pipeline.settings.quality import QualitySettings
 from trade_pipeline_tests.execution.conftest import Room
 from trade_pipeline_tests.execution.fake_venue import BTC, make_rules
 from trade_pipeline_tests.fakes import make_target
@@ -68,11 +69,11 @@ def test_statement_23_a_gap_beyond_the_limit_lets_no_order_increase_exposure(roo
     """The rule finds the missing minutes, the gate says so, the buy is not sent; the sale is."""
     seen = bars(100).filter(~pl.col("open_time").is_between(START + 50 * MINUTE, START + 52 * MINUTE))
     scope = Scope(START + 100 * MINUTE, START, (BTC,), QualitySettings(gap_bars_max=2))
-    found = RULES["gap"].check(seen, scope)
+    found = check("gap", seen, scope)
     reasons = tuple(failing_symbols(found).values())
     assert reasons
     tolerant = replace(scope, settings=QualitySettings(gap_bars_max=3))
-    assert RULES["gap"].check(seen, tolerant).is_empty(), "three missing minutes are within a limit of three"
+    assert check("gap", seen, tolerant).is_empty(), "three missing minutes are within a limit of three"
     sent = len(room.venue.created)
     room.clock.advance(60)
     more = make_target(quantity=Decimal(2), sleeves={"trend": Decimal(2)})
@@ -87,19 +88,19 @@ def test_statement_23_a_gap_beyond_the_limit_lets_no_order_increase_exposure(roo
 
 
 def test_statement_24_a_candle_revised_after_the_decision_is_detected_from_the_stored_hash(tmp_path: Path) -> None:
-    lake, key = Lake(tmp_path), table_of("bars").key
+    lake, key = Lake(tmp_path), table_of("raw_bars").key
     decided_at = START + 6 * MINUTE
     seen = bars(5)
-    cited = lake.append("bars", seen, known_at=decided_at - timedelta(seconds=1)).content_hash
+    cited = lake.append("raw_bars", seen, known_at=decided_at - timedelta(seconds=1)).content_hash
     day = [START.date().isoformat()]
-    assert content_hash(lake.read("bars", day), key) == cited
+    assert content_hash(lake.read("raw_bars", day), key) == cited
     revised = seen.with_columns(
         pl.when(pl.col("open_time") == START + 2 * MINUTE).then(pl.col("close") + 0.5).otherwise("close").alias("close")
     )
-    written = lake.append("bars", revised, known_at=decided_at + 10 * MINUTE)
+    written = lake.append("raw_bars", revised, known_at=decided_at + 10 * MINUTE)
     assert written.rows_revised == 2, "the minute of both symbols"
-    assert content_hash(lake.read("bars", day), key) != cited
-    assert content_hash(lake.read("bars", day, as_seen=decided_at), key) == cited, (
+    assert content_hash(lake.read("raw_bars", day), key) != cited
+    assert content_hash(lake.read("raw_bars", day, as_seen=decided_at), key) == cited, (
         "what the decision saw is still there"
     )
 

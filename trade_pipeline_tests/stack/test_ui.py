@@ -52,7 +52,7 @@ def test_a_broken_feed_is_red_with_its_rows_sends_nothing_and_recovers(stack: Ru
         awaited(lambda: _status(stack) == "FAILED" or None, 150, "a failed check", stack)
         assert not stack.executed_after(broken_at), "no decision stands on the broken feed, so none is executed"
         with open_page() as page:
-            page.goto(f"{stack.ui_url}/assets/raw_bars?view=checks&checkDetail=positive_price")
+            page.goto(f"{stack.ui_url}/assets/raw_bars?view=checks&checkDetail=non_positive_price")
             page.get_by_text("Failed").first.wait_for()
             page.get_by_text(SYMBOL).first.wait_for()
             page.screenshot(path=str(pictures / "failing_check.png"))
@@ -64,5 +64,5 @@ def test_a_broken_feed_is_red_with_its_rows_sends_nothing_and_recovers(stack: Ru
 
 
 def _status(stack: RunningStack) -> str | None:
-    execution = stack.check("raw_bars", "positive_price")
+    execution = stack.check("raw_bars", "non_positive_price")
     return str(execution["status"]) if execution else None

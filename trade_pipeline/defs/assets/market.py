@@ -1,23 +1,25 @@
-"""Bars: as the exchange gives them, and as decisions may read them."""
+"""Bars: as the exchange gives them, and as decisions may read them; what was quarantined, and the scores."""
 
 # No postponed annotations here: Dagster reads the type of `context` itself.
 
 from collections import Counter
+from collections.abc import Iterator
 from datetime import timedelta
 
 import dagster as dg
 import polars as pl
 
-from trade_pipeline.defs.asset_kinds import lake_asset
+from trade_pipeline.defs.asset_kinds import lake_asset, lake_out
 from trade_pipeline.defs.day_frames import DayFrames
 from trade_pipeline.defs.io_manager import read_window
-from trade_pipeline.defs.partitions import DAY, Window, day_start
+from trade_pipeline.defs.judging import judged
+from trade_pipeline.defs.partitions import DAILY, DAY, Window, day_start
 from trade_pipeline.defs.resources import OpenStack, Stack
 from trade_pipeline.defs.run_time import run_time
 from trade_pipeline.market_data.fetch import Fetched, fetch_closed, fetch_span, next_wanted
 from trade_pipeline.market_data.sources.protocol import Tier
 from trade_pipeline.market_data.tables import table_of
-from trade_pipeline.quality.clean import clean_bars
+from trade_pipeline.quality.judge import Judgement
 
 BARS_PER_DAY = 1440
 
@@ -33,9 +35,63 @@ def raw_bars(context: dg.AssetExecutionContext, stack: Stack) -> DayFrames:
     return DayFrames(windows, lambda window: past_bars(stack.open, window, window == windows[0], notes), notes)
 
 
-@lake_asset("bars", "market", "Bars that a decision may read: closed, newest revision, in order.")
-def bars(raw_bars: DayFrames) -> DayFrames:
-    return DayFrames(raw_bars.windows, lambda window: clean_bars(raw_bars.load(window), window.as_of))
+@dg.multi_asset(
+    name="judge_bars",
+    group_name="market",
+    outs={
+        "bars": lake_out("bars", "Bars that a decision may read: accepted, or repaired and saying how."),
+        "quarantined_bars": lake_out("quarantined_bars", "Bars that no stage reads, with the rules that they broke."),
+        "quality_scores": lake_out("quality_scores", "Score of each symbol and day, and why a symbol is held."),
+    },
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    can_subset=True,
+)
+def judge_bars(context: dg.AssetExecutionContext, stack: Stack, raw_bars: DayFrames) -> Iterator[dg.Output[DayFrames]]:
+    """One verdict, three tables. A symbol with a defect is held by its score's row; the others go on."""
+    live = run_time(context.run, context.instance).is_live(context.partition_keys)
+    verdicts = _Verdicts(raw_bars, stack.open, live)
+    frames = {"bars": verdicts.bars, "quarantined_bars": verdicts.quarantined, "quality_scores": verdicts.scores}
+    for name, load in frames.items():
+        if name in context.selected_output_names:
+            yield dg.Output(DayFrames(raw_bars.windows, load, verdicts.notes), output_name=name)
+
+
+class _Verdicts:
+    """The verdicts of a run's windows. Each is made once; of past ones only the small tables are kept."""
+
+    def __init__(self, raw_bars: DayFrames, stack: OpenStack, live: bool) -> None:
+        self._raw, self._stack, self._live = raw_bars, stack, live
+        self._small: dict[str, tuple[pl.DataFrame, pl.DataFrame]] = {}
+        self.notes: dict[str, dict[str, object]] = {}
+
+    def bars(self, window: Window) -> pl.DataFrame:
+        return self._judge(window).bars
+
+    def quarantined(self, window: Window) -> pl.DataFrame:
+        return self._tables(window)[0]
+
+    def scores(self, window: Window) -> pl.DataFrame:
+        return self._tables(window)[1]
+
+    def _tables(self, window: Window) -> tuple[pl.DataFrame, pl.DataFrame]:
+        if window.day not in self._small:
+            self._judge(window)
+        return self._small[window.day]
+
+    def _judge(self, window: Window) -> Judgement:
+        verdict = judged(self._raw.load(window), window, self._stack, live=self._live)
+        self._small[window.day] = verdict.quarantined, verdict.scores
+        self.notes[window.day] = {
+            "judged": verdict.rows,
+            "accepted": verdict.accepted,
+            "repaired": verdict.repaired,
+            "quarantined": verdict.quarantined.height,
+            "filled": verdict.filled,
+            "rules": dg.MetadataValue.json(verdict.count_by_rule()),
+            "held": dg.MetadataValue.json(dict(verdict.held)),
+        }
+        return verdict
 
 
 def live_bars(stack: OpenStack, window: Window) -> DayFrames:

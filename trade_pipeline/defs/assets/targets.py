@@ -25,13 +25,14 @@ from trade_pipeline.execution.snapshot import take_snapshot
 from trade_pipeline.ledger.records import Decision, Target
 from trade_pipeline.schemas.trading import TargetKind
 
-CITED = ("raw_bars", "bars", "features", "regimes", "signals", "target_positions")
+QUARANTINED = "quarantined"
+CITED = ("raw_bars", "bars", "quality_scores", "features", "regimes", "signals", "target_positions")
 """Tables whose version and hash are stored with a decision."""
 
 
 @lake_asset("target_positions", "targets", "What the account shall hold, a row per symbol.")
 def target_positions(
-    context: dg.AssetExecutionContext, stack: Stack, features: DayFrames, signals: DayFrames
+    context: dg.AssetExecutionContext, stack: Stack, features: DayFrames, signals: DayFrames, quality_scores: DayFrames
 ) -> DayFrames:
     """Live: decides. In a backfill: takes the decisions of these days again and compares them."""
     if not run_time(context.run, context.instance).is_live(context.partition_keys):
@@ -39,10 +40,10 @@ def target_positions(
         return DayFrames(features.windows, lambda window: recompute_day(stack.open, window, notes), notes)
     (window,) = features.windows
     evaluation = Evaluation(features.load(window), signals.load(window)).at(window.as_of)
-    return decide_now(stack.open, window, evaluation)
+    return decide_now(stack.open, window, evaluation, quality_scores.load(window))
 
 
-def decide_now(stack: OpenStack, window: Window, evaluation: Evaluation) -> DayFrames:
+def decide_now(stack: OpenStack, window: Window, evaluation: Evaluation, scores: pl.DataFrame) -> DayFrames:
     """One decision on the account as it is; the snapshot is stored, the decision itself not yet."""
     settings = stack.settings
     decision_id = decision_id_of(settings, window.as_of, stack.code_version, evaluation.signals)
@@ -50,7 +51,7 @@ def decide_now(stack: OpenStack, window: Window, evaluation: Evaluation) -> DayF
     if snapshot is None:  # a rerun decides on the same account again
         snapshot = replace(take_snapshot(stack.desk), snapshot_id=decision_id)
         stack.ledger.record_snapshot(snapshot)
-    around = surroundings_now(stack, window.as_of)
+    around = surroundings_now(stack, window.as_of, quarantined_in(scores, stack.universe(), window.as_of))
     frame = targets_of(evaluation, snapshot, settings, around, decision_id=decision_id, as_of=window.as_of)
     released = release_locks(stack, evaluation, around.locks)
     kinds: dict[str, int] = dict(frame.group_by("kind").len().iter_rows())
@@ -59,6 +60,7 @@ def decide_now(stack: OpenStack, window: Window, evaluation: Evaluation) -> DayF
         "equity_quote": float(snapshot.equity_quote),
         "locks_released": released,
         FACTS: json.dumps(facts_of(evaluation)),
+        QUARANTINED: dg.MetadataValue.json(dict(around.quarantined)),
     }
     return DayFrames(
         (window,), lambda _: frame, {window.day: notes | {str(k): kinds.get(str(k), 0) for k in TargetKind}}
@@ -74,10 +76,19 @@ def release_locks(stack: OpenStack, evaluation: Evaluation, locks: Collection[tu
     return len(free)
 
 
-def surroundings_now(stack: OpenStack, as_of: datetime) -> Surroundings:
+def surroundings_now(stack: OpenStack, as_of: datetime, quarantined: Mapping[str, str]) -> Surroundings:
     """Locks count at the bar's close, not at the moment of the run, so that they can be told again."""
     locks = stack.ledger.locks(stack.settings.account, as_of)
-    return Surroundings(stack.universe(), sorted((lock.strategy, lock.symbol) for lock in locks), stack.rules(), {})
+    locked = sorted((lock.strategy, lock.symbol) for lock in locks)
+    return Surroundings(stack.universe(), locked, stack.rules(), dict(quarantined))
+
+
+def quarantined_in(scores: pl.DataFrame, universe: Collection[str], as_of: datetime) -> dict[str, str]:
+    """Symbol -> why it is held at `as_of`. A symbol that nobody judged for this bar is held too."""
+    judged = scores.filter(pl.col("as_of") == as_of)
+    held = judged.filter(pl.col("held").is_not_null()).sort("symbol").select("symbol", "held")
+    unknown = sorted(set(universe) - set(judged.get_column("symbol")))
+    return dict.fromkeys(unknown, "its bars were not judged") | dict(held.iter_rows())
 
 
 @lake_asset("approved_targets", "targets", "Targets whose every check passed in this run.")
@@ -99,7 +110,7 @@ def approved_targets(context: dg.AssetExecutionContext, stack: Stack, target_pos
         )
     frame = target_positions.load(window).filter(pl.col("decision_id") == decision_id)
     inputs = cited_inputs(context, window.day)
-    new = record(stack.open, decision_id, window, frame, inputs, context.run_id, facts_noted(decided))
+    new = record(stack.open, decision_id, window, frame, inputs, context.run_id, decided)
     notes: dict[str, object] = {"decision_id": decision_id, "recorded_now": new}
     return DayFrames((window,), lambda _: frame, {window.day: notes})
 
@@ -111,13 +122,13 @@ def record(
     frame: pl.DataFrame,
     inputs: Mapping[str, Mapping[str, object]],
     run_id: str,
-    facts: Mapping[str, object],
+    decided: dg.EventLogRecord | None,
 ) -> bool:
     """The decision into the ledger, once; False if it was there. Raises DataError when its snapshot is missing."""
     snapshot = stack.ledger.snapshot(decision_id)
     if snapshot is None:
         raise DataError("the account snapshot of the decision is missing", thing=decision_id)
-    around = surroundings_now(stack, window.as_of)
+    around = surroundings_now(stack, window.as_of, quarantine_noted(decided))
     decision = Decision(
         decision_id=decision_id,
         account=stack.settings.account,
@@ -136,7 +147,7 @@ def record(
             "locks": [list(lock) for lock in around.locks],
             "quarantined": dict(around.quarantined),
             "window_start": window.start.isoformat(),
-            FACTS: dict(facts),
+            FACTS: facts_noted(decided),
         },
     )
     return stack.ledger.record_decision(decision, snapshot, [target_of(row) for row in frame.iter_rows(named=True)])
@@ -147,6 +158,14 @@ def facts_noted(decided: dg.EventLogRecord | None) -> dict[str, object]:
     event = decided.asset_materialization if decided else None
     noted = event.metadata.get(FACTS) if event else None
     return dict(json.loads(str(noted.value))) if noted is not None else {}
+
+
+def quarantine_noted(decided: dg.EventLogRecord | None) -> dict[str, str]:
+    """What target_positions held back, from its materialisation."""
+    event = decided.asset_materialization if decided else None
+    noted = event.metadata.get(QUARANTINED) if event else None
+    value = noted.value if noted is not None else None
+    return {str(symbol): str(why) for symbol, why in value.items()} if isinstance(value, Mapping) else {}
 
 
 def target_of(row: Mapping[str, object]) -> Target:

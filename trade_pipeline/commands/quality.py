@@ -1,0 +1,181 @@
+"""`quality report`: what is wrong with recorded files, or with what the lake holds, counted by rule."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+
+from trade_pipeline.commands.context import open_context
+from trade_pipeline.commands.output import say
+from trade_pipeline.errors import DataError
+from trade_pipeline.quality.judge import Judgement, judge
+from trade_pipeline.quality.rules import Scope
+from trade_pipeline.recorded.reading import bars_from_trades, read_recorded
+from trade_pipeline.recorded.values import RecordedBars, RecordedTrades
+from trade_pipeline.settings.load import load_settings
+from trade_pipeline.settings.quality import QualitySettings
+from trade_pipeline.settings.root import Settings
+
+UNNAMED = "UNKNOWN/UNKNOWN"
+"""Symbol of a file that names none: to count what is wrong with it, none is needed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One file or one symbol of the lake. `accepted` + `repaired` + `quarantined` = `rows`.
+
+    `rows` are those of the file: of a file of trades the trades, and `bars` says what the bars made of them are.
+    `filled` are flagged bars in empty places, `missing` bars that were not there. `held`: why a decision at the end of
+    the data would not trade the symbol.
+    """
+
+    name: str
+    symbol: str
+    source: str
+    bar_length_s: int
+    rows: int
+    accepted: int
+    repaired: int
+    quarantined: int
+    filled: int
+    missing: int
+    score: float
+    rules: Mapping[str, int]
+    repaired_by_rule: Mapping[str, int] = field(default_factory=dict)
+    quarantined_by_rule: Mapping[str, int] = field(default_factory=dict)
+    held: str | None = None
+    bars: int | None = None
+
+
+def report_files(
+    files: Sequence[Path], settings_file: Path | None, *, symbol: str | None, layout: str | None, as_json: bool
+) -> None:
+    """Judges each file by the settings. Raises ReplayFileError for one that cannot be read."""
+    settings = load_settings(settings_file, environ=os.environ).quality
+    _print([of_file(file, settings, symbol=symbol, layout=layout) for file in files], as_json=as_json)
+
+
+def report_lake(home: Path | None, days: int, *, as_json: bool) -> None:
+    """Judges the newest `days` days of raw bars in the lake of this home. Raises DataError where it is empty."""
+    from trade_pipeline.market_data.lake import Lake
+
+    context = open_context(home)
+    settings = context.settings
+    lake = Lake(settings.storage.lake_url or str(context.home.lake))
+    stored = lake.days("raw_bars")[-days:]
+    raw = lake.read("raw_bars", stored)
+    if raw.is_empty():
+        raise DataError("the lake holds no bars yet", thing="raw_bars", repair="Start the stack, or name a --file.")
+    _print(of_bars(raw, settings), as_json=as_json)
+
+
+def of_file(file: Path, settings: QualitySettings, *, symbol: str | None = None, layout: str | None = None) -> Report:
+    """The report of one recorded file."""
+    recorded = read_recorded(file, symbol=symbol, layout=layout, unnamed=UNNAMED)
+    if isinstance(recorded, RecordedTrades):
+        return _of_trades(file, recorded, settings)
+    return _report(file.name, recorded, judge(recorded.bars, scope_of(recorded, settings)))
+
+
+def of_bars(raw: pl.DataFrame, settings: Settings) -> list[Report]:
+    """A report for each symbol of a BARS frame of the lake, at its newest close."""
+    reports = []
+    as_of = raw.get_column("close_time").max()
+    assert isinstance(as_of, datetime), "the caller looked for rows"
+    length_s = settings.market.bar_length_s
+    for (symbol,), bars in raw.group_by("symbol", maintain_order=True):
+        first = bars.get_column("open_time").min()
+        assert isinstance(first, datetime), "a group has rows"
+        scope = Scope(as_of, first, (str(symbol),), settings.quality, length_s)
+        recorded = RecordedBars(Path(), str(symbol), str(bars.item(0, "source")), "lake", length_s, as_of, bars)
+        reports.append(_report(str(symbol), recorded, judge(bars, scope)))
+    return reports
+
+
+def scope_of(recorded: RecordedBars, settings: QualitySettings) -> Scope:
+    """A file is held against its own span, at the moment of its last closed bar."""
+    first = recorded.bars.get_column("open_time").min()
+    start = first if isinstance(first, datetime) else datetime.fromtimestamp(0, UTC)
+    return Scope(recorded.as_of, start, (recorded.symbol,), settings, recorded.bar_length_s, sessions=recorded.sessions)
+
+
+def _of_trades(file: Path, trades: RecordedTrades, settings: QualitySettings) -> Report:
+    """Counts trades; the bars that they make are judged as any others."""
+    recorded = bars_from_trades(trades)
+    judged = _report(file.name, recorded, judge(recorded.bars, scope_of(recorded, settings)))
+    counts = {"repeated_trade": trades.repeated, "impossible_trade": trades.refused}
+    lost = {name: count for name, count in counts.items() if count}
+    values = asdict(judged) | {
+        "rows": trades.rows,
+        "accepted": trades.trades.height,
+        "repaired": 0,
+        "quarantined": trades.repeated + trades.refused,
+        "rules": {**judged.rules, **lost},
+        "quarantined_by_rule": {**judged.quarantined_by_rule, **lost},
+        "bars": judged.rows,
+    }
+    return Report(**values)
+
+
+def _report(name: str, recorded: RecordedBars, judged: Judgement) -> Report:
+    weights = judged.scores.select((pl.col("score") * pl.col("expected")).sum() / pl.col("expected").sum()).item()
+    repairs = judged.bars.filter(pl.col("repair").is_not_null()).get_column("repair")
+    kinds = repairs.str.extract(r"^(fullest|put in its place|the source has no bar|in place of)").rename("kind")
+    named = {"fullest": "duplicate", "put in its place": "out_of_order", "the source has no bar": "gap"}
+    repaired = {
+        named.get(str(kind), "filled for quarantined"): int(count)
+        for kind, count in kinds.value_counts(sort=True).iter_rows()
+    }
+    lost = judged.quarantined.get_column("rules").value_counts(sort=True)
+    return Report(
+        name=name,
+        symbol=recorded.symbol,
+        source=recorded.source,
+        bar_length_s=recorded.bar_length_s,
+        rows=judged.rows,
+        accepted=judged.accepted,
+        repaired=judged.repaired,
+        quarantined=judged.quarantined.height,
+        filled=judged.filled,
+        missing=judged.missing,
+        score=round(float(weights or 0.0), 6),
+        rules=judged.count_by_rule(),
+        repaired_by_rule=repaired,
+        quarantined_by_rule={str(rules): int(count) for rules, count in lost.iter_rows()},
+        held=judged.held.get(recorded.symbol),
+    )
+
+
+def _print(reports: Sequence[Report], *, as_json: bool) -> None:
+    """A table for people; as JSON one object in one line, with the files inside where there are several."""
+    if as_json:
+        say(json.dumps(as_object(reports)))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("name", "rows", "accepted", "repaired", "quarantined", "filled", "missing", "score", "rules")
+    for report in reports:
+        numbers = (report.rows, report.accepted, report.repaired, report.quarantined, report.filled, report.missing)
+        rules = ", ".join(f"{name} {count}" for name, count in report.rules.items())
+        table.add_row(report.name, *(str(number) for number in numbers), f"{report.score:.4f}", rules)
+    Console(width=None).print(table)
+
+
+def as_object(reports: Sequence[Report]) -> dict[str, object]:
+    """One report as it is; several added up, with each under `files`."""
+    if len(reports) == 1:
+        return asdict(reports[0])
+    names = ("rows", "accepted", "repaired", "quarantined", "filled", "missing")
+    totals: dict[str, object] = {name: sum(getattr(report, name) for report in reports) for name in names}
+    rules: dict[str, int] = {}
+    for report in reports:
+        for name, count in report.rules.items():
+            rules[name] = rules.get(name, 0) + count
+    return {**totals, "rules": rules, "files": [asdict(report) for report in reports]}

@@ -1,0 +1,29 @@
+"""Bars of a window before the judge of `quality`: the one place that says what they are held against."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+
+from trade_pipeline.defs.partitions import Window
+from trade_pipeline.defs.resources import OpenStack
+from trade_pipeline.quality.clean import closed_bars
+from trade_pipeline.quality.judge import Judgement, judge
+from trade_pipeline.quality.rules import Scope
+
+
+def scope_of(raw: pl.DataFrame, window: Window, stack: OpenStack, *, live: bool) -> Scope:
+    """Live, the whole window has to be there. In history it begins where the exchange's own history does."""
+    first = raw.get_column("open_time").min() if "open_time" in raw.columns else None
+    start = window.start
+    if not live and isinstance(first, datetime):
+        start = max(start, first)
+    settings = stack.settings
+    return Scope(window.as_of, start, stack.universe(), settings.quality, settings.market.bar_length_s)
+
+
+def judged(raw: pl.DataFrame, window: Window, stack: OpenStack, *, live: bool) -> Judgement:
+    """The verdict on a window's raw bars, as they are known now."""
+    bars = closed_bars(raw, window.as_of)
+    return judge(bars, scope_of(bars, window, stack, live=live))

@@ -1,0 +1,115 @@
+"""Defects that no single row shows: columns, feeds that stopped, sources that disagree, bars that were changed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+
+from trade_pipeline.quality.failures import failures, no_failures
+from trade_pipeline.quality.rules import Scope
+from trade_pipeline.schemas.frames import BAR_KEY, BARS, UTC_MS
+
+SYMBOL = r"^[A-Z0-9.-]+/[A-Z0-9]+$"
+
+
+def schema(bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+    """Columns, types and names of symbols. Only with these can any other rule be asked."""
+    del scope
+    found = [
+        (None, name, str(bars.schema.get(name, "absent")), str(dtype))
+        for name, dtype in BARS.items()
+        if bars.schema.get(name) != dtype
+    ]
+    found += [(None, name, "present", "absent") for name in bars.columns if name not in BARS]
+    if not found:
+        names = bars.get_column("symbol").unique()
+        odd = names.filter(~names.str.contains(SYMBOL).fill_null(False)).sort()
+        found += [(name, "symbol", str(name), SYMBOL) for name in odd.head(100)]
+        empty = bars.filter(pl.any_horizontal(pl.col(name).is_null() for name in ("open_time", "close_time")))
+        found += [(name, "open_time", "null", "a time") for name in empty.get_column("symbol").head(100)]
+    types = dict.fromkeys(("symbol", "_column", "_value", "_limit"), pl.String())
+    return failures(
+        pl.DataFrame(found, schema=types, orient="row"),
+        "schema",
+        column=pl.col("_column"),
+        value=pl.col("_value"),
+        limit=pl.col("_limit"),
+        message=pl.format(
+            "{}: column {} is {}, not {}", pl.col("symbol").fill_null("the frame"), "_column", "_value", "_limit"
+        ),
+    )
+
+
+def staleness(bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+    """Expected symbols whose newest bar closed longer than the limit before `as_of`, or that have no bar at all."""
+    if not scope.symbols:
+        return no_failures()
+    as_of = pl.lit(scope.as_of).cast(UTC_MS)
+    newest = (
+        bars.filter(pl.col("close_time") <= as_of)
+        .group_by("symbol")
+        .agg(pl.col("open_time").max(), pl.col("close_time").max())
+    )
+    age = (as_of - pl.col("close_time")).dt.total_milliseconds() / 1000
+    limit_s = scope.settings.staleness_s_max
+    rows = (
+        pl.DataFrame({"symbol": sorted(set(scope.symbols))}, schema={"symbol": pl.String})
+        .join(newest, on="symbol", how="left")
+        .with_columns(age.alias("_age_s"))
+        .filter(pl.col("_age_s").is_null() | (pl.col("_age_s") > limit_s))
+    )
+    return failures(
+        rows,
+        "staleness",
+        column=pl.lit("close_time"),
+        value=pl.col("_age_s").cast(pl.String).fill_null("no bar"),
+        limit=pl.lit(f"<= {timedelta(seconds=limit_s).total_seconds():g} s"),
+        message=pl.when(pl.col("_age_s").is_null())
+        .then(pl.format("{} has no bar at all", "symbol"))
+        .otherwise(pl.format("{}: the newest bar closed {} s before the decision", "symbol", "_age_s")),
+    )
+
+
+def cross_source_disagreement(bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+    """Bars whose close differs from that of `scope.reference` by more than the limit; volumes differ by nature."""
+    if scope.reference is None:
+        return no_failures()
+    other = scope.reference.select(*BAR_KEY, pl.col("close").alias("_other"), pl.col("source").alias("_other_source"))
+    distance = (pl.col("close") / pl.col("_other")).log().abs()
+    limit = scope.settings.disagreement_ratio_max
+    rows = bars.join(other, on=list(BAR_KEY), how="inner").filter(
+        (distance > limit) & (pl.col("source") != pl.col("_other_source"))
+    )
+    return failures(
+        rows,
+        "cross_source_disagreement",
+        column=pl.lit("close"),
+        value=pl.col("close"),
+        limit=pl.format(f"within {limit:g} of {{}}", "_other"),
+        message=pl.format(
+            "{}: the bar of {} closes at {} in {} and at {} in {}",
+            "symbol", "open_time", "close", "source", "_other", "_other_source",
+        ),
+    )  # fmt: skip
+
+
+def revised_candle(bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+    """Bars whose prices or volume are not those of `scope.earlier`, the same bars as they were known before."""
+    if scope.earlier is None:
+        return no_failures()
+    facts = ("open", "high", "low", "close", "volume")
+    before = scope.earlier.select(*BAR_KEY, *(pl.col(name).alias(f"_was_{name}") for name in facts))
+    changed = [(name, pl.col(name).ne_missing(pl.col(f"_was_{name}"))) for name in facts]
+    rows = bars.join(before, on=list(BAR_KEY), how="inner").filter(pl.any_horizontal(is_new for _, is_new in changed))
+    first = pl.coalesce(pl.when(is_new).then(pl.lit(name)) for name, is_new in changed)
+    value = pl.coalesce(pl.when(is_new).then(pl.col(name)) for name, is_new in changed)
+    was = pl.coalesce(pl.when(is_new).then(pl.col(f"_was_{name}")) for name, is_new in changed)
+    return failures(
+        rows,
+        "revised_candle",
+        column=first,
+        value=value,
+        limit=was,
+        message=pl.format("{}: the bar of {} was changed: {} is {}, was {}", "symbol", "open_time", first, value, was),
+    )

@@ -1,0 +1,146 @@
+"""Bars in the order in which rules read them, with the columns that several rules share; their names begin with _.
+
+Nothing is judged here. A frame that is sorted already, as nearly all are, is not sorted again: that would take
+longer than all rules together.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from trade_pipeline.quality.conventions import idle_is_missing
+from trade_pipeline.quality.rules import Scope
+from trade_pipeline.schemas.frames import BARS, UTC_MS
+
+FACTS = tuple(name for name in BARS if name != "source")
+"""What a bar says happened; who says it is no difference."""
+SESSION_HOLE_DAYS = 7
+BLOCK_BARS = 2000
+"""Bars whose usual move and volume a bar is held against."""
+
+
+def prepare(bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+    """`bars` sorted by (symbol, open_time), equal keys in the order given, with what rules of rows read.
+
+    _row: place in `bars`. _first: the symbol's first row. _late: it stood behind a later bar of its symbol.
+    _before: opening of the row before, _missing: whole bars between the two that are not there, _idle: want of trades
+    explains that. _copies: rows of the same key, _loser: another row of the key is fuller, _equal: all say the same.
+    """
+    rows = bars.rechunk().with_row_index("_row")
+    changes = pl.col("symbol") != pl.col("symbol").shift(1)
+    in_order = rows.select(
+        ((pl.col("symbol") > pl.col("symbol").shift(1)) | (pl.col("open_time") >= pl.col("open_time").shift(1)))
+        .fill_null(True)
+        .all()
+        & (~changes | (pl.col("symbol") > pl.col("symbol").shift(1))).fill_null(True).all()
+    ).item()
+    if in_order:
+        rows = rows.with_columns(pl.lit(False).alias("_late"))
+    else:
+        behind = (pl.col("open_time") < pl.col("open_time").shift(1).over("symbol")).fill_null(False)
+        rows = rows.with_columns(behind.alias("_late")).sort("symbol", "open_time", maintain_order=True)
+    rows = rows.with_columns(changes.fill_null(True).alias("_first"))
+    rows = rows.with_columns(_unless_first(pl.col("open_time").shift(1)).alias("_before"))
+    return _with_copies(_with_idle(rows.with_columns(_missing(scope).alias("_missing")), scope))
+
+
+def _unless_first(values: pl.Expr) -> pl.Expr:
+    return pl.when(~pl.col("_first")).then(values)
+
+
+def _missing(scope: Scope) -> pl.Expr:
+    """Bars that are not there between a row and the one before, within [window_start, as_of); 0 where none is.
+
+    Where only trading days have bars, up to SESSION_HOLE_DAYS without one are a weekend and its holidays.
+    """
+    step_ms = (pl.col("open_time") - pl.col("_before")).dt.total_milliseconds()
+    missing = step_ms // scope.bar_length_ms - 1
+    if scope.sessions:
+        missing = pl.when(missing > SESSION_HOLE_DAYS).then(missing).otherwise(0)
+    inside = (pl.col("_before") >= pl.lit(scope.window_start).cast(UTC_MS)) & (
+        pl.col("open_time") < pl.lit(scope.as_of).cast(UTC_MS)
+    )
+    return pl.when(inside & (missing > 0)).then(missing).otherwise(0).fill_null(0).cast(pl.Int64)
+
+
+def _with_idle(rows: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+    """_idle: the source leaves idle minutes out, and the hole is no longer than `idle_bars_max` or than the longest
+    that chance makes of the symbol's share q of missing minutes: log(n) / -log(q) of n (Erdos and Renyi, 1970)."""
+    holes = rows.filter(pl.col("_missing") > 0)
+    if holes.is_empty():
+        return rows.with_columns(pl.lit(False).alias("_idle"))
+    missing = pl.col("_missing").sum()
+    slots = pl.len() + missing
+    by_chance = slots.log() / -(missing / slots).log()
+    limits = rows.group_by("symbol").agg(
+        pl.max_horizontal(by_chance, pl.lit(scope.settings.idle_bars_max, pl.Float64)).alias("_idle_max")
+    )
+    idle = idle_is_missing(scope.settings) & (pl.col("_missing") > 0) & (pl.col("_missing") <= pl.col("_idle_max"))
+    return rows.join(limits, on="symbol", how="left", maintain_order="left").with_columns(idle.alias("_idle"))
+
+
+def _with_copies(rows: pl.DataFrame) -> pl.DataFrame:
+    """_copies, _loser and _equal. The fullest has the largest volume, then most trades, and came last; a row whose
+    prices cannot be true is full of nothing."""
+    again = (pl.col("open_time") == pl.col("_before")).fill_null(False)
+    twice = rows.select(again | again.shift(-1, fill_value=False)).to_series()
+    single = (pl.lit(1, pl.UInt32), pl.lit(False), pl.lit(False))
+    names = ("_copies", "_loser", "_equal")
+    if not twice.any():
+        return rows.with_columns(value.alias(name) for name, value in zip(names, single, strict=True))
+    prices = ("open", "high", "low", "close")
+    possible = pl.all_horizontal(
+        *((pl.col(name).is_finite() & (pl.col(name) > 0)).fill_null(False) for name in prices),
+        (pl.col("high") >= pl.max_horizontal(*prices)) & (pl.col("low") <= pl.min_horizontal(*prices)),
+    )
+    key = ["symbol", "open_time"]
+    fullness = (
+        possible,
+        pl.col("volume").fill_nan(-1.0).fill_null(-1.0),
+        pl.col("trades").fill_null(-1),
+        pl.col("_row"),
+    )
+    copies = (
+        rows.filter(twice)
+        .with_columns(value.alias(f"_by{number}") for number, value in enumerate(fullness))
+        .sort(*key, *(f"_by{number}" for number in range(len(fullness))))
+        .with_columns(
+            pl.len().over(key).alias("_copies"),
+            (pl.col("_row") != pl.col("_row").last().over(key)).alias("_loser"),
+            (pl.struct(FACTS).n_unique().over(key) == 1).alias("_equal"),
+        )
+        .select("_row", *names)
+    )
+    joined = rows.join(copies, on="_row", how="left", maintain_order="left")
+    return joined.with_columns(
+        pl.col(name).fill_null(value).alias(name) for name, value in zip(names, single, strict=True)
+    )
+
+
+def prepare_series(sound: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+    """Prepared rows that no rule of rows rejects, each key once, with what rules of series read.
+
+    _first is made anew. _return: log return of the close. _usual, _busy: median and highest tenth of the volumes of
+    the block of BLOCK_BARS bars that a bar is in. _same: equal to the bar before, volume included. _outlier, _move:
+    see `quality.moves`.
+    """
+    from trade_pipeline.quality.moves import with_outliers
+
+    changes = (pl.col("symbol") != pl.col("symbol").shift(1)).fill_null(True)
+    rows = sound.with_columns(changes.alias("_first"))
+    facts = ("open", "high", "low", "close", "volume")
+    rows = rows.with_columns(
+        _unless_first((pl.col("close") / pl.col("close").shift(1)).log()).alias("_return"),
+        (
+            pl.all_horizontal(~pl.col("_first"), *(pl.col(name) == pl.col(name).shift(1) for name in facts))
+            .fill_null(False)
+            .alias("_same")
+        ),
+        (pl.int_range(pl.len(), dtype=pl.UInt32) // BLOCK_BARS).alias("_block"),
+    )
+    traded = pl.col("volume").filter(pl.col("volume") > 0)
+    usual = rows.group_by("symbol", "_block").agg(
+        traded.median().alias("_usual"), traded.quantile(0.9, interpolation="higher").alias("_busy")
+    )
+    rows = rows.join(usual, on=["symbol", "_block"], how="left", maintain_order="left")
+    return with_outliers(rows, scope)
