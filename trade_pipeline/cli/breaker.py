@@ -18,7 +18,7 @@ WhyOption = Annotated[str, typer.Option("--why", help="Kept with the change.")]
 
 @app.command("show")
 def show(as_json: JsonOption = False, home: HomeOption = None) -> None:
-    """Which breakers are open or half open, since when and why."""
+    """Which breakers are open or half open, since when and why; and how many errors were recovered from lately."""
     from trade_pipeline.commands.breaker import show_breakers
 
     show_breakers(home, as_json=as_json)

@@ -1,11 +1,11 @@
-"""`trade-pipeline breaker`: show the circuit breakers, open one by hand, reset one."""
+"""`trade-pipeline breaker`: show the circuit breakers and the recovery rate, open one by hand, reset one."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from trade_pipeline.commands.context import open_context
@@ -20,22 +20,29 @@ from trade_pipeline.execution.breaker.state import (
     calm_since,
     forgiven_at,
 )
+from trade_pipeline.execution.recovery import recovery_rates
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import BreakerState
 from trade_pipeline.ledger.rows import plain
 
+RECOVERIES_SHOWN = timedelta(days=7)
+
 
 def show_breakers(home: Path | None, *, as_json: bool) -> None:
-    """Every breaker that was ever set; none means that all are closed."""
+    """Every breaker that was ever set, none means that all are closed; and the recovery rate of the last days."""
     with _book(home) as (ledger, account):
         states = ledger.breakers(account)
+        counts = ledger.recoveries((datetime.now(UTC) - RECOVERIES_SHOWN).date())
     if as_json:
-        say(json.dumps({"account": account, "breakers": plain(states)}, indent=2))
+        told = {"account": account, "breakers": states, "recoveries": counts}
+        say(json.dumps(plain(told), indent=2))
         return
     for state in states:
         say(_line(state) + _return(state))
     if not any(state.state != CLOSED for state in states):
         say("no breaker is open: orders that increase positions are allowed")
+    for rate in recovery_rates(counts):
+        say(f"errors of the last {RECOVERIES_SHOWN.days} days: {rate.line()}")
 
 
 def run_open(home: Path | None, symbol: str | None, why: str) -> None:

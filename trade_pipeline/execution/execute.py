@@ -13,13 +13,15 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Protocol
 
-from trade_pipeline.errors import AlreadyClaimed, LeaseHeld, LedgerError, TradePipelineError
+from trade_pipeline.errors import AlreadyClaimed, LeaseHeld, LedgerError, TradePipelineError, VenueError
 from trade_pipeline.execution.breaker.state import increases_stopped, size_factor
 from trade_pipeline.execution.buy_guards.ask import ask_guards
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.ids import client_order_id
 from trade_pipeline.execution.plan import Plan, PlannedOrder, Situation, Verdict, plan_orders
 from trade_pipeline.execution.reconcile import reconcile
+from trade_pipeline.execution.recovery import answer_for, count, next_step, open_what_was_forgotten
+from trade_pipeline.execution.replacement import send_or_replace
 from trade_pipeline.execution.rounding import amount_down, is_dust
 from trade_pipeline.execution.submit import acquire_lease, cancel, send
 from trade_pipeline.ledger.records import BreakerState, Decision, Lease, Order, Target
@@ -30,6 +32,8 @@ JOB = "execute"
 LEASE_WAIT_S = 3.0
 CONFIRM_POLL_S = 0.2
 REASONS_TOLD_MAX = 3
+FORGOTTEN_WITHIN = timedelta(hours=1)
+"""How long ago a run may have died between an order's end and the breaker that it asks for."""
 UNFILLED_ENDS = frozenset({OrderState.EXPIRED, OrderState.CANCELED})
 """How an order that was to be filled at once ends when it was not filled whole."""
 
@@ -95,6 +99,7 @@ def _execute(desk: Desk, decision: Decision, run_id: str, gate: Gate) -> Executi
     if desk.flatten_is_under_way():
         return Execution(decision.decision_id, "flatten is under way: nothing sent")
     reconcile(desk)
+    open_what_was_forgotten(desk, FORGOTTEN_WITHIN)
     targets = desk.ledger.targets(decision.decision_id)
     stopped = _why_no_increase(desk, decision, gate)
     try:
@@ -188,9 +193,9 @@ def _plan_and_send(
                 refused[planned.intent.symbol] = Verdict("none", reason)
                 continue
         try:
-            order = send(desk, lease, planned.intent, planned.request)
-            sent.append(order)
-            sent.extend(_sell_the_rest(desk, lease, planned, order))
+            orders = send_or_replace(desk, lease, planned.intent, planned.request)
+            sent.extend(orders)
+            sent.extend(_sell_the_rest(desk, lease, planned, orders[-1]))
         except LedgerError as error:
             refused[planned.intent.symbol] = Verdict("none", f"not sent: {error}")
     return replace(plan, verdicts={**plan.verdicts, **refused}), tuple(sent)
@@ -205,24 +210,39 @@ def _sell_the_rest(desk: Desk, lease: Lease, planned: PlannedOrder, order: Order
     rest = amount_down(min(order.remaining, rules.market_amount_max), rules)
     if top is None or is_dust(rest, top.bid, rules):
         return []
-    named = client_order_id(desk.prefix, desk.account, planned.intent.intent_id, 1)
+    attempt = order.attempt + 1
+    named = client_order_id(desk.prefix, desk.account, planned.intent.intent_id, attempt)
     market = OrderRequest(named, order.symbol, Side.SELL, OrderType.MARKET, rest)
-    return [send(desk, lease, planned.intent, market, attempt=1)]
+    return [send(desk, lease, planned.intent, market, attempt=attempt)]
 
 
 def _confirm(desk: Desk, orders: Sequence[Order]) -> tuple[Order, ...]:
     """Wait for what is still open, at most `fill_wait_s_max`; the rest is the guard's."""
-    deadline = desk.monotonic() + desk.settings.execution.fill_wait_s_max
+    deadline, failed = desk.monotonic() + desk.settings.execution.fill_wait_s_max, ""
     while True:
         now = tuple(desk.ledger.order(order.client_order_id) or order for order in orders)
         waiting = [o for o in now if is_live(o.state) or (o.state == OrderState.FILLED and o.remaining)]
         if not waiting or desk.monotonic() >= deadline:
-            return now
+            break
         desk.sleep(CONFIRM_POLL_S)
         try:
             reconcile(desk)
+        except VenueError as error:
+            # Reading back may fail; what was sent is in the ledger, and the guard reads on.
+            step = next_step(error, 0, desk.settings.recovery, operation="read", left_s=deadline - desk.monotonic())
+            failed = step.error
+            if step.action == "halt":
+                answer_for(desk, "confirm", step, None, recovered=False)
+                return now
         except TradePipelineError:
-            continue  # Reading back may fail; what was sent is in the ledger, and the guard reads on.
+            continue
+        else:
+            if failed:
+                count(desk, "confirm", failed, "retry", recovered=True)
+            failed = ""
+    if failed:
+        count(desk, "confirm", failed, "retry", recovered=False)
+    return now
 
 
 def _latency(decision: Decision, orders: Sequence[Order]) -> float | None:

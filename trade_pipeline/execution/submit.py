@@ -12,31 +12,33 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trade_pipeline.errors import (
-    ClockSkew,
+    AuthenticationFailed,
+    Banned,
     DuplicateClientOrderId,
+    IllegalTransition,
     LeaseHeld,
     LedgerError,
     LedgerUnavailable,
-    OrderNotFound,
-    OrderRefused,
-    RateLimited,
     TradePipelineError,
     VenueError,
-    VenueUnavailable,
-    WouldTriggerImmediately,
 )
 from trade_pipeline.execution.desk import EVERY, Desk
 from trade_pipeline.execution.locks import lock_if_stopped
+from trade_pipeline.execution.recovery import (
+    PATIENCE_S,
+    Outcome,
+    Step,
+    answer_for,
+    attempted,
+    count,
+    overtaken,
+    stop_increases,
+    was_not_executed,
+)
 from trade_pipeline.ledger.records import Event, Intent, Lease, Lock, Order
 from trade_pipeline.schemas.order_states import is_live
 from trade_pipeline.schemas.trading import OrderRequest, OrderState, VenueOrder, VenueTrade
 
-SEND_ATTEMPTS_MAX = 3
-"""Of requests that were certainly not executed: the same client id again."""
-LEASE_MARGIN_S = 3.0
-"""Between the check of the lease and the request: a process that stood still for longer sends nothing."""
-WOULD_TRIGGER = "would trigger immediately"
-"""How the evidence of a stop begins that was refused because its price is already passed."""
 LEASE_POLL_S = 0.05
 PAGE = 1000
 PAGES_MAX = 20
@@ -94,14 +96,22 @@ def send_together(
             with suppress(LedgerError):
                 _never_left(desk, sending.request.client_order_id, f"not sent: {error.message}")
         raise
-    requests = [sending.request for sending in sendings]
-    ends = _transmitted(desk, transmit, checked_at)
-    return [ends(position, request) for position, request in enumerate(requests)]
+    outcome = attempted(
+        desk,
+        transmit,
+        operation="create",
+        since=checked_at,
+        symbol=sendings[0].request.symbol,
+        why_not_again=lambda: overtaken(desk, lease, sendings[0].intent),
+    )
+    orders = [_written(desk, sending.request, outcome, position) for position, sending in enumerate(sendings)]
+    _answered(desk, outcome, orders)
+    return orders
 
 
 def _margin_s(desk: Desk) -> float:
     """How long after its commit as SENT a request may still arrive: its sender's pause and the exchange's window."""
-    return desk.settings.execution.recv_window_ms / 1000 + LEASE_MARGIN_S
+    return desk.settings.execution.recv_window_ms / 1000 + PATIENCE_S
 
 
 def _never_left(desk: Desk, named: str, why: str) -> Order:
@@ -117,43 +127,40 @@ def _never_left(desk: Desk, named: str, why: str) -> Order:
     return order
 
 
-def _transmitted(
-    desk: Desk, transmit: Callable[[], Sequence[VenueOrder]], checked_at: float
-) -> Callable[[int, OrderRequest], Order]:
-    """Make the request; what is to be written of each of its orders, by its place."""
-    ledger = desk.ledger
-    for attempt in range(SEND_ATTEMPTS_MAX):
-        stood_s = desk.monotonic() - checked_at
-        if stood_s > LEASE_MARGIN_S:
-            # This process stood still, or waited: the lease that was checked may be somebody else's by now.
-            why = f"the lease was checked {stood_s:.1f} s ago"
-            return lambda _, request: _never_left(desk, request.client_order_id, why)
-        try:
-            answers = transmit()
-        except (ClockSkew, RateLimited) as error:
-            # Certainly not executed: the same id again, within bounds.
-            if attempt + 1 == SEND_ATTEMPTS_MAX:
-                return _rejected(desk, f"not executed: {error}")
-            desk.sleep(min(getattr(error, "retry_after_s", 0.1), 1.0))
-        except VenueUnavailable as error:
-            return _rejected(desk, f"not executed: {error}")
-        except DuplicateClientOrderId as error:
-            known = str(error)
-            return lambda _, request: _adopt(desk, request, known)
-        except WouldTriggerImmediately as error:
-            return _rejected(desk, f"{WOULD_TRIGGER}: {error}")
-        except OrderRefused as error:
-            return _rejected(desk, str(error))
-        except TradePipelineError as error:
-            why = f"no readable answer: {error}"
-            return lambda _, request: ledger.mark_unknown(request.client_order_id, why)
-        else:
-            return lambda position, _: _acknowledged(desk, answers[position])
-    raise AssertionError("the loop returns on its last attempt")
+def _written(desk: Desk, request: OrderRequest, outcome: Outcome[Sequence[VenueOrder]], position: int) -> Order:
+    """The order in the state that its request has brought it to."""
+    named, error = request.client_order_id, outcome.error
+    if outcome.stood_still_s is not None:
+        return _never_left(desk, named, f"the lease was checked {outcome.stood_still_s:.1f} s ago")
+    if outcome.answer is not None:
+        return _acknowledged(desk, outcome.answer[position])
+    assert error is not None and outcome.met is not None, "what has no answer has an error"
+    if isinstance(error, DuplicateClientOrderId):
+        return _adopt(desk, request, str(error))
+    if not was_not_executed(error):
+        return desk.ledger.mark_unknown(named, f"no readable answer: {error}")
+    try:
+        return desk.ledger.mark_rejected(named, outcome.met.evidence)
+    except IllegalTransition:
+        # While this process stood still somebody proved that the order never arrived.
+        return desk.ledger.order(named) or _unheard_of(named)
 
 
-def _rejected(desk: Desk, why: str) -> Callable[[int, OrderRequest], Order]:
-    return lambda _, request: desk.ledger.mark_rejected(request.client_order_id, why)
+def _answered(desk: Desk, outcome: Outcome[Sequence[VenueOrder]], orders: Sequence[Order]) -> None:
+    """Breaker and count, after the orders' own ends: who dies in between leaves those to be found."""
+    met, error = outcome.met, outcome.error
+    if met is None:
+        return
+    if met.action == "retry":
+        count(desk, "submit", met.error, "retry", recovered=outcome.answer is not None)
+        return
+    for order in orders:
+        stop_increases(desk, met, order)
+    if isinstance(error, DuplicateClientOrderId):
+        found = all(order.state != OrderState.UNKNOWN for order in orders)
+        count(desk, "submit", met.error, met.action, recovered=found)
+    elif met.action in {"skip", "halt"}:
+        count(desk, "submit", met.error, met.action, recovered=False)
 
 
 def _adopt(desk: Desk, request: OrderRequest, why: str) -> Order:
@@ -185,14 +192,14 @@ def apply(desk: Desk, answer: VenueOrder, evidence: str) -> Order:
         # One order that contradicts itself must not keep the others from being read.
         halt(desk, answer.symbol, str(error), named)
         ledger.book_trades(desk.account, trades, prefix=desk.prefix)
-        return ledger.order(named) or _unheard_of(answer)
+        return ledger.order(named) or _unheard_of(named)
     if contradiction is not None:
         halt(desk, answer.symbol, str(contradiction), named)
     return order
 
 
-def _unheard_of(answer: VenueOrder) -> Order:
-    raise LedgerError("only orders of the ledger are asked for", thing=answer.symbol, value=answer.client_order_id)
+def _unheard_of(named: str) -> Order:
+    raise LedgerError("only orders of the ledger are asked for", thing="order", value=named)
 
 
 def _trades_of(desk: Desk, answer: VenueOrder) -> Sequence[VenueTrade] | None:
@@ -259,14 +266,34 @@ def cancel(desk: Desk, order: Order, why: str) -> Order:
     marked = ledger.mark_pending_cancel(named, why)
     if not is_live(marked.state):
         return marked
-    try:
-        apply(desk, desk.venue.cancel(order.symbol, named), f"cancelled: {why}")
-    except TradePipelineError as error:
-        if not isinstance(error, OrderNotFound) and error.action == "halt":
-            raise
+    outcome = attempted(
+        desk,
+        lambda: apply(desk, desk.venue.cancel(order.symbol, named), f"cancelled: {why}"),
+        operation="cancel",
+        since=desk.monotonic(),
+        symbol=order.symbol,
+        why_not_again=lambda: None,
+    )
+    if outcome.error is None or outcome.met is None:
+        if outcome.met is not None:
+            count(desk, "cancel", outcome.met.error, "retry", recovered=outcome.answer is not None)
+        return after_fills(desk, order)
+    return _not_cancelled(desk, order, outcome.error, outcome.met)
+
+
+def _not_cancelled(desk: Desk, order: Order, error: TradePipelineError, step: Step) -> Order:
+    """Nothing is assumed: it stays PENDING_CANCEL until the exchange says what became of it (RELIABILITY 5)."""
+    if isinstance(error, LedgerError) and error.action == "halt":
+        raise error
+    if isinstance(error, (Banned, AuthenticationFailed)):
+        # No look-up: it would be refused as well, and prolong a ban. The guard asks again.
+        after = desk.ledger.order(order.client_order_id) or order
+    else:
         # Not found means filled, cancelled, or not there yet: the look-up says which.
-        return _look_up_after_cancel(desk, order, error)
-    return after_fills(desk, order)
+        after = _look_up_after_cancel(desk, order, error)
+    if isinstance(error, VenueError):
+        answer_for(desk, "cancel", step, None, recovered=after.state != OrderState.PENDING_CANCEL)
+    return after
 
 
 def _look_up_after_cancel(desk: Desk, order: Order, error: TradePipelineError) -> Order:

@@ -57,7 +57,17 @@ NOTES = frozenset(
         "unlock",
     }
 )
-WITHOUT_TRACE = frozenset({"acquire_lease", "claim", "heartbeat", "record_outcome", "record_verdicts", "release_lease"})
+WITHOUT_TRACE = frozenset(
+    {
+        "acquire_lease",
+        "claim",
+        "count_recovery",
+        "heartbeat",
+        "record_outcome",
+        "record_verdicts",
+        "release_lease",
+    }
+)
 """Writes that none of the reads below can see."""
 CHANGED_BY: dict[str, frozenset[str]] = {
     "breakers": frozenset({"set_breaker"}),

@@ -150,7 +150,7 @@ def test_a_sale_that_fails_leaves_the_position_to_the_guards_next_stop(room: Roo
     room.want("1")
     guard = room.guard()
     guard.cycle()
-    room.venue.faults["create"].append(VenueUnavailable("maintenance"))
+    room.venue.faults["create"].extend([VenueUnavailable("maintenance")] * 3)
     room.want(None)
     assert room.venue.open_orders() == []
     guard.cycle()

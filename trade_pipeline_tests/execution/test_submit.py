@@ -20,7 +20,7 @@ from trade_pipeline.errors import (
     VenueUnavailable,
 )
 from trade_pipeline.execution.ids import client_order_id, intent_id, is_ours
-from trade_pipeline.execution.submit import SEND_ATTEMPTS_MAX, acquire_lease, apply, cancel, send
+from trade_pipeline.execution.submit import acquire_lease, apply, cancel, send
 from trade_pipeline.ledger.records import Lease, Order
 from trade_pipeline.schemas.trading import OrderState, OrderType, Role, Side, TimeInForce
 from trade_pipeline_tests.execution.conftest import Room
@@ -164,7 +164,7 @@ def test_what_was_certainly_not_executed_is_sent_again_with_the_same_id(
 def test_sending_again_has_a_bound(room: Room, lease: Lease) -> None:
     room.venue.faults["create"].extend([ClockSkew("ahead")] * 10)
     assert buy(room, lease).state == OrderState.REJECTED
-    assert len(room.venue.created) == SEND_ATTEMPTS_MAX
+    assert len(room.venue.created) == room.desk.settings.recovery.table["ClockSkew"].attempts_max
 
 
 def test_an_id_that_the_exchange_has_already_is_looked_up_and_adopted(room: Room, lease: Lease) -> None:
@@ -221,7 +221,7 @@ def test_a_cancel_that_came_too_late_finds_the_fill(room: Room, lease: Lease) ->
 
 def test_maintenance_sends_nothing_and_leaves_nothing_live(room: Room, lease: Lease) -> None:
     """RELIABILITY statement 21."""
-    room.venue.faults["create"].append(VenueUnavailable("maintenance"))
+    room.venue.faults["create"].extend([VenueUnavailable("maintenance")] * 10)
     buy(room, lease)
     assert room.ledger.live_orders("main") == []
     assert room.venue.book == {}

@@ -6,20 +6,21 @@ judge speaks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from trade_pipeline.errors import OutcomeUnknown, TradePipelineError
-from trade_pipeline.execution import reconcile, submit
+from trade_pipeline.execution import reconcile, recovery, submit
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.faults.scenario import make_scenario
 from trade_pipeline.faults.stage import Stage
 from trade_pipeline.ledger import orders
 from trade_pipeline.ledger.records import Order
-from trade_pipeline.schemas.trading import OrderRequest, OrderState, VenueOrder, VenueTrade
+from trade_pipeline.schemas.trading import OrderState, VenueOrder, VenueTrade
 
 SEEDS_MAX = 50
 
@@ -46,17 +47,21 @@ def test_the_same_seeds_are_clean_without_a_broken_rule(stage: Stage) -> None:
 
 
 def test_a_resend_on_timeout_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    def send_until_answered(desk: Desk, request: OrderRequest, *_: object) -> Order:
+    real = recovery.attempted
+
+    def until_answered(desk: Desk, request: Callable[[], Any], **named: Any) -> recovery.Outcome[Any]:
+        if named["operation"] != "create":
+            return real(desk, request, **named)
         for _attempt in range(3):
             try:
-                return submit.apply(desk, desk.venue.create(request), "answer to create")
-            except OutcomeUnknown:
-                continue
+                return recovery.Outcome(request())
+            except OutcomeUnknown as error:
+                lost = error
             except TradePipelineError as error:
-                return desk.ledger.mark_rejected(request.client_order_id, str(error))
-        return desk.ledger.mark_unknown(request.client_order_id, "gave up")
+                return recovery.Outcome(error=error, met=recovery.Step("skip", "OrderRefused", str(error)))
+        return recovery.Outcome(error=lost, met=recovery.Step("resolve", "OutcomeUnknown", "gave up"))
 
-    monkeypatch.setattr(submit, "_send_once", send_until_answered)
+    monkeypatch.setattr(submit, "attempted", until_answered)
     assert "14" in first_finding(stage)
 
 

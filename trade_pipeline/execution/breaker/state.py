@@ -12,7 +12,7 @@ from trade_pipeline.settings.breaker import BreakerSettings
 WHOLE_ACCOUNT = "*"
 CLOSED, OPEN, HALF_OPEN = "CLOSED", "OPEN", "HALF_OPEN"
 BY_HAND = "by hand"
-UNTIL_RESET = frozenset({"daily_loss", BY_HAND})
+UNTIL_RESET = frozenset({"daily_loss", "authentication", BY_HAND})
 """Dimensions that no clock closes."""
 CALM_SINCE = "calm_since"
 """In the detail of an open breaker: since when nothing has been beyond its limit. Its return counts from there."""

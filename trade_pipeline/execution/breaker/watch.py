@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trade_pipeline.errors import Banned, VenueError
+from trade_pipeline.errors import AuthenticationFailed, Banned, VenueError
 from trade_pipeline.execution.breaker.evaluate import Measures, evaluate
 from trade_pipeline.execution.breaker.history import Books
 from trade_pipeline.execution.breaker.measures import (
@@ -22,6 +22,7 @@ from trade_pipeline.execution.breaker.measures import (
 from trade_pipeline.execution.breaker.state import OPEN, WHOLE_ACCOUNT, forgiven_at
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.equity import equity_point
+from trade_pipeline.execution.recovery import open_what_was_forgotten
 from trade_pipeline.execution.returns import net_profit
 from trade_pipeline.ledger.records import BreakerState, EquityPoint
 from trade_pipeline.schemas.trading import AccountReading, BookTop
@@ -31,6 +32,8 @@ LAST_LOOK = timedelta(seconds=20)
 """What was seen before that is no second opinion about a price."""
 TURNS_MIN = 10
 """Fewer turns in the window say nothing about the exchange."""
+AT_START, LATELY = timedelta(hours=1), timedelta(minutes=2)
+"""How far back it looks for orders whose sender died before it had opened the breaker."""
 
 
 @dataclass
@@ -51,30 +54,35 @@ class BreakerWatch:
     """Since when a person has forgiven, and the largest share of its peak that the equity had since."""
 
     def note_turn(self, now: datetime, error: Exception | None) -> None:
-        """A turn of the guard ended: with the exchange's answer, or without. 418 opens at once."""
+        """A turn of the guard ended: with the exchange's answer, or without. 418 and a refused key open at once."""
         self.turns.append((now, isinstance(error, VenueError)))
         if isinstance(error, Banned):
             self.flags["banned"] = f"the exchange has banned us: {error.message}"
+        elif isinstance(error, AuthenticationFailed):
+            self.flags["authentication"] = f"the exchange refuses our key: {error.message}"
 
     def judge(
         self, desk: Desk, tops: Mapping[str, BookTop], reading: AccountReading | None = None
     ) -> list[BreakerState]:
-        """Breakers that changed just now, already written. Raises LedgerUnavailable.
+        """Breakers that changed just now, already written, and those that somebody else has opened since.
 
         `tops` and `reading` are what the guard has read anyway; without a reading the recorded equity counts.
+        Raises LedgerUnavailable.
         """
         now, settings = desk.now(), desk.settings.breaker
         if self.judged_at is not None and now - self.judged_at < timedelta(seconds=settings.interval_s):
             return []
-        self.judged_at = now
+        open_what_was_forgotten(desk, AT_START if self.judged_at is None else LATELY)
+        self.judged_at, open_before = now, {state.scope for state in self.states if state.state == OPEN}
         self.states = desk.ledger.breakers(desk.account)
+        opened = [state for state in self.states if state.state == OPEN and state.scope not in open_before]
         changed = evaluate(desk.account, self._measure(desk, tops, reading), settings, self.states, now)
         for state in changed:
             desk.ledger.set_breaker(state)
         if changed:
             self.states = desk.ledger.breakers(desk.account)
         self.flags.clear()
-        return changed
+        return changed + [state for state in opened if state.scope not in {other.scope for other in changed}]
 
     def is_open_for(self, symbol: str) -> bool:
         return any(state.state == OPEN and state.scope in {WHOLE_ACCOUNT, symbol} for state in self.states)

@@ -12,17 +12,18 @@ from trade_pipeline.execution.exits.values import ExitReason
 from trade_pipeline.execution.guard.memory import Memories
 from trade_pipeline.execution.guard.protect import Action, Do
 from trade_pipeline.execution.guard.requests import profit_request, stop_request
-from trade_pipeline.execution.guard.run import WORDS, ExitRun, sale_request
+from trade_pipeline.execution.guard.run import WORDS, ExitRun, sale_request, steps_of
 from trade_pipeline.execution.guard.switching import protection_of, takes_profit
 from trade_pipeline.execution.guard.views import begin
 from trade_pipeline.execution.ids import client_order_id, intent_id
 from trade_pipeline.execution.locks import lock_before_exit
+from trade_pipeline.execution.recovery import action_of, count, error_of
 from trade_pipeline.execution.rounding import amount_down
-from trade_pipeline.execution.submit import WOULD_TRIGGER, cancel, send
+from trade_pipeline.execution.submit import cancel, send
 from trade_pipeline.execution.swap import NOT_SENT, replace_order, role_beside, send_pair
 from trade_pipeline.ledger.records import Event, Intent, Lease, Lock, Order
 from trade_pipeline.schemas.order_states import is_live
-from trade_pipeline.schemas.trading import OrderRequest, OrderState, Role, Side
+from trade_pipeline.schemas.trading import OrderRequest, OrderState, OrderType, Role, Side
 
 CLOCKS_DIFFER = timedelta(seconds=5)
 """How far the clocks of guard and ledger may be apart."""
@@ -61,6 +62,8 @@ class Actor:
             self.note_success(action.symbol)
         elif action.run is None or action.run.urgent:
             self.note_refusal(action, order.last_evidence)
+        if (meant := action_of(order)) in {"reduce", "fallback"}:
+            count(self.desk, "guard", error_of(order), str(meant), recovered=False)
         return f"{action.symbol}: {action.do} {order.client_order_id} {order.state}: {action.reason}"
 
     def _recomputed(self, before: Action, why: str = "fills came before the cancel") -> str:
@@ -86,8 +89,8 @@ class Actor:
         if left is not None and is_live(left.state):
             self.note_refusal(action, order.last_evidence)
             return f"{action.symbol}: {old.client_order_id} stays: {order.last_evidence}"
-        if order.state == OrderState.REJECTED and order.last_evidence.startswith(WOULD_TRIGGER):
-            sold = self._sell_now(action)
+        if action_of(order) == "exit":
+            sold = self._sell_instead(order, action)
             return f"{action.symbol}: exit {sold.client_order_id} {sold.state}: its stop was passed already"
         return self._recomputed(action, "the stop was gone before it was replaced")
 
@@ -99,8 +102,8 @@ class Actor:
             if due is None or due.do != Do.PLACE or due.kind != "stop":
                 return order
             action, order = due, self._send_protection(due)
-        if order.state == OrderState.REJECTED and order.last_evidence.startswith(WOULD_TRIGGER):
-            return self._sell_now(action)  # "Stop price would trigger immediately" means exit now (TRADING 14).
+        if action_of(order) == "exit":
+            return self._sell_instead(order, action)
         if order.state not in NOT_SENT:
             self._protection(action.symbol, action.kind)
         return order
@@ -130,6 +133,12 @@ class Actor:
         named = intent_id(desk.account, cause, action.symbol, role)
         return self._intent(action, named, role, words), client_order_id(desk.prefix, desk.account, named, 0)
 
+    def _sell_instead(self, refused: Order, action: Action) -> Order:
+        """Exit now: that is what "stop price would trigger immediately" means (TRADING 14)."""
+        sold = self._sell_now(action)
+        count(self.desk, "guard", error_of(refused), "exit", recovered=sold.state not in NOT_SENT)
+        return sold
+
     def _sell_now(self, action: Action) -> Order:
         desk = self.desk
         run = begin(desk.account, action.symbol, ExitReason.STOP_LOSS, action.level, desk.now(), desk.settings.exits)
@@ -138,21 +147,32 @@ class Actor:
         )
 
     def _sell(self, action: Action) -> Order:
-        """The next attempt of an exit; a stop that was refused for coins that are not there sells what is there."""
+        """The next attempt of an exit, and at once another one where what was refused leaves something to send."""
         run = action.run
         assert run is not None, "an exit has a run"
         locked = self._lock(run, action.symbol)
         order = self._attempt(action)
         if order.state == OrderState.REJECTED and run.urgent:
-            free = self._free(action.symbol)
-            if 0 < free < order.request.amount:
-                run = run.counted(self.desk.now())
-                order = self._attempt(replace(action, amount=free, run=run))
+            order = self._once_more(action, run.counted(self.desk.now()), order)
         if order.state in NOT_SENT and not run.urgent:
             for name in locked:
                 self.desk.ledger.unlock(self.desk.account, name, action.symbol)
             self.note_refusal(action, order.last_evidence)
             self._arm_again(action)
+        return order
+
+    def _once_more(self, action: Action, run: ExitRun, refused: Order) -> Order:
+        """At market what was off the grid; else what is there, where coins were missing."""
+        if action_of(refused) == "fallback" and refused.request.type != OrderType.MARKET:
+            last = replace(run, step=len(steps_of(run, self.desk.settings.exits)) - 1)
+            order = self._attempt(replace(action, run=last))
+        else:
+            free = self._free(action.symbol)
+            if not 0 < free < refused.request.amount:
+                return refused
+            order = self._attempt(replace(action, amount=free, run=run))
+        if order.state not in NOT_SENT and (meant := action_of(refused)) is not None:
+            count(self.desk, "guard", error_of(refused), meant, recovered=True)
         return order
 
     def _attempt(self, action: Action) -> Order:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from trade_pipeline.errors import LeaseHeld, LeaseLost, LedgerUnavailable, TradePipelineError
+from trade_pipeline.errors import LeaseHeld, LeaseLost, LedgerUnavailable, TradePipelineError, VenueError
 from trade_pipeline.execution.breaker.watch import BreakerWatch
 from trade_pipeline.execution.conflicts.settle import Conflicts
 from trade_pipeline.execution.desk import Desk
@@ -22,6 +22,7 @@ from trade_pipeline.execution.guard.views import Sight, View, begin, look, simpl
 from trade_pipeline.execution.journal import import_journal
 from trade_pipeline.execution.plan import REDUCING
 from trade_pipeline.execution.reconcile import Reconciliation, reconcile
+from trade_pipeline.execution.recovery import count
 from trade_pipeline.execution.submit import acquire_lease
 from trade_pipeline.ledger.records import BreakerState, Event, Lease, Order
 from trade_pipeline.schemas.trading import BookTop, MarketRules, Position, Role
@@ -46,6 +47,8 @@ class Guard:
     breaker: BreakerWatch = field(default_factory=BreakerWatch)
     refused: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """Symbol -> (refusals in a row, when to try again): what the exchange refuses is not repeated every second."""
+    failed: str | None = None
+    """The error of the turn before this one."""
 
     def cycle(self) -> list[str]:
         """Run once; returns one line for each thing done. Raises TradePipelineError when a part is down."""
@@ -222,10 +225,19 @@ def run_once(guard: Guard) -> list[str]:
     try:
         said = guard.cycle()
     except TradePipelineError as error:
-        guard.breaker.note_turn(guard.desk.now(), error)
+        _note(guard, error)
         return [f"{type(error).__name__}: {error}", *guard.judge_breaker_without_exchange()]
-    guard.breaker.note_turn(guard.desk.now(), None)
+    _note(guard, None)
     return said
+
+
+def _note(guard: Guard, error: TradePipelineError | None) -> None:
+    """A turn that failed was recovered from if the next one did not."""
+    desk, before = guard.desk, guard.failed
+    guard.breaker.note_turn(desk.now(), error)
+    guard.failed = type(error).__name__ if isinstance(error, VenueError) else None
+    if before is not None:
+        count(desk, "guard", before, "retry", recovered=error is None)
 
 
 def _told(breaker: BreakerState) -> str:
