@@ -106,7 +106,8 @@ class UnifiedPublicReads(ABC):
         return fresh
 
     def _read_rules(self, client: Any, *, again: bool) -> dict[str, MarketRules]:
-        return read_unified_listing(client.load_markets(again), client.precisionMode, self.capabilities)
+        markets, standard_fees = client.load_markets(again), client.fees.get("trading", {})
+        return read_unified_listing(markets, client.precisionMode, self.capabilities, standard_fees)
 
     def _exchange_now(self) -> datetime:
         """The exchange's clock by ours and a measured difference. Raises VenueError where none could be measured."""

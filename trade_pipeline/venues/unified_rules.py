@@ -22,9 +22,12 @@ _PLAIN = frozenset({"LIMIT", "LIMIT_MAKER"})
 
 
 def read_unified_listing(
-    markets: Mapping[str, Any], precision_mode: int, known: VenueCapabilities
+    markets: Mapping[str, Any], precision_mode: int, known: VenueCapabilities, standard_fees: Raw
 ) -> dict[str, MarketRules]:
-    """Rules of every readable spot market, by symbol. Raises MalformedAnswer when there is none."""
+    """Rules of every readable spot market, by symbol. `standard_fees` (maker, taker) stand where a market has none.
+
+    Raises MalformedAnswer when there is none.
+    """
     if precision_mode != TICK_SIZE:
         raise malformed("steps: this client counts digits", precision_mode)
     rules: dict[str, MarketRules] = {}
@@ -34,7 +37,7 @@ def read_unified_listing(
             continue
         symbol = str(market.get("symbol"))
         try:
-            rules[symbol] = read_unified_rules(market, known)
+            rules[symbol] = read_unified_rules(market, known, standard_fees)
         except MalformedAnswer as error:
             last = error
             LOGGER.warning("%s is not traded: %s", symbol, error)
@@ -43,7 +46,7 @@ def read_unified_listing(
     return rules
 
 
-def read_unified_rules(market: Raw, known: VenueCapabilities) -> MarketRules:
+def read_unified_rules(market: Raw, known: VenueCapabilities, standard_fees: Raw) -> MarketRules:
     """Raises MalformedAnswer when a rule that orders depend on is missing: a guessed step would be refused."""
     symbol = text(market, "symbol")
     steps, limits = _part(market, "precision", symbol), _part(market, "limits", symbol)
@@ -51,6 +54,7 @@ def read_unified_rules(market: Raw, known: VenueCapabilities) -> MarketRules:
     tick, step = positive(steps, "price", symbol).normalize(), positive(steps, "amount", symbol).normalize()
     amount_max = _limit(amounts, "max", symbol, UNLIMITED)
     at_market = limits.get("market")
+    fees = {name: standard_fees.get(name) if market.get(name) is None else market[name] for name in ("maker", "taker")}
     market_max = _limit(at_market, "max", symbol, amount_max) if isinstance(at_market, Mapping) else amount_max
     return MarketRules(
         symbol=symbol,
@@ -67,8 +71,8 @@ def read_unified_rules(market: Raw, known: VenueCapabilities) -> MarketRules:
         market_amount_max=min(market_max or amount_max, amount_max),
         notional_min=_limit(costs, "min", symbol, Decimal(0)),
         order_types=_order_types(market, known),
-        maker_fee_rate=number(market, "maker", symbol),
-        taker_fee_rate=number(market, "taker", symbol),
+        maker_fee_rate=number(fees, "maker", symbol),
+        taker_fee_rate=number(fees, "taker", symbol),
     )
 
 

@@ -54,7 +54,10 @@ class Failure:
 
 
 class RecordedTransport(BaseAdapter):
-    """Answers by the end of the path, or by method and end of the path: "GET /api/v3/order" goes before the other."""
+    """Answers by the end of the path, or by method and end of the path: "GET /api/v3/order" goes before the other.
+
+    An answer may be a function of the fields that were sent.
+    """
 
     def __init__(self, answers: dict[str, Any]) -> None:
         super().__init__()
@@ -76,6 +79,8 @@ class RecordedTransport(BaseAdapter):
         else:
             self.sent.append(Sent(str(request.method), parts.path, fields, _texts(request.headers)))
         answer = self._answer_to(str(request.method), parts.path)
+        if callable(answer):
+            answer = answer(fields)
         if isinstance(answer, Failure) and answer.status == 0:
             raise requests.ConnectionError("Connection aborted.", ConnectionResetError("reset by peer"))
         response = requests.Response()
