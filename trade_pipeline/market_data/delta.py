@@ -44,15 +44,19 @@ def files_of(opened: Any, days: Sequence[str]) -> list[str]:
 
 
 def read_files(files: Sequence[str], spec: Table, options: dict[str, str] | None) -> pl.DataFrame:
-    """All revisions in these files, in the types of `stored_schema`. The date stands in the path only."""
-    schema = stored_schema(spec)
+    """All revisions in these files, in the types of `stored_schema`."""
+    return scan_files(files, spec, options).collect()
+
+
+def scan_files(files: Sequence[str], spec: Table, options: dict[str, str] | None) -> pl.LazyFrame:
+    """Like `read_files`, of which only what is asked for is read. The date stands in the path only."""
     if not files:
-        return empty_rows(spec)
+        return empty_rows(spec).lazy()
     scan = pl.scan_parquet(
         list(files), hive_partitioning=True, hive_schema={"date": pl.String}, storage_options=options, glob=False
     )
     # Delta keeps microseconds; the product's times are milliseconds.
-    return scan.select(pl.col(name).cast(dtype) for name, dtype in schema.items()).collect()
+    return scan.select(pl.col(name).cast(dtype) for name, dtype in stored_schema(spec).items())
 
 
 def commit(opened: Any, rows: pl.DataFrame) -> bool:

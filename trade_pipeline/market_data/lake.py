@@ -122,6 +122,13 @@ class Lake:
             return delta.empty_rows(spec)
         return delta.read_files(delta.files_of(opened, sorted(set(dates))), spec, self._options)
 
+    def scan(self, table: str, dates: Sequence[str]) -> pl.LazyFrame:
+        """Like `history`, of which only the columns that are asked for are read."""
+        spec = table_of(table)
+        opened = self._open(spec, create=False)
+        files = [] if opened is None else delta.files_of(opened, sorted(set(dates)))
+        return delta.scan_files(files, spec, self._options)
+
     def version(self, table: str) -> int:
         """The table's newest version, -1 where it does not exist yet."""
         opened = self._open(table_of(table), create=False)
