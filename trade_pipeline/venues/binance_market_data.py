@@ -20,10 +20,13 @@ from trade_pipeline.venues.klines import BAR_LENGTH, ROWS_MAX, pages, read_kline
 from trade_pipeline.venues.protocols import BarsAnswer
 from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, PublicReads, backoff
 from trade_pipeline.venues.rate_budget import Cooldown
+from trade_pipeline.venues.used_weight import UsedWeight, WeightReading
 
 READ_SHARE = 0.5
 """Of the address's weight limit: the rest is for the account's reads and for orders, in other processes."""
 PAGES_MAX = 10_000
+WEIGHT_OF_A_READ = 2.0
+"""Of a page of candles, or the best prices of up to 20 symbols."""
 
 
 class BinanceMarketData(PublicReads):
@@ -36,6 +39,7 @@ class BinanceMarketData(PublicReads):
         *,
         source: str | None = None,
         weight_per_minute: float = WEIGHT_PER_MINUTE,
+        used_weight_share_max: float = 1.0,
     ) -> None:
         """`exchange_url` None is the real Binance. `source` is the BARS column of the same name."""
         super().__init__()
@@ -51,6 +55,7 @@ class BinanceMarketData(PublicReads):
             )
         )
         self._cooldown = Cooldown()
+        self._weight = UsedWeight(weight_per_minute, used_weight_share_max)
 
     @property
     def name(self) -> str:
@@ -92,6 +97,10 @@ class BinanceMarketData(PublicReads):
             else:
                 frames.append(answer)
         return BarsAnswer(pl.concat(frames) if frames else empty(BARS), errors)
+
+    def used_weight(self) -> WeightReading:
+        """What the exchange has counted for this address in its present minute. Asks nobody."""
+        return self._weight.reading()
 
     def close(self) -> None:
         """Close the connections of this process. The next call opens new ones."""
@@ -189,10 +198,13 @@ class BinanceMarketData(PublicReads):
         ):
             with attempt:
                 self._cooldown.check()
+                await asyncio.sleep(self._weight.pause_s(WEIGHT_OF_A_READ))
                 try:
                     return await getattr(client, method)(dict(params))
                 except Exception as error:
                     failure = own_error(error, asked)
+                finally:
+                    self._weight.note(client.last_response_headers)
                 self._cooldown.note(failure)
                 raise failure
         raise AssertionError("stamina returns or raises")

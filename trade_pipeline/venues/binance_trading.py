@@ -8,6 +8,7 @@ repeated, with the same client order id.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -40,6 +41,7 @@ from trade_pipeline.venues.order_params import order_params, pair_params, the_or
 from trade_pipeline.venues.permissions import KeyPermissions, ask_permissions
 from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, PublicReads, backoff, utc_now
 from trade_pipeline.venues.rate_budget import Cooldown, RollingWindow, per_second
+from trade_pipeline.venues.used_weight import UsedWeight, WeightReading
 
 READ_SHARE = 0.5
 """Of the address's weight limit, for the account's reads in this process. The other processes of a stack share the
@@ -79,6 +81,7 @@ class BinanceTrading(PublicReads):
         read_attempts_max: int = 3,
         order_requests_per_s_max: float = 5.0,
         weight_per_minute: float = WEIGHT_PER_MINUTE,
+        used_weight_share_max: float = 1.0,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         """`exchange_url` None is the real Binance. Connects at the first call."""
@@ -87,6 +90,7 @@ class BinanceTrading(PublicReads):
         self._orders = PerProcess(lambda: _Line(options, per_second(order_requests_per_s_max)))
         self._reads = PerProcess(lambda: _Line(options, RollingWindow(weight_per_minute * READ_SHARE, 60.0)))
         self._cooldown = Cooldown()
+        self._weight = UsedWeight(weight_per_minute, used_weight_share_max)
         self._read_attempts_max = read_attempts_max
         self._total_s = request_timeout_s * 2
         self._now = now
@@ -241,13 +245,26 @@ class BinanceTrading(PublicReads):
     def _once(self, line: _Line, method: str, params: Mapping[str, Any], asked: Asked, cost: float) -> Any:
         self._cooldown.check()
         # Outside of what the cooldown notes: our own budget for reads must not silence orders.
+        if line is self._reads.get():
+            self._pause(self._weight.pause_s(cost))
         line.budget.acquire(cost)
         try:
             return line.ask(method, params)
         except Exception as error:
             failure = own_error(error, asked)
+        finally:
+            self._weight.note(line.client.last_response_headers)
         self._cooldown.note(failure)
         raise failure
+
+    @staticmethod
+    def _pause(seconds: float) -> None:
+        if seconds > 0:
+            time.sleep(seconds)
+
+    def used_weight(self) -> WeightReading:
+        """What the exchange has counted for this address in its present minute. Asks nobody."""
+        return self._weight.reading()
 
     def _resynchronise(self, line: _Line) -> None:
         """Measure how far our clock is ahead of the exchange's; ccxt subtracts it from every timestamp."""

@@ -42,6 +42,7 @@ def market_data_venue(settings: Settings, environ: Mapping[str, str]) -> MarketD
         exchange_url=url,
         sandbox=settings.mode == "live" and settings.venue.sandbox,
         weight_per_minute=settings.exchange.weight_limit_per_minute,
+        used_weight_share_max=settings.venue.used_weight_share_max,
     )
 
 
@@ -52,13 +53,19 @@ def make_market_data_venue(
     exchange_url: str | None = None,
     sandbox: bool = False,
     weight_per_minute: float = WEIGHT_PER_MINUTE,
+    used_weight_share_max: float = 1.0,
 ) -> MarketDataVenue:
     """Public data of the exchange `name`, by ccxt's name. `exchange_url` stands in for its own address.
 
     Raises SettingsError: nothing is known of it, or it has no sandbox. Connects at the first call.
     """
     if name == "binance" and not sandbox:
-        return BinanceMarketData(exchange_url, settings, weight_per_minute=weight_per_minute)
+        return BinanceMarketData(
+            exchange_url,
+            settings,
+            weight_per_minute=weight_per_minute,
+            used_weight_share_max=used_weight_share_max,
+        )
     capabilities_of(name)
     return UnifiedMarketData(UnifiedOptions(name, exchange_url, settings.request_timeout_s, sandbox=sandbox), settings)
 
@@ -82,6 +89,7 @@ def trading_venue(settings: Settings, secrets: ExchangeKeys, exchange_url: str |
             read_attempts_max=settings.market.read_attempts_max,
             order_requests_per_s_max=settings.execution.order_requests_per_s_max,
             weight_per_minute=settings.exchange.weight_limit_per_minute,
+            used_weight_share_max=settings.venue.used_weight_share_max,
         )
     return unified_trading_venue(settings, secrets, url)
 
