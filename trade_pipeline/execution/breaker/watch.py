@@ -21,13 +21,14 @@ from trade_pipeline.execution.breaker.measures import (
 )
 from trade_pipeline.execution.breaker.state import OPEN, WHOLE_ACCOUNT, forgiven_at
 from trade_pipeline.execution.desk import Desk
-from trade_pipeline.execution.equity import equity_point
 from trade_pipeline.execution.recovery import open_what_was_forgotten
 from trade_pipeline.execution.returns import net_profit
 from trade_pipeline.ledger.records import BreakerState, EquityPoint
-from trade_pipeline.schemas.trading import AccountReading, BookTop
+from trade_pipeline.schemas.trading import BookTop
 
 DAY = timedelta(days=1)
+TRADES_SINCE = timedelta(days=30)
+"""A streak that is older says nothing of the strategy as it is, and the list stays short."""
 LAST_LOOK = timedelta(seconds=20)
 """What was seen before that is no second opinion about a price."""
 TURNS_MIN = 10
@@ -62,12 +63,12 @@ class BreakerWatch:
             self.flags["authentication"] = f"the exchange refuses our key: {error.message}"
 
     def judge(
-        self, desk: Desk, tops: Mapping[str, BookTop], reading: AccountReading | None = None
+        self, desk: Desk, tops: Mapping[str, BookTop], worth: Callable[[], EquityPoint] | None = None
     ) -> list[BreakerState]:
         """Breakers that changed just now, already written, and those that somebody else has opened since.
 
-        `tops` and `reading` are what the guard has read anyway; without a reading the recorded equity counts.
-        Raises LedgerUnavailable.
+        `tops` are what the guard has read anyway. `worth` says what the account is worth now; without it the recorded
+        equity counts. Raises LedgerUnavailable.
         """
         now, settings = desk.now(), desk.settings.breaker
         if self.judged_at is not None and now - self.judged_at < timedelta(seconds=settings.interval_s):
@@ -76,7 +77,7 @@ class BreakerWatch:
         self.judged_at, open_before = now, {state.scope for state in self.states if state.state == OPEN}
         self.states = desk.ledger.breakers(desk.account)
         opened = [state for state in self.states if state.state == OPEN and state.scope not in open_before]
-        changed = evaluate(desk.account, self._measure(desk, tops, reading), settings, self.states, now)
+        changed = evaluate(desk.account, self._measure(desk, tops, worth), settings, self.states, now)
         for state in changed:
             desk.ledger.set_breaker(state)
         if changed:
@@ -91,14 +92,14 @@ class BreakerWatch:
         """Symbols whose breaker returns only if somebody sees how they are quoted, held or not."""
         return {state.scope for state in self.states if state.state == OPEN} - {WHOLE_ACCOUNT}
 
-    def _measure(self, desk: Desk, tops: Mapping[str, BookTop], reading: AccountReading | None) -> Measures:
+    def _measure(self, desk: Desk, tops: Mapping[str, BookTop], worth: Callable[[], EquityPoint] | None) -> Measures:
         now, settings = desk.now(), desk.settings.breaker
         # A reset by hand forgives what came before it: measuring goes on from there.
         forgiven = {state.scope: at for state in self.states if (at := forgiven_at(state)) is not None}
         since = forgiven.get(WHOLE_ACCOUNT)
-        points = self._points(desk, tops, reading)
+        points = self._points(desk, worth)
         account = equity_measures(points, settings, now, since, self._highest_level(desk, points, since))
-        trades = desk.ledger.closed_trades(desk.account)
+        trades = desk.ledger.closed_trades(desk.account, day_start(now, settings.trading_day_start_hour) - TRADES_SINCE)
         fresh = [trade for trade in trades if since is None or trade.closed_at > since]
         account |= trade_measures(fresh, settings) | self.machine()
         if (rate := self._error_rate(now, settings.error_window_s, since)) is not None:
@@ -111,16 +112,16 @@ class BreakerWatch:
             traded_at={scope: trade.closed_at for trade in trades for scope in (WHOLE_ACCOUNT, trade.symbol)},
         )
 
-    def _points(self, desk: Desk, tops: Mapping[str, BookTop], reading: AccountReading | None) -> Sequence[EquityPoint]:
+    def _points(self, desk: Desk, worth: Callable[[], EquityPoint] | None) -> Sequence[EquityPoint]:
         """The equity curve of the last day, and behind it what the account is worth now."""
         now, settings = desk.now(), desk.settings.breaker
         oldest = min(day_start(now, settings.trading_day_start_hour), now - DAY) - HOUR
         last = self.curve[-1].at if self.curve else oldest
         self.curve += [point for point in desk.ledger.equity(desk.account, last) if point.at > last]
         self.curve = [point for point in self.curve if point.at > oldest]
-        if reading is None:
+        if worth is None:
             return self.curve
-        before, self.seen = self.seen, equity_point(desk, reading, tops)
+        before, self.seen = self.seen, worth()
         if before is None or now - before.at > LAST_LOOK:
             before = self.seen
         # A price that stood for one look only opens nothing: a bad day would stay until somebody resets it.

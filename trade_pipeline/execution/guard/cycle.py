@@ -11,6 +11,7 @@ from trade_pipeline.errors import LeaseHeld, LeaseLost, LedgerUnavailable, Trade
 from trade_pipeline.execution.breaker.watch import BreakerWatch
 from trade_pipeline.execution.conflicts.settle import Conflicts
 from trade_pipeline.execution.desk import Desk
+from trade_pipeline.execution.equity import equity_point
 from trade_pipeline.execution.exits.values import ExitReason
 from trade_pipeline.execution.guard.act import Actor
 from trade_pipeline.execution.guard.distances import Distances
@@ -45,6 +46,8 @@ class Guard:
     upkeep: Upkeep = field(default_factory=Upkeep)
     conflicts: Conflicts = field(default_factory=Conflicts)
     breaker: BreakerWatch = field(default_factory=BreakerWatch)
+    marks: dict[str, BookTop] = field(default_factory=dict)
+    """What was last bid for each symbol: one that is not quoted for a moment must not make a peak."""
     refused: dict[str, tuple[int, datetime]] = field(default_factory=dict)
     """Symbol -> (refusals in a row, when to try again): what the exchange refuses is not repeated every second."""
     failed: str | None = None
@@ -65,7 +68,7 @@ class Guard:
         self.upkeep.say_what_is_not_offered(desk)
         self.upkeep.note_unprotected(desk, watch)
         self.upkeep.write_positions(desk, watch)
-        self.upkeep.record_equity(desk, watch.tops, watch.reading)
+        self.upkeep.record_equity(desk, self.marks, watch.reading)
         self.memories.forget_others(desk, {position.symbol for position in watch.positions})
         desk.ledger.heartbeat("guard", {"positions": len(watch.positions), "done": len(said)})
         return said
@@ -77,7 +80,9 @@ class Guard:
 
     def _judge_breaker(self, watch: Watch) -> list[str]:
         """After the stops: what opens now takes the entries that rest with it, in the same turn (TRADING 12)."""
-        changed = self.breaker.judge(self.desk, watch.tops, watch.reading)
+        reading = watch.reading
+        worth = None if reading is None else lambda: equity_point(self.desk, reading, self.marks)
+        changed = self.breaker.judge(self.desk, watch.tops, worth)
         if any(self.breaker.is_open_for(state.scope) for state in changed):
             self._watch_and_act()
         return [_told(state) for state in changed]
@@ -126,6 +131,7 @@ class Guard:
         live = desk.ledger.live_orders(desk.account)
         quoted = sorted({position.symbol for position in known} | (self.breaker.symbols_to_watch() & rules.keys()))
         tops = desk.venue.book_tops(quoted) if quoted else {}
+        self.marks |= {symbol: top for symbol, top in tops.items() if top.bid > 0}
         self.memories.read(desk)
         return Watch(
             now=desk.now(),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
+
 from trade_pipeline.errors import Banned
 from trade_pipeline.execution.breaker.hand import RETRIES_EXHAUSTED, open_breaker, open_for, reset_breaker
 from trade_pipeline.execution.breaker.state import forgiven_at
@@ -184,6 +186,18 @@ def test_a_price_that_stood_for_one_look_opens_nothing(room: Room) -> None:
     assert look(room, guard) == []
     room.venue.prices[BTC] = "90"
     assert look(room, guard, times=2) == ["daily_loss"]
+
+
+def test_a_symbol_that_is_not_quoted_for_a_moment_makes_no_peak(room: Room) -> None:
+    guard = invested(room, daily_loss_ratio_max=None)
+    room.venue.prices[BTC] = "90"
+    look(room, guard, times=12)
+    room.venue.tops[BTC] = replace(make_top(BTC, room.clock()), bid=D(0), ask=D(0))
+    look(room, guard, times=12)
+
+    last = room.ledger.last_equity("main")
+    assert last is not None
+    assert last.positions_quote == pytest.approx(D("79.92") * 90), "neither its cost of 100 nor 0"
 
 
 def test_a_drawdown_is_forgiven_by_a_reset_across_openings_and_restarts(room: Room) -> None:
