@@ -1,17 +1,22 @@
-"""`breaker show` says which breakers are open, and how many of the errors of the last week were recovered from."""
+"""`breaker show|open|reset`: what is open, how it ends, what is forgiven, how many errors were recovered from."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from trade_pipeline.commands.breaker import show_breakers
+from trade_pipeline.commands.breaker import run_open, run_reset, show_breakers
+from trade_pipeline.errors import ConfigurationError
 from trade_pipeline.execution.breaker.hand import open_breaker
+from trade_pipeline.execution.breaker.state import CALM_SINCE
 from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.ledger.records import BreakerState
 from trade_pipeline_tests.commands.test_conflicts import home
+from trade_pipeline_tests.fakes import START
 
 __all__ = ["home"]
 
@@ -40,3 +45,32 @@ def test_breakers_and_counts_are_told_as_json(home: Path, ledger: Ledger, capsys
     assert (row["component"], row["error"], row["action"], row["recovered"], row["count"]) == (
         "cancel", "Banned", "halt", False, 1
     )  # fmt: skip
+
+
+def shown(home: Path, capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    show_breakers(home, as_json=False)
+    return capsys.readouterr().out
+
+
+def test_what_a_person_opens_only_a_person_ends(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert "no breaker is open" in shown(home, capsys)
+    run_open(home, "BTC/USDT", "the news")
+    assert "BTC/USDT: OPEN" in shown(home, capsys)
+    assert "[until `breaker reset`]" in shown(home, capsys)
+
+    run_reset(home, "BTC/USDT", "read them")
+    assert "is forgiven]" in shown(home, capsys)
+    with pytest.raises(ConfigurationError, match="not open"):
+        run_reset(home, "BTC/USDT", "again")
+
+
+def test_the_return_of_an_open_one_is_told(home: Path, ledger: Ledger, capsys: pytest.CaptureFixture[str]) -> None:
+    state = BreakerState("main", "*", "OPEN", "drawdown", "15 %", START, START)
+    ledger.set_breaker(state)
+    assert "its return counts from the end of the breach" in shown(home, capsys)
+    ledger.set_breaker(replace(state, detail={CALM_SINCE: START.isoformat()}))
+    assert f"within its limit since {START:%H:%M:%S}" in shown(home, capsys)
+
+    show_breakers(home, as_json=True)
+    assert json.loads(capsys.readouterr().out)["breakers"][0]["detail"] == {CALM_SINCE: START.isoformat()}
