@@ -16,6 +16,7 @@ from trade_pipeline.defs.execute import execute
 from trade_pipeline.defs.exits import exit_watch, exits, stand_in_for_guard
 from trade_pipeline.defs.io_manager import IO_MANAGER_KEY, LakeIOManager
 from trade_pipeline.defs.jobs import decide, reports
+from trade_pipeline.defs.repair import repair_schedule
 from trade_pipeline.defs.resources import Stack
 from trade_pipeline.defs.schedules import SCHEDULES
 from trade_pipeline.defs.sensors import on_approved_targets, on_approved_targets_twin
@@ -43,7 +44,7 @@ defs = dg.Definitions(
     ],
     asset_checks=[*ALL_CHECKS, ledger_equals_exchange],
     jobs=[decide, execute, reports, stand_in_for_guard],
-    schedules=SCHEDULES,
+    schedules=[*SCHEDULES, repair_schedule],
     sensors=[on_approved_targets, on_approved_targets_twin, exit_watch],
     resources={"stack": stack, IO_MANAGER_KEY: LakeIOManager(stack=stack)},
     # The default would start an interpreter per step, and cannot run below Celery at all.

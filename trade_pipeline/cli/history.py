@@ -7,17 +7,27 @@ from typing import Annotated
 import typer
 
 from trade_pipeline.cli.options import HomeOption
+from trade_pipeline.errors import SettingsError
 
 app = typer.Typer()
 
 
 @app.command()
 def backfill(
-    first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD.")],
-    last: Annotated[str, typer.Option("--to", help="Last day, YYYY-MM-DD.")],
+    first: Annotated[str | None, typer.Option("--from", help="First day, YYYY-MM-DD.")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day, YYYY-MM-DD.")] = None,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Only days with missing bars, and those that stand on them.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --repair: say what is missing, do nothing.")] = False,
     home: HomeOption = None,
 ) -> None:
-    """Recompute history in one run."""
-    from trade_pipeline.commands.history import run_backfill
+    """Recompute history: the days from --from to --to, or what --repair finds in them or in the whole lake."""
+    from trade_pipeline.commands.history import run_backfill, run_repair
 
-    run_backfill(home, first, last)
+    if repair:
+        run_repair(home, first, last, dry_run=dry_run)
+    elif first is None or last is None:
+        raise SettingsError("which days?", thing="backfill", repair="Name --from and --to, or --repair.")
+    else:
+        run_backfill(home, first, last)

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from trade_pipeline.commands.context import open_context
+from trade_pipeline.commands.context import Context, open_context
 from trade_pipeline.commands.output import say
 from trade_pipeline.errors import ConfigurationError, SettingsError
+from trade_pipeline.market_data.repair import followers, holes, summary
 from trade_pipeline.runtime.stack_file import read_stack_file
 
 ASSETS = (
@@ -60,8 +61,51 @@ query Look($id: String!) {
 
 def run_backfill(home: Path | None, first: str, last: str) -> None:
     """Launches the backfill, waits for it and prints its result. Raises ConfigurationError when it fails."""
-    days = days_between(first, last, today=datetime.now(UTC).date())
+    launch(open_context(home), days_between(first, last, today=datetime.now(UTC).date()))
+
+
+def run_repair(home: Path | None, first: str | None, last: str | None, *, dry_run: bool) -> None:
+    """Prints the holes of the days that are over, and backfills them with the days that stand on them.
+
+    Without `first` and `last` every day of the lake is looked at. Raises SettingsError, ConfigurationError.
+    """
+    from trade_pipeline.market_data.lake import Lake
+
     context = open_context(home)
+    today = datetime.now(UTC).date()
+    settings = context.settings
+    lake = Lake(settings.storage.lake_url or str(context.home.lake))
+    known = [day for day in lake.days("raw_bars") if day < str(today)]
+    if not known:
+        say("the lake holds no day that is over")
+        return
+    days = days_between(first or known[0], last or str(today - timedelta(days=1)), today)
+    found = [hole for hole in holes(summary(lake, [*days, str(today)])) if days[0] <= hole.day <= days[-1]]
+    for hole in found:
+        say(f"{hole.day}: {hole.missing_bars} bars are missing of {', '.join(hole.symbols)}")
+    wanted = followers([hole.day for hole in found], settings.market.warmup_bars, str(today - timedelta(days=1)))
+    if not wanted:
+        say(f"{days[0]} to {days[-1]}: nothing is missing")
+        return
+    say(f"to be computed again, by the look-back of {settings.market.warmup_bars} bars: {', '.join(wanted)}")
+    for days in [] if dry_run else contiguous(wanted):
+        launch(context, days)
+
+
+def contiguous(days: Sequence[str]) -> list[list[str]]:
+    """Sorted days in stretches without a day between: each is one run."""
+    found: list[list[str]] = []
+    for day in days:
+        before = str(date.fromisoformat(day) - timedelta(days=1))
+        if found and found[-1][-1] == before:
+            found[-1].append(day)
+        else:
+            found.append([day])
+    return found
+
+
+def launch(context: Context, days: list[str]) -> None:
+    """A backfill of these partitions, awaited. Raises ConfigurationError when it fails, or no stack runs."""
     stack = read_stack_file(context.home)
     if stack is None:
         raise ConfigurationError("no stack runs here", thing="backfill", repair="Start one with `trade-pipeline up`.")

@@ -18,6 +18,8 @@ DECIDE_CHAIN = (
     "target_positions",
     "approved_targets",
 )
+HISTORY_CHAIN = DECIDE_CHAIN[:-2]
+"""What a past day is computed to. Decisions are not taken again: they stood on what was seen."""
 RECOMPUTATION_CHECK = dg.AssetCheckKey(dg.AssetKey("target_positions"), "recomputed_equals_live")
 
 
@@ -42,6 +44,14 @@ reports = dg.define_asset_job(
     description="Equity curve, closed trades and conflicts with the exchange, from the ledger.",
 )
 
+repair = dg.define_asset_job(
+    "repair",
+    selection=dg.AssetSelection.assets(*HISTORY_CHAIN) - dg.AssetSelection.checks(RECOMPUTATION_CHECK),
+    tags={QUEUE_TAG: "history", "dagster/max_runtime": "1800"},
+    executor_def=dg.in_process_executor,
+    description="Fetches a past day's missing bars and computes the day again.",
+)
+
 nightly = dg.define_asset_job(
     "nightly",
     selection=dg.AssetSelection.assets("coarse_bars", "lake_upkeep"),
@@ -53,10 +63,12 @@ nightly = dg.define_asset_job(
 __all__ = [
     "DECIDE_CHAIN",
     "EXECUTE_JOB",
+    "HISTORY_CHAIN",
     "QUEUE_TAG",
     "RECOMPUTATION_CHECK",
     "decide",
     "live_tags",
     "nightly",
+    "repair",
     "reports",
 ]

@@ -17,6 +17,8 @@ class StorageSettings(Section):
     """Small files in one day of a lake table beyond which they are merged."""
     coarse_lengths_s: tuple[int, ...] = (300, 900, 3600, 14_400, 86_400)
     """Lengths of the coarser bars that are kept of each day that is over; each a multiple of 60 that divides a day."""
+    repair_days: int = Field(30, ge=1, le=400)
+    """Past days in which holes are looked for every hour, fetched again and computed again."""
     versions_kept_hours: int = Field(168, ge=1)
     """How long Delta's own time travel, by version number, goes back. Rows as they were seen are kept for good."""
 

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from trade_pipeline.commands.history import ASSETS, days_between
+from trade_pipeline.commands.history import ASSETS, contiguous, days_between
 from trade_pipeline.errors import SettingsError
 
 TODAY = date(2024, 3, 2)
@@ -24,3 +24,11 @@ def test_the_present_day_is_the_last_one() -> None:
 
 def test_history_never_reaches_what_trades() -> None:
     assert "approved_targets" not in ASSETS
+
+
+def test_a_stretch_of_days_is_one_run() -> None:
+    assert contiguous([]) == []
+    assert contiguous(["2024-02-28", "2024-02-29", "2024-03-01", "2024-03-05"]) == [
+        ["2024-02-28", "2024-02-29", "2024-03-01"],
+        ["2024-03-05"],
+    ]
