@@ -5,7 +5,7 @@ Two passes at most. Nothing here sends or cancels: repeating it with a still mar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -17,7 +17,7 @@ from trade_pipeline.execution.ids import is_ours
 from trade_pipeline.execution.locks import lock_if_stopped
 from trade_pipeline.execution.look_up import look_up_all
 from trade_pipeline.execution.sanity import BadOrder, bad_balances, sort_orders, with_expected
-from trade_pipeline.execution.submit import apply, book_new_trades
+from trade_pipeline.execution.take_over import apply_all, book_all_new
 from trade_pipeline.ledger.records import Order
 from trade_pipeline.schemas.trading import PROTECTIVE, AccountReading, OrderState, VenueOrder
 
@@ -73,10 +73,7 @@ def reconcile(
         residuals = residuals_of(desk, told)
         fills += _book(desk, _symbols_to_read(desk, residuals, set(), False), True)
         residuals = residuals_of(desk, told)
-    for order in live:
-        if order.role in PROTECTIVE:
-            # A stop may have been filled by trades that were read for another reason than its look-up.
-            lock_if_stopped(desk, order, desk.ledger.order(order.client_order_id) or order)
+    _lock_what_was_stopped(desk, [order for order in live if order.role in PROTECTIVE])
     return Reconciliation(
         reading=with_expected(told, wrong, desk.ledger.expected_balances(desk.account) if wrong else {}),
         open_orders=tuple(good),
@@ -93,6 +90,7 @@ def reconcile(
 def _apply_open(desk: Desk, open_orders: Iterable[VenueOrder], live: Iterable[Order]) -> set[str]:
     known = {order.client_order_id: order for order in live}
     changed: set[str] = set()
+    moved: list[tuple[VenueOrder, Order]] = []
     for found in open_orders:
         before = known.get(found.client_order_id)
         if before is None and is_ours(found.client_order_id, desk.prefix):
@@ -102,9 +100,17 @@ def _apply_open(desk: Desk, open_orders: Iterable[VenueOrder], live: Iterable[Or
         if before is None or before.state == OrderState.PLANNED:
             continue  # PLANNED: its sender is between commit and answer; SENT is what it writes before it sends.
         if before.state != found.state or before.filled != found.filled or before.venue_order_id is None:
-            apply(desk, found, "listed as open")
+            moved.append((found, before))
             changed.add(found.symbol)
+    apply_all(desk, moved, "listed as open")
     return changed
+
+
+def _lock_what_was_stopped(desk: Desk, stops: Sequence[Order]) -> None:
+    """A stop may have been filled by trades that were read for another reason than its look-up."""
+    now = desk.ledger.orders_named(tuple(order.client_order_id for order in stops)) if stops else {}
+    for order in stops:
+        lock_if_stopped(desk, order, now.get(order.client_order_id, order))
 
 
 def _fresh(gaps: Mapping[str, Decimal], before: Mapping[str, Decimal]) -> dict[str, Decimal]:
@@ -127,6 +133,6 @@ def _book(desk: Desk, symbols: Iterable[str], full: bool) -> int:
     listed = desk.venue.markets()
     # A sweep looks behind the newest booked trade too: one by hand may lie before one of ours whose answer came first.
     since = desk.now() - LOOK_BACK if full else None
-    booked = {symbol: book_new_trades(desk, symbol, since=since) for symbol in sorted(symbols) if symbol in listed}
+    booked = book_all_new(desk, [symbol for symbol in symbols if symbol in listed], since=since)
     adopt_forgotten(desk, [symbol for symbol, count in booked.items() if count or full])
     return sum(booked.values())

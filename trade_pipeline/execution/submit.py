@@ -179,7 +179,7 @@ def apply(desk: Desk, answer: VenueOrder, evidence: str) -> Order:
     VenueError where the trades had to be read and were not.
     """
     ledger, named = desk.ledger, answer.client_order_id
-    trades = _trades_of(desk, answer)
+    trades = trades_of(desk, answer)
     if trades is None:
         order = ledger.order(named)
         assert order is not None, "an order that is asked for is in the ledger"
@@ -202,20 +202,25 @@ def _unheard_of(named: str) -> Order:
     raise LedgerError("only orders of the ledger are asked for", thing="order", value=named)
 
 
-def _trades_of(desk: Desk, answer: VenueOrder) -> Sequence[VenueTrade] | None:
+def trades_of(
+    desk: Desk, answer: VenueOrder, known: Order | None = None, last: str | None = None
+) -> Sequence[VenueTrade] | None:
     """The trades behind an answer: its own, or read where it names a quantity but not all of them (RELIABILITY 28).
 
     None: the order has ended and the exchange's list of trades lags behind it. Written now, its coins would look as
-    if they were still to be sold.
+    if they were still to be sold. `known` with `last`, the newest trade that is booked from before it: what the
+    ledger says, asked for many orders at once.
     """
     told = {trade.trade_id: trade for trade in answer.trades}
     if answer.filled <= _amount(told):
         return tuple(told.values())
-    known = desk.ledger.order(answer.client_order_id)
+    asked = known is None
+    known = known or desk.ledger.order(answer.client_order_id)
     if known is not None and answer.filled <= known.filled:
         return tuple(told.values())
     # Those of a later order may be booked already, by its own answer: read from this order's beginning on.
-    read = [trade for page in _pages(desk, answer.symbol, answer.created_at) for trade in page]
+    last = desk.ledger.last_trade_id(desk.account, answer.symbol, answer.created_at) if asked else last
+    read = [trade for page in pages(desk, answer.symbol, last) for trade in page]
     own = told | {trade.trade_id: trade for trade in read if trade.order_id == answer.order_id}
     young = desk.now() - answer.updated_at < timedelta(seconds=TRADES_LAG_S)
     if not is_live(answer.state) and answer.filled > _amount(own) and young:
@@ -244,13 +249,13 @@ def book_new_trades(desk: Desk, symbol: str, *, since: datetime | None = None) -
     from that time on.
     """
     ledger, new = desk.ledger, 0
-    for trades in _pages(desk, symbol, since):
+    for trades in pages(desk, symbol, ledger.last_trade_id(desk.account, symbol, since)):
         new += len(ledger.book_trades(desk.account, trades, prefix=desk.prefix))
     return new
 
 
-def _pages(desk: Desk, symbol: str, since: datetime | None) -> Iterator[list[VenueTrade]]:
-    last = desk.ledger.last_trade_id(desk.account, symbol, since)
+def pages(desk: Desk, symbol: str, last: str | None) -> Iterator[list[VenueTrade]]:
+    """The symbol's trades from `last` on, at most PAGES_MAX pages."""
     for _ in range(PAGES_MAX):
         trades = desk.venue.trades(symbol, from_id="0" if last is None else last, limit=PAGE)
         if trades:

@@ -32,6 +32,7 @@ MONEY = frozenset(
         "rebuild_positions",
         "record_opening",
         "settle",
+        "settle_all",
     }
 )
 ORDERS = MONEY | {
@@ -82,6 +83,7 @@ CHANGED_BY: dict[str, frozenset[str]] = {
     "fills": MONEY,
     "intent": frozenset({"plan_order", "adopt_order"}),
     "last_trade_id": MONEY,
+    "last_trade_ids": MONEY,
     "live_orders": ORDERS,
     "locks": frozenset({"lock", "unlock"}),
     "newest_decision": frozenset({"record_decision"}),
@@ -92,6 +94,7 @@ CHANGED_BY: dict[str, frozenset[str]] = {
     "order_by_venue_id": ORDERS,
     "order_events": ORDERS,
     "orders": ORDERS,
+    "orders_named": ORDERS,
     "highest_level": frozenset({"record_equity"}),
     "last_equity": frozenset({"record_equity"}),
     "position": MONEY,

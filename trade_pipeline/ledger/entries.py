@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -23,6 +23,7 @@ OURS = and_(
 """A fill is managed if its order is ours. Joined when read, never stored: an order whose answer was lost may be
 recognised after its trades were booked."""
 
+_TIMES = ARRAY(DateTime(timezone=True))
 _BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 UNMOVING = frozenset({FlowKind.ADOPTION, FlowKind.ADJUSTMENT})
 """Flows that change what is managed and no balance: the coins were in the account already, or have left it."""
@@ -62,22 +63,23 @@ def entries_of(connection: Connection, account: str, since: Since) -> dict[str, 
     return {symbol: sorted(entries, key=lambda entry: entry.key) for symbol, entries in found.items()}
 
 
-def _wanted(since: Since) -> TableValuedAlias:
-    """The symbols and times as a table to join with, so that each symbol is read from its own time on."""
-    symbols, times = list(since), [time or _BEGINNING for time in since.values()]
+def symbols_and_times(pairs: Sequence[tuple[str, datetime | None]]) -> TableValuedAlias:
+    """Pairs as a table `wanted` with the columns symbol and time, to join with: each symbol has a time of its own."""
+    symbols, times = [symbol for symbol, _ in pairs], [time for _, time in pairs]
     return (
-        func.unnest(
-            cast(literal(symbols, ARRAY(Text)), ARRAY(Text)),
-            cast(literal(times, ARRAY(DateTime(timezone=True))), ARRAY(DateTime(timezone=True))),
-        )
-        .table_valued(column("symbol", Text), column("since", DateTime(timezone=True)), name="wanted")
+        func.unnest(cast(literal(symbols, ARRAY(Text)), ARRAY(Text)), cast(literal(times, _TIMES), _TIMES))
+        .table_valued(column("symbol", Text), column("time", DateTime(timezone=True)), name="wanted")
         .render_derived()
     )
 
 
+def _wanted(since: Since) -> TableValuedAlias:
+    return symbols_and_times([(symbol, time or _BEGINNING) for symbol, time in since.items()])
+
+
 def _trades(connection: Connection, account: str, since: Since) -> Iterator[tuple[str, Entry]]:
     wanted = _wanted(since)
-    query = managed_fills().join(wanted, and_(wanted.c.symbol == fills.c.symbol, fills.c.at >= wanted.c.since))
+    query = managed_fills().join(wanted, and_(wanted.c.symbol == fills.c.symbol, fills.c.at >= wanted.c.time))
     for row in connection.execute(query.where(fills.c.account == account)):
         base, _ = base_and_quote(row.symbol)
         yield (
@@ -104,7 +106,7 @@ def _fees(connection: Connection, account: str, since: Since) -> Iterator[tuple[
     query = (
         managed_fills()
         .add_columns(wanted.c.symbol.label("paying"))
-        .join(wanted, and_(fills.c.fee_asset == paying[0], traded[1] == paying[1], fills.c.at >= wanted.c.since))
+        .join(wanted, and_(fills.c.fee_asset == paying[0], traded[1] == paying[1], fills.c.at >= wanted.c.time))
         .where(fills.c.account == account, fills.c.fee > 0, traded[0] != fills.c.fee_asset)
     )
     for row in connection.execute(query):
@@ -121,7 +123,7 @@ def _fees(connection: Connection, account: str, since: Since) -> Iterator[tuple[
 
 def _adoptions(connection: Connection, account: str, since: Since) -> Iterator[tuple[str, Entry]]:
     wanted = _wanted(since)
-    query = select(flows).join(wanted, and_(wanted.c.symbol == flows.c.symbol, flows.c.at >= wanted.c.since))
+    query = select(flows).join(wanted, and_(wanted.c.symbol == flows.c.symbol, flows.c.at >= wanted.c.time))
     for row in connection.execute(query.where(flows.c.account == account, flows.c.kind.in_(UNMOVING))):
         price = row.price or Decimal(0)
         yield (

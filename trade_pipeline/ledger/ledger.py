@@ -4,7 +4,7 @@
     leases.py     who may send for an account
     orders.py     intents and orders; adoption.py takes in those that nobody here made
     settlement.py an order's end and its fills at once
-    trades.py     trades, flows and expected balances
+    trades.py     booking trades and flows; fills.py reads them and the expected balances
     positions.py  positions, sleeves, closed trades
     notes.py      locks, equity, events, heartbeats
     verify.py     the proof of chain, projections and invariants

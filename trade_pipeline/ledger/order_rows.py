@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -33,6 +33,13 @@ def locked_order(connection: Connection, client_order_id: str) -> Order:
             repair="An order on the exchange with our prefix needs an intent: plan it first, or cancel it there.",
         )
     return rows.order_from(row)
+
+
+def locked_orders(connection: Connection, named: Collection[str]) -> dict[str, Order]:
+    """Those of the orders that are in the ledger, by client order id, their rows locked."""
+    query = select(orders).where(orders.c.client_order_id.in_(list(named))).order_by(orders.c.client_order_id)
+    found = connection.execute(query.with_for_update()).all()
+    return {row.client_order_id: rows.order_from(row) for row in found}
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ The quantity of an order comes from `trades`, never from what the exchange says 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -166,6 +167,12 @@ class OrderBook(LedgerPart):
     def order(self, client_order_id: str) -> Order | None:
         with self._database.reading() as connection:
             return order_named(connection, client_order_id)
+
+    def orders_named(self, client_order_ids: Sequence[str]) -> dict[str, Order]:
+        """Those of the orders that are in the ledger, by client order id."""
+        query = select(orders).where(orders.c.client_order_id.in_(client_order_ids))
+        with self._database.reading() as connection:
+            return {row.client_order_id: rows.order_from(row) for row in connection.execute(query)}
 
     def order_by_venue_id(self, account: str, symbol: str, venue_order_id: str) -> Order | None:
         query = select(orders).where(

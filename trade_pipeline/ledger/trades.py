@@ -11,21 +11,22 @@ from sqlalchemy import Connection, Row, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from trade_pipeline.ledger import rows
-from trade_pipeline.ledger.base import LedgerPart, lock_account, write_event
+from trade_pipeline.ledger.base import lock_account, write_event
 from trade_pipeline.ledger.cash import add_to_cash, balance_changes
-from trade_pipeline.ledger.entries import OURS, UNMOVING, base_and_quote
+from trade_pipeline.ledger.entries import UNMOVING, base_and_quote
+from trade_pipeline.ledger.fills import READ_FILL, FillBook
 from trade_pipeline.ledger.fold import EXACT
 from trade_pipeline.ledger.folding import book_into_positions, late_symbols
 from trade_pipeline.ledger.order_fills import refresh_all_filled
+from trade_pipeline.ledger.order_rows import locked_orders
 from trade_pipeline.ledger.records import Event, Fill, Flow
-from trade_pipeline.ledger.tables import cash, fills, flows, orders
+from trade_pipeline.ledger.tables import fills, flows, orders
 from trade_pipeline.schemas.trading import AccountReading, FlowKind, OrderState, VenueTrade
 
 Prices = Mapping[str, Decimal]
-_READ_FILL = select(fills, orders.c.client_order_id).outerjoin_from(fills, orders, OURS)
 
 
-class TradeBook(LedgerPart):
+class TradeBook(FillBook):
     def book_trades(
         self,
         account: str,
@@ -66,35 +67,10 @@ class TradeBook(LedgerPart):
             return []
         booked = _read(connection, account, {(row.symbol, row.trade_id) for row in new})
         add_to_cash(connection, account, balance_changes(booked))
-        _settle_orders(connection, account, booked, now)
+        _settle_orders(connection, booked, now)
         _settle_positions(connection, account, booked, now)
         _report(connection, account, booked, prefix, now)
         return booked
-
-    def last_trade_id(self, account: str, symbol: str, before: datetime | None = None) -> str | None:
-        """The newest booked trade's id, as a number: where the next read by `from_id` starts after.
-
-        `before`: the newest one that is older.
-        """
-        query = select(fills.c.trade_id).where(fills.c.account == account, fills.c.symbol == symbol)
-        if before is not None:
-            query = query.where(fills.c.at < before)
-        query = query.order_by(func.length(fills.c.trade_id).desc(), fills.c.trade_id.desc()).limit(1)
-        with self._database.reading() as connection:
-            return connection.execute(query).scalar_one_or_none()
-
-    def fills(
-        self, account: str, symbol: str | None = None, client_order_id: str | None = None, limit: int = 1000
-    ) -> list[Fill]:
-        """Booked trades, newest first, foreign ones included."""
-        query = _READ_FILL.where(fills.c.account == account)
-        if symbol is not None:
-            query = query.where(fills.c.symbol == symbol)
-        if client_order_id is not None:
-            query = query.where(orders.c.client_order_id == client_order_id)
-        query = query.order_by(fills.c.at.desc(), func.length(fills.c.trade_id).desc(), fills.c.trade_id.desc())
-        with self._database.reading() as connection:
-            return [rows.fill_from(row) for row in connection.execute(query.limit(limit))]
 
     def record_opening(self, account: str, reading: AccountReading) -> bool:
         """The balances that the ledger starts from, once; False if there is an opening already."""
@@ -170,12 +146,6 @@ class TradeBook(LedgerPart):
                 book_into_positions(connection, account, {symbol}, self._now(), from_start=late)
             return written
 
-    def expected_balances(self, account: str) -> dict[str, Decimal]:
-        """asset -> free + locked as the exchange should report it. Assets that came to 0 are in it."""
-        query = select(cash).where(cash.c.account == account, cash.c.asset != "").order_by(cash.c.asset)
-        with self._database.reading() as connection:
-            return {row.asset: row.amount for row in connection.execute(query)}
-
 
 def _opened_at(connection: Connection, account: str) -> datetime | None:
     query = select(func.min(flows.c.at)).where(flows.c.account == account, flows.c.kind == str(FlowKind.OPENING))
@@ -239,17 +209,15 @@ def _add_flow(
 
 def _read(connection: Connection, account: str, keys: set[tuple[str, str]]) -> Sequence[Row[Any]]:
     symbols, trade_ids = {symbol for symbol, _ in keys}, {trade_id for _, trade_id in keys}
-    query = _READ_FILL.where(
+    query = READ_FILL.where(
         fills.c.account == account, fills.c.symbol.in_(symbols), fills.c.trade_id.in_(trade_ids)
     ).order_by(fills.c.at, func.length(fills.c.trade_id), fills.c.trade_id)
     return [row for row in connection.execute(query) if (row.symbol, row.trade_id) in keys]
 
 
-def _settle_orders(connection: Connection, account: str, booked: Sequence[Row[Any]], now: datetime) -> None:
-    touched = sorted({row.client_order_id for row in booked if row.client_order_id is not None})
-    query = select(orders).where(orders.c.client_order_id.in_(touched)).order_by(orders.c.client_order_id)
-    found = connection.execute(query.with_for_update()).all()
-    refresh_all_filled(connection, [rows.order_from(row) for row in found], now)
+def _settle_orders(connection: Connection, booked: Sequence[Row[Any]], now: datetime) -> None:
+    touched = {row.client_order_id for row in booked if row.client_order_id is not None}
+    refresh_all_filled(connection, list(locked_orders(connection, touched).values()), now)
 
 
 def _settle_positions(connection: Connection, account: str, booked: Sequence[Row[Any]], now: datetime) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from trade_pipeline.errors import OutcomeUnknown, TradePipelineError
-from trade_pipeline.execution import reconcile, recovery, submit
+from trade_pipeline.execution import recovery, submit
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.faults.scenario import make_scenario
 from trade_pipeline.faults.stage import Stage
@@ -80,7 +80,6 @@ def test_trusting_closed_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch)
         return real(desk, answer, evidence)
 
     monkeypatch.setattr(submit, "apply", apply_as_filled)
-    monkeypatch.setattr(reconcile, "apply", apply_as_filled)
     assert "03" in first_finding(stage)
 
 

@@ -1,0 +1,85 @@
+"""Many answers of an exchange at once: orders that it lists, and trades of many symbols, in few transactions.
+
+What one answer needs is in `submit`. Who dies within a batch has written none of it; the next look finds it again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+from trade_pipeline.errors import LedgerError, LedgerUnavailable, VenueError
+from trade_pipeline.execution.desk import Desk
+from trade_pipeline.execution.submit import apply, halt, pages, trades_of
+from trade_pipeline.ledger.records import Order
+from trade_pipeline.schemas.trading import VenueOrder, VenueTrade
+
+BATCH = 100
+"""Orders in one transaction: an exit that waits for the account's lock waits for no more than these."""
+TRADES_BATCH = 1000
+Gathered = tuple[VenueOrder, Sequence[VenueTrade]]
+
+
+def apply_all(desk: Desk, found: Sequence[tuple[VenueOrder, Order]], evidence: str) -> None:
+    """`submit.apply` for many orders, each with what the ledger knows of it.
+
+    An order that contradicts itself halts its symbol and keeps no other from being written. Raises VenueError where
+    trades had to be read and were not; what was read before that is written.
+    """
+    starts = tuple((answer.symbol, answer.created_at) for answer, known in found if answer.filled > known.filled)
+    last = desk.ledger.last_trade_ids(desk.account, starts) if starts else {}
+    gathered: list[Gathered] = []
+    try:
+        for answer, known in found:
+            trades = trades_of(desk, answer, known, last.get((answer.symbol, answer.created_at)))
+            if trades is not None:
+                gathered.append((answer, trades))
+    except VenueError:
+        _settle_all(desk, gathered, evidence)
+        raise
+    _settle_all(desk, gathered, evidence)
+
+
+def _settle_all(desk: Desk, gathered: Sequence[Gathered], evidence: str) -> None:
+    for first in range(0, len(gathered), BATCH):
+        batch = gathered[first : first + BATCH]
+        try:
+            refused = desk.ledger.settle_all(desk.account, batch, evidence, prefix=desk.prefix)
+        except LedgerUnavailable:
+            raise
+        except LedgerError:
+            # One of them is another order than ours of this id: each by itself, so that the others are written.
+            for answer, _ in batch:
+                apply(desk, answer, evidence)
+        else:
+            for answer, contradiction in refused:
+                halt(desk, answer.symbol, str(contradiction), answer.client_order_id)
+
+
+def book_all_new(desk: Desk, symbols: Collection[str], *, since: datetime | None = None) -> dict[str, int]:
+    """`submit.book_new_trades` for many symbols: symbol -> how many trades were new.
+
+    Raises VenueError where a symbol's trades could not be read; what was read before that is booked.
+    """
+    if not symbols:
+        return {}
+    last = desk.ledger.last_trade_ids(desk.account, tuple((symbol, since) for symbol in sorted(symbols)))
+    new: Counter[str] = Counter(dict.fromkeys(symbols, 0))
+    read: list[VenueTrade] = []
+    try:
+        for symbol in sorted(symbols):
+            for page in pages(desk, symbol, last.get((symbol, since))):
+                read += page
+                if len(read) >= TRADES_BATCH:
+                    new.update(_booked(desk, read))
+                    read = []
+    except VenueError:
+        _booked(desk, read)
+        raise
+    new.update(_booked(desk, read))
+    return dict(new)
+
+
+def _booked(desk: Desk, trades: Sequence[VenueTrade]) -> Counter[str]:
+    return Counter(fill.symbol for fill in desk.ledger.book_trades(desk.account, trades, prefix=desk.prefix))
