@@ -8,7 +8,6 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from trade_pipeline.settings.base import Section
-from trade_pipeline.settings.quality import QualitySettings as QualitySettings
 
 
 class MarketSettings(Section):
