@@ -14,6 +14,7 @@ from trade_pipeline.errors import OrderNotFound, VenueError
 from trade_pipeline.execution.balances import residuals_of
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.locks import lock_after_exit
+from trade_pipeline.execution.recovery import count
 from trade_pipeline.execution.submit import apply, book_new_trades
 from trade_pipeline.ledger.records import Event, Order
 from trade_pipeline.schemas.trading import PROTECTIVE, AccountReading, OrderState, Side, VenueOrder
@@ -66,14 +67,15 @@ def look_up_all(desk: Desk, orders: Iterable[Order], *, at_start: bool) -> Looke
 
 
 def absent_after_s(desk: Desk) -> float:
-    """Age from which a lost order cannot arrive any more and would be found: the acceptance bound and the lag."""
-    if not desk.settings.positions.acceptance_bounded:
-        return desk.settings.positions.unbounded_wait_s
-    return _request_s(desk)
+    """Age from which a lost order cannot arrive any more and would be found: the exchange's bound and its lag.
 
-
-def _request_s(desk: Desk) -> float:
-    return desk.settings.execution.recv_window_ms / 1000 + desk.settings.market.request_timeout_s + LOOK_UP_LAG_S
+    The settings can only make it longer: they may doubt a bound, or wait for longer where there is none.
+    """
+    known, positions = desk.venue.capabilities, desk.settings.positions
+    if known.acceptance_bound_s is None or not positions.acceptance_bounded:
+        return max(positions.unbounded_wait_s, known.acceptance_wait_s)
+    bound_s = max(known.acceptance_bound_s, desk.settings.execution.recv_window_ms / 1000)
+    return bound_s + desk.settings.market.request_timeout_s + max(LOOK_UP_LAG_S, known.look_up_lag_s)
 
 
 def _is_stale(desk: Desk, order: Order) -> bool:
@@ -116,7 +118,8 @@ def _found(desk: Desk, order: Order, found: VenueOrder, evidence: str) -> bool:
     if order.role in PROTECTIVE and found.filled > 0:
         # TRADING 13: written before the fill is booked, so that no plan sees the sale without the lock.
         lock_after_exit(desk, order)
-    apply(desk, found, evidence)
+    if apply(desk, found, evidence).state != OrderState.UNKNOWN == order.state:
+        count(desk, "look_up", "OutcomeUnknown", "resolve", recovered=True)
     return True
 
 
@@ -144,6 +147,7 @@ def _not_found(desk: Desk, order: Order, said: Sequence[Event]) -> bool:
         return False
     evidence = "never reached the exchange: bound passed, no trace in orders, trades and balances"
     desk.ledger.mark_absent(order.client_order_id, evidence)
+    count(desk, "look_up", "OutcomeUnknown", "resolve", recovered=True)
     return True
 
 
@@ -209,6 +213,7 @@ def _alert_if_it_lasts(desk: Desk, order: Order, said: Sequence[Event]) -> None:
     if lasting and all(event.kind != LASTS for event in said):
         detail = {"role": str(order.role), "sent_at": _sent(order).isoformat(), "evidence": order.last_evidence}
         _note(desk, order, LASTS, "error", detail)
+        count(desk, "look_up", "OutcomeUnknown", "resolve", recovered=False)
 
 
 def _note(desk: Desk, order: Order, kind: str, severity: str, detail: Mapping[str, object] | None = None) -> None:

@@ -40,8 +40,8 @@ class PositionSettings(Section):
     dust_quote: Decimal = Field(Decimal("0.01"), ge=0, le=100)
     """Differences of the quote asset up to here are recorded and not acted upon; of a base asset, below one step."""
     acceptance_bounded: bool = True
-    """Whether the exchange refuses a request older than recv_window_ms, so that a lost order can be told absent."""
-    unbounded_wait_s: float = Field(600.0, ge=60, le=86_400)
-    """How long a lost order stays UNKNOWN where no such bound exists."""
+    """False: do not rely on the exchange's refusal of old requests, where it has one (docs/exchanges.md)."""
+    unbounded_wait_s: float = Field(600.0, ge=600, le=86_400)
+    """How long a lost order stays UNKNOWN where nothing bounds its arrival, or is to be relied upon."""
     unknown_alert_s: float = Field(30.0, ge=1, le=3600)
     """An order that is UNKNOWN for longer raises an alert."""

@@ -16,6 +16,7 @@ from trade_pipeline.execution.ids import client_order_id
 from trade_pipeline.execution.reconcile import reconcile
 from trade_pipeline.schemas.trading import OrderState, OrderType, VenueOrder
 from trade_pipeline.settings.positions import PositionSettings
+from trade_pipeline.venues.capabilities import capabilities_of
 from trade_pipeline_tests.execution.conftest import Room
 from trade_pipeline_tests.execution.fake_venue import BTC, RESTING, lost
 from trade_pipeline_tests.fakes import make_intent, make_request
@@ -79,17 +80,49 @@ def test_empty_look_ups_count_only_in_a_row(room: Room) -> None:
     assert state(room) == OrderState.ABSENT
 
 
-def test_without_an_acceptance_bound_an_order_stays_unknown_for_ten_minutes(room: Room) -> None:
-    positions = PositionSettings(acceptance_bounded=False)
+@pytest.mark.parametrize("exchange", ["kraken", "okx", "coinbase", "kucoin", "binance"])
+def test_without_an_acceptance_bound_an_order_stays_unknown_for_ten_minutes(room: Room, exchange: str) -> None:
+    """What the exchange is known to do decides; the settings may doubt it, not believe what it does not do."""
+    room.venue.capabilities = capabilities_of(exchange)
+    positions = PositionSettings(acceptance_bounded=exchange != "binance")
     room.desk = replace(room.desk, settings=room.desk.settings.model_copy(update={"positions": positions}))
     sent(room)
     for _ in range(9):
         room.clock.advance(60)
         reconcile(room.desk)
         assert state(room) == OrderState.UNKNOWN
-    room.clock.advance(61)
+    room.clock.advance(66)
     reconcile(room.desk)
     assert state(room) == OrderState.ABSENT
+
+
+@pytest.mark.parametrize("exchange", ["binance", "bybit", "mexc"])
+def test_where_old_requests_are_refused_a_lost_order_is_absent_after_bound_and_lag(room: Room, exchange: str) -> None:
+    room.venue.capabilities = capabilities_of(exchange)
+    sent(room)
+    room.clock.advance(14)
+    for _ in range(4):
+        reconcile(room.desk)
+        assert state(room) == OrderState.UNKNOWN
+    room.clock.advance(2)
+    reconcile(room.desk)
+    assert state(room) == OrderState.ABSENT
+
+
+def test_what_became_of_an_unknown_order_is_counted_and_one_that_lasts_counts_against_it(room: Room) -> None:
+    sent(room)
+    room.venue.create(make_request(NAMED))
+    room.venue.fill(NAMED)
+    room.venue.faults["order"].extend([lost()] * 3)
+    for _ in range(3):
+        room.clock.advance(20)
+        reconcile(room.desk)
+    reconcile(room.desk)
+    rows = room.ledger.recoveries(room.clock().date())
+    assert [(row.component, row.error, row.recovered, row.count) for row in rows] == [
+        ("look_up", "OutcomeUnknown", False, 1),
+        ("look_up", "OutcomeUnknown", True, 1),
+    ]
 
 
 def test_an_order_that_only_the_list_of_closed_orders_knows_is_found(room: Room) -> None:
