@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from trade_pipeline.execution.guard.requests import offers_stops
 from trade_pipeline.execution.guard.run import WORDS, ExitRun, is_held_back
 from trade_pipeline.execution.guard.switching import Protection, protection_of, takes_profit
 from trade_pipeline.execution.guard.views import View
@@ -143,6 +144,8 @@ def _protection(
     if is_dust(amount, view.stop * (1 - exits.stop_limit_offset_ratio), rules):
         # Below the minimum it is residue: no stop (RELIABILITY 16); one that rests has become wrong.
         return Action(Do.CANCEL, symbol, "the rest is below the exchange's minimum", orders) if orders else None
+    if not offers_stops(rules):
+        return None  # The guard itself sells at the price; an order that only looks like a stop would be sent at once.
     stops = [order for order in resting if not takes_profit(order)]
     if len(stops) > 1:
         older = min(stops, key=lambda order: order.planned_at)
@@ -196,13 +199,16 @@ def _sells_now(profit: Order, top: BookTop | None) -> bool:
 
 
 def unprotected(watch: Watch, exits: ExitSettings) -> set[str]:
-    """Symbols with a position worth a stop and none on the exchange, whatever the reason."""
+    """Symbols with a position worth a stop and none on the exchange, whatever the reason.
+
+    Not those where none can rest: there this watch is the protection.
+    """
     stops = [o for o in watch.live_orders if o.role in PROTECTIVE and not takes_profit(o)]
     resting = {o.symbol for o in stops if o.state in RESTING}
     naked: set[str] = set()
     for position in watch.positions:
         rules, view = watch.rules.get(position.symbol), watch.views.get(position.symbol)
-        if rules is None or view is None or position.symbol in resting:
+        if rules is None or view is None or position.symbol in resting or not offers_stops(rules):
             continue
         amount = min(position.amount, _there(watch, position, rules))
         if not is_dust(amount, view.stop * (1 - exits.stop_limit_offset_ratio), rules):

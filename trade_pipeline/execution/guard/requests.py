@@ -9,6 +9,11 @@ from trade_pipeline.schemas.trading import MarketRules, OrderRequest, OrderType,
 from trade_pipeline.settings.exits import ExitSettings
 
 
+def offers_stops(rules: MarketRules) -> bool:
+    """Whether a stop can rest on the exchange for this symbol."""
+    return bool({OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT} & rules.order_types)
+
+
 def stop_request(
     symbol: str, amount: Decimal, stop: Decimal, client_id: str, rules: MarketRules, exits: ExitSettings
 ) -> OrderRequest:
