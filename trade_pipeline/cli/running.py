@@ -17,7 +17,10 @@ PolicyName = Literal["keep", "cancel_entries", "flatten"]
 @app.command()
 def up(
     replay: Annotated[Path | None, typer.Option(help="Folder or file of recorded bars to play, one a minute.")] = None,
-    mode: Annotated[str | None, typer.Option(help="sim, or live after a preflight; paper is not offered yet.")] = None,
+    mode: Annotated[str | None, typer.Option(help="sim, paper, or live after a preflight.")] = None,
+    exchange: Annotated[
+        str | None, typer.Option(help="Exchange of paper or live, by ccxt's name. Default: the setting venue.name.")
+    ] = None,
     home: HomeOption = None,
     port: Annotated[int | None, typer.Option(help="Port of the UI; 0 takes any free one.")] = None,
     settings: SettingsOption = None,
@@ -28,6 +31,7 @@ def up(
 
     overrides = {
         "mode": mode,
+        "venue.name": exchange,
         "home": str(home) if home else None,
         "runtime.ui_port": port,
         "exchange.replay": str(replay) if replay else None,

@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -56,6 +56,7 @@ def run_up(
         overrides["home"] = os.environ.get("TRADE_PIPELINE_HOME")
     settings = load_settings(settings_file, overrides=overrides, environ=os.environ)
     refuse_other_modes(settings)
+    refuse_named_exchange(settings, overrides)
     check_replay(settings.exchange)
     home, console = Home.at(settings.home), console or Console()
     with HomeLock(home), View(console) as view:
@@ -79,8 +80,24 @@ def run_up(
 
 def refuse_other_modes(settings: Settings) -> None:
     """Raises ModeRefused. Live is not refused here: it has to pass the preflight."""
-    if settings.mode == "paper":
-        raise ModeRefused("paper trading is not offered yet", thing="mode", repair="Use `--mode sim`, the default.")
+    if settings.mode == "paper" and settings.exchange.replay is not None:
+        raise ModeRefused(
+            "paper follows a real exchange, and a recording is named",
+            thing="exchange.replay",
+            value=str(settings.exchange.replay),
+            repair="Use `--mode sim` for a recording.",
+        )
+
+
+def refuse_named_exchange(settings: Settings, overrides: Mapping[str, object]) -> None:
+    """The simulation has no other exchange than its own. Raises ModeRefused."""
+    if settings.mode == "sim" and overrides.get("venue.name") is not None:
+        raise ModeRefused(
+            "an exchange is named, and sim trades on the simulated one",
+            thing="--exchange",
+            value=overrides["venue.name"],
+            repair="Add `--mode paper`.",
+        )
 
 
 def refuse_live_home(home: Home) -> None:

@@ -28,8 +28,8 @@ def mode_in_force() -> Mode:
 
 
 def starts_running() -> bool:
-    """In mode sim everything runs at once; elsewhere a person switches it on."""
-    return mode_in_force() == "sim"
+    """Where no real money is, everything runs at once; in live a person switches it on."""
+    return mode_in_force() != "live"
 
 
 SCHEDULE_STATUS = dg.DefaultScheduleStatus.RUNNING if starts_running() else dg.DefaultScheduleStatus.STOPPED

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 
 import uvicorn
 
-from trade_pipeline.errors import ConfigurationError, PortTaken, SettingsError
+from trade_pipeline.errors import ConfigurationError, PortTaken, SettingsError, VenueError
 from trade_pipeline.exchange.opening import open_exchange
+from trade_pipeline.exchange.paper.opening import open_paper
 from trade_pipeline.exchange.server.app import make_app
 from trade_pipeline.exchange.server.auth import Credentials
 from trade_pipeline.settings.home import Home
@@ -33,9 +34,10 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         return _serve(home)
-    except ConfigurationError as error:
+    except (ConfigurationError, VenueError) as error:
         sys.stderr.write(f"{error}\n")
-        return EXIT_CONFIGURATION
+        # A real exchange that does not answer may do so the next time: the supervisor starts us again.
+        return EXIT_CONFIGURATION if isinstance(error, ConfigurationError) else 1
 
 
 def _serve(home: Home) -> int:
@@ -50,7 +52,10 @@ def _serve(home: Home) -> int:
     # The port is taken first: a second exchange must not touch the state of the one that runs.
     listener = _listen(settings.exchange.port)
     credentials = Credentials(secrets.exchange_api_key, secrets.exchange_api_secret)
-    context = open_exchange(home, settings.exchange, credentials)
+    if settings.mode == "paper":
+        context = open_paper(home, settings, credentials)
+    else:
+        context = open_exchange(home, settings.exchange, credentials)
     config = uvicorn.Config(
         make_app(context), log_level="warning", access_log=False, timeout_graceful_shutdown=1, lifespan="on",
         timeout_keep_alive=120,

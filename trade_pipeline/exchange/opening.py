@@ -47,14 +47,14 @@ def open_exchange(
     meta = store.meta()
     recordings = read_recordings(settings.replay) if settings.replay is not None else {}
     identity = _identity(settings, recordings)
-    _check_identity(home, meta, identity)
+    check_identity(home, meta, identity)
     opened = _replay(settings, recordings, meta, minute) if recordings else _seeded(settings, meta, minute)
     state = store.load() or State.opening(settings.opening_balances)
     fees = Fees(settings.maker_fee_rate, settings.taker_fee_rate)
     engine = Engine(opened.source.specs.values(), state, fees, volume_share_max=settings.volume_share_max)
     market = Market(opened.source, opened.seed)
     world = World(engine, market, store, late_candle_ms=settings.late_candle_ms)
-    store.write_meta({"identity": json.dumps(identity), "origin": str(opened.description["origin_minute"])})
+    write_identity(store, identity, opened.description["origin_minute"])
     world.save()
     return Context(
         world=world,
@@ -73,7 +73,8 @@ def _identity(settings: SimulatedExchangeSettings, recordings: Mapping[str, Reco
     return {"seed": settings.seed, "symbols": settings.symbols, "history_days": settings.history_days}
 
 
-def _check_identity(home: Home | None, meta: dict[str, str], identity: dict[str, object]) -> None:
+def check_identity(home: Home | None, meta: dict[str, str], identity: dict[str, object]) -> None:
+    """Raises SettingsError where the home plays or follows another market."""
     if "identity" not in meta or json.loads(meta["identity"]) == identity:
         return
     stored = json.loads(meta["identity"])
@@ -83,6 +84,10 @@ def _check_identity(home: Home | None, meta: dict[str, str], identity: dict[str,
         value=_text(identity),
         repair="Use the settings it was started with, another home, or remove the folder to begin anew.",
     )
+
+
+def write_identity(store: Store, identity: dict[str, object], origin_minute: object) -> None:
+    store.write_meta({"identity": json.dumps(identity), "origin": str(origin_minute)})
 
 
 def _text(identity: dict[str, object]) -> str:

@@ -9,6 +9,7 @@ from trade_pipeline.exchange.engine.engine import Engine
 from trade_pipeline.exchange.engine.orders import Step
 from trade_pipeline.exchange.market.candles import CandleView
 from trade_pipeline.exchange.market.market import Market
+from trade_pipeline.exchange.market.view import Candles, MarketView
 from trade_pipeline.exchange.store import Store
 
 
@@ -22,16 +23,20 @@ class World:
     def __init__(
         self,
         engine: Engine,
-        market: Market,
+        market: MarketView,
         store: Store,
         *,
         late_candle_ms: int = 0,
+        candles: Candles | None = None,
         clock_ms: Callable[[], int] = wall_clock_ms,
     ) -> None:
         self.engine = engine
         self.market = market
         self.store = store
-        self.candles = CandleView(market, late_candle_ms)
+        if candles is None:
+            assert isinstance(market, Market), "a market of another kind brings its own candles"
+            candles = CandleView(market, late_candle_ms)
+        self.candles = candles
         self.clock_ms = clock_ms
 
     def advance(self, symbol: str, now_ms: int) -> Step | None:

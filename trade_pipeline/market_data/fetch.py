@@ -58,7 +58,7 @@ class _Symbol:
 
     since: datetime
     parts: list[pl.DataFrame] = field(default_factory=list)
-    last_seen: tuple[float, int, str] | None = None
+    last_seen: tuple[object, ...] | None = None
     reason: str = "no answer yet"
     done: bool = False
 
@@ -168,7 +168,8 @@ def _take(symbol: _Symbol, rows: pl.DataFrame | None, error: Exception | None, a
     rest = closed.filter(pl.col("open_time") == last_open)
     if rest.height and _last_close(rest) == as_of:
         # Two reads agree only if one source gave both: another one counts other trades.
-        seen = (float(rest.item(0, "volume")), int(rest.item(0, "trades")), str(rest.item(0, "source")))
+        # Where an exchange does not tell the count of trades, its quote volume says as much.
+        seen = tuple(rest.item(0, name) for name in ("volume", "trades", "quote_volume", "source"))
         if symbol.last_seen == seen:
             final = closed
         symbol.last_seen = seen

@@ -87,8 +87,8 @@ def make_secrets(home: Home, settings: Settings, environ: Mapping[str, str]) -> 
 
     def kept(name: str, bytes_count: int) -> str:
         variable = VARIABLES[name]
-        # Only the simulated exchange takes keys that we make up.
-        made_up = random_secrets.token_hex(bytes_count) if settings.mode == "sim" else ""
+        # Only the simulated exchange takes keys that we make up, and paper's orders go there too.
+        made_up = random_secrets.token_hex(bytes_count) if settings.mode != "live" else ""
         return environ.get(variable) or stored.get(variable) or made_up
 
     token = VARIABLES["ui_token"]

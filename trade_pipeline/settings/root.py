@@ -13,9 +13,11 @@ from trade_pipeline.settings.base import Section
 from trade_pipeline.settings.breaker import BreakerSettings
 from trade_pipeline.settings.buy_guards import BuyGuardSettings
 from trade_pipeline.settings.exits import ExitSettings
-from trade_pipeline.settings.market import MarketSettings, QualitySettings, SimulatedExchangeSettings
+from trade_pipeline.settings.market import MarketSettings, SimulatedExchangeSettings
+from trade_pipeline.settings.paper import PaperSettings
 from trade_pipeline.settings.positions import PositionSettings
 from trade_pipeline.settings.preflight import PreflightSettings
+from trade_pipeline.settings.quality import QualitySettings
 from trade_pipeline.settings.recovery import RecoverySettings
 from trade_pipeline.settings.runtime import RuntimeSettings, StorageSettings
 from trade_pipeline.settings.sources import SourceSettings
@@ -38,6 +40,7 @@ class Settings(Section):
     home: Path = Path("~/.trade-pipeline")
     market: MarketSettings = MarketSettings()
     sources: SourceSettings = SourceSettings()
+    paper: PaperSettings = PaperSettings()
     quality: QualitySettings = QualitySettings()
     exchange: SimulatedExchangeSettings = SimulatedExchangeSettings()
     venue: VenueSettings = VenueSettings()

@@ -34,7 +34,12 @@ class ExchangeKeys(Protocol):
 
 
 def market_data_venue(settings: Settings, environ: Mapping[str, str]) -> MarketDataVenue:
-    """Where bars come from. Raises ModeRefused, SettingsError (no address of the simulated exchange)."""
+    """Where bars come from: paper reads the real exchange, though its orders stay here.
+
+    Raises ModeRefused, SettingsError (no address of the simulated exchange).
+    """
+    if settings.mode == "paper":
+        return make_market_data_venue(settings.venue.name, settings.market, exchange_url=settings.paper.feed_url)
     url = address_of(settings, environ.get(EXCHANGE_URL_VARIABLE))
     return make_market_data_venue(
         exchange_of(settings),
@@ -71,8 +76,8 @@ def make_market_data_venue(
 
 
 def exchange_of(settings: Settings) -> str:
-    """Whose dialect is spoken: the simulated exchange speaks Binance's, whatever `venue.name` says."""
-    return "binance" if settings.mode == "sim" else settings.venue.name
+    """Whose dialect orders speak: the simulated exchange, also paper's, Binance's, whatever `venue.name` says."""
+    return settings.venue.name if settings.mode == "live" else "binance"
 
 
 def trading_venue(settings: Settings, secrets: ExchangeKeys, exchange_url: str | None) -> TradingVenue:
@@ -146,10 +151,8 @@ def check_keys(name: str, secrets: ExchangeKeys) -> None:
 def address_of(settings: Settings, exchange_url: str | None) -> str | None:
     """The address that stands in for the exchange's own; None is the real one, and live has no other.
 
-    Raises ModeRefused (paper; an address given to live), SettingsError (sim without one).
+    Raises ModeRefused (an address given to live), SettingsError (sim or paper without one).
     """
-    if settings.mode == "paper":
-        raise ModeRefused("paper trading is not offered yet", thing="mode", value="paper", repair="Use sim")
     if settings.mode == "live":
         if exchange_url:
             raise ModeRefused(

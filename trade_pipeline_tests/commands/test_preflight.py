@@ -79,6 +79,20 @@ def test_a_live_home_is_not_continued_as_a_simulation(tmp_path: Path, capfd: pyt
     assert "book of a live account" in capfd.readouterr().err
 
 
-def test_paper_is_refused_by_its_name(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_recording_is_not_played_as_paper(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    recording = str(tmp_path / "bars")
+    assert _call("up", "--mode", "paper", "--replay", recording, "--home", str(tmp_path)) == 2
+    assert "a recording is named" in capfd.readouterr().err
+
+
+def test_an_exchange_is_not_named_for_the_simulation(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert _call("up", "--exchange", "kraken", "--home", str(tmp_path)) == 2
+    assert "Add `--mode paper`" in capfd.readouterr().err
+
+
+def test_a_paper_feed_is_of_this_machine_or_the_exchanges_own(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRADE_PIPELINE__PAPER__FEED_URL", "https://api.example.com")
     assert _call("up", "--mode", "paper", "--home", str(tmp_path)) == 2
-    assert "paper trading is not offered yet" in capfd.readouterr().err
+    assert "no address of this machine" in capfd.readouterr().err

@@ -44,7 +44,13 @@ class Running:
 def running_server(**settings: Any) -> Iterator[Running]:
     """An exchange in memory, served from a thread."""
     chosen = SimulatedExchangeSettings(**({"history_days": 2, "opening_balances": {"USDT": 10_000}} | settings))
-    context = open_exchange(None, chosen, Credentials(KEY, SECRET))
+    with serving(open_exchange(None, chosen, Credentials(KEY, SECRET))) as running:
+        yield running
+
+
+@contextmanager
+def serving(context: Context) -> Iterator[Running]:
+    """That exchange, served from a thread on a free port."""
     server = uvicorn.Server(uvicorn.Config(make_app(context), host="127.0.0.1", port=0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

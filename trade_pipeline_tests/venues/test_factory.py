@@ -15,6 +15,7 @@ from trade_pipeline.venues.binance_market_data import BinanceMarketData
 from trade_pipeline.venues.binance_trading import BinanceTrading
 from trade_pipeline.venues.ccxt_clients import ClientOptions, async_client, sync_client
 from trade_pipeline.venues.factory import market_data_venue, trading_venue
+from trade_pipeline.venues.unified_market_data import UnifiedMarketData
 from trade_pipeline_tests.venues.scripted_exchange import ScriptedExchange
 
 URL = "http://127.0.0.1:1"
@@ -42,11 +43,19 @@ def test_a_missing_key_is_a_settings_error() -> None:
         trading_venue(Settings(), Keys(exchange_api_key=""), URL)
 
 
-@pytest.mark.parametrize("mode", ["paper", "live"])
-def test_other_modes_are_refused(mode: str) -> None:
-    settings = Settings.model_validate({"mode": mode})
+def test_live_is_refused_with_an_address_that_somebody_set() -> None:
     with pytest.raises(ModeRefused):
-        trading_venue(settings, Keys(), URL)
+        trading_venue(Settings(mode="live"), Keys(), URL)
+
+
+def test_paper_reads_the_real_exchange_and_sends_to_the_simulated_one() -> None:
+    settings = Settings.model_validate({"mode": "paper", "venue": {"name": "kraken"}})
+    reads = market_data_venue(settings, {"TRADE_PIPELINE_EXCHANGE_URL": URL})
+    assert isinstance(reads, UnifiedMarketData)
+    assert reads.name == "kraken"
+    assert isinstance(trading_venue(settings, Keys(), URL), BinanceTrading)
+    with pytest.raises(SettingsError, match="address is missing"):
+        trading_venue(settings, Keys(), None)
 
 
 def test_no_address_of_a_simulated_client_leads_to_a_real_exchange() -> None:

@@ -7,8 +7,10 @@ and the volume limit are one thing. It is made of the step that has just happene
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from trade_pipeline.exchange.engine.orders import Step
+from trade_pipeline.exchange.engine.symbols import SymbolSpec
 from trade_pipeline.schemas.trading import Side
 
 _LEVEL_WEIGHTS = (8, 9, 10, 11, 12, 10, 10, 10, 10, 10)
@@ -21,6 +23,19 @@ class Level:
 
     price: int
     amount: int
+
+
+class RealBook(Protocol):
+    """The depth of a market that is followed, less what our own orders took of it."""
+
+    def levels(self, spec: SymbolSpec, side: Side, not_better_than: int | None = None) -> list[Level]:
+        """What an order of `side` may take, best first; nothing where nothing is known.
+
+        `not_better_than` is the price in ticks of the trade that set a stop off, which may be older than the depth.
+        """
+        ...
+
+    def took(self, spec: SymbolSpec, side: Side, level: Level) -> None: ...
 
 
 def best_prices(step: Step) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 
 from trade_pipeline.exchange.engine import filters, rejections, requests, settlement
+from trade_pipeline.exchange.engine.book import RealBook
 from trade_pipeline.exchange.engine.matching import Matcher, is_triggered
 from trade_pipeline.exchange.engine.orders import ZERO, NewOrder, Order, Step, Trade
 from trade_pipeline.exchange.engine.settlement import Fees
@@ -31,11 +32,12 @@ class Engine:
         fees: Fees,
         *,
         volume_share_max: Decimal = Decimal("0.25"),
+        real_book: RealBook | None = None,
     ) -> None:
         self.specs: dict[str, SymbolSpec] = {spec.symbol: spec for spec in specs}
         self.state = state
         self.fees = fees
-        self.matcher = Matcher(state, fees, volume_share_max)
+        self.matcher = Matcher(state, fees, volume_share_max, real_book)
 
     @classmethod
     def opened(

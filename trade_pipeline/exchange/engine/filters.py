@@ -56,7 +56,7 @@ def describe(spec: SymbolSpec) -> list[dict[str, object]]:
         },
         {
             "filterType": "LOT_SIZE",
-            "minQty": f"{spec.step:.8f}",
+            "minQty": f"{spec.least:.8f}",
             "maxQty": f"{spec.amount_max:.8f}",
             "stepSize": f"{spec.step:.8f}",
         },
@@ -103,7 +103,7 @@ def _check_amount(spec: SymbolSpec, order: NewOrder) -> None:
     amount = order.amount
     assert amount is not None
     _check_precision("quantity", amount, 8)
-    if not spec.step <= amount <= spec.amount_max or amount % spec.step:
+    if not spec.least <= amount <= spec.amount_max or amount % spec.step:
         raise rejections.filter_failure("LOT_SIZE")
     if order.type in MARKET_TYPES and amount > spec.market_amount_max:
         raise rejections.filter_failure("MARKET_LOT_SIZE")

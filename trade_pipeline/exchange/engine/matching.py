@@ -7,7 +7,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from trade_pipeline.exchange.engine import book, settlement
-from trade_pipeline.exchange.engine.book import Level
+from trade_pipeline.exchange.engine.book import Level, RealBook
 from trade_pipeline.exchange.engine.orders import MARKET_TYPES, STOP_TYPES, Order, Step
 from trade_pipeline.exchange.engine.settlement import Fees
 from trade_pipeline.exchange.engine.state import Cursor, State
@@ -18,8 +18,10 @@ from trade_pipeline.schemas.trading import OrderType, Side, TimeInForce
 class Matcher:
     """Matches one account's orders against steps. Holds the rules, not the memory: that is `State`."""
 
-    def __init__(self, state: State, fees: Fees, volume_share_max: Decimal) -> None:
+    def __init__(self, state: State, fees: Fees, volume_share_max: Decimal, real_book: RealBook | None = None) -> None:
+        """`real_book` is the depth of a market that is followed; without it depth is made of each step."""
         self._state = state
+        self._real_book = real_book
         self._fees = fees
         self._share = volume_share_max
 
@@ -27,7 +29,10 @@ class Matcher:
         """Lots that our orders may still take at the step where the symbol stands."""
         return max(0, int(cursor.step.volume * self._share) - cursor.taken)
 
-    def side_of_book(self, cursor: Cursor, side: Side) -> list[Level]:
+    def side_of_book(self, spec: SymbolSpec, cursor: Cursor, side: Side, *, triggered: bool = False) -> list[Level]:
+        """What an order of this side may take, best first; a stop where the last trade has set it off, or worse."""
+        if self._real_book is not None:
+            return self._real_book.levels(spec, side, cursor.step.price if triggered else None)
         return book.levels(cursor.step, side, self.available(cursor))
 
     @staticmethod
@@ -44,10 +49,11 @@ class Matcher:
         if not self._state.has_open_orders(spec.symbol):
             return
         last = spec.price(step.price)
-        for order in self._traded_through(spec.symbol, last):
+        for order in self._traded_through(spec.symbol, last, step.at_ms):
             self._fill_resting(spec, cursor, order)
         for order in self._state.open_orders(spec.symbol):
-            if order.is_open and order.waits_for_trigger and is_triggered(order, last):
+            waiting = order.is_open and order.waits_for_trigger and self._was_there(order.created_ms, step.at_ms)
+            if waiting and is_triggered(order, last):
                 self.trigger(spec, cursor, order)
 
     def trigger(self, spec: SymbolSpec, cursor: Cursor, order: Order) -> None:
@@ -67,6 +73,8 @@ class Matcher:
             self.end_sibling(spec, order, at_ms)
         for level in fills:
             cursor.taken += level.amount
+            if self._real_book is not None:
+                self._real_book.took(spec, order.side, level)
             settlement.settle(self._state, spec, order, level, at_ms, self._fees, maker=False)
         by_quote = order.type is OrderType.MARKET and order.quote_amount > 0
         if by_quote and fills:
@@ -79,7 +87,7 @@ class Matcher:
 
     def plan_take(self, spec: SymbolSpec, cursor: Cursor, order: Order) -> list[Level]:
         """What the order would take from the book now, without taking it."""
-        side = self.side_of_book(cursor, order.side)
+        side = self.side_of_book(spec, cursor, order.side, triggered=order.triggered)
         if order.type is OrderType.MARKET and order.quote_amount > 0:
             spend = int(order.quote_amount.scaleb(spec.price_decimals + spec.amount_decimals))
             return book.walk_quote(side, spend)
@@ -104,14 +112,20 @@ class Matcher:
                 self.end(spec, other, "EXPIRED", at_ms)
         settlement.relock(self._state, spec, order)
 
-    def _traded_through(self, symbol: str, last: Decimal) -> list[Order]:
+    def _traded_through(self, symbol: str, last: Decimal, at_ms: int) -> list[Order]:
         """Resting orders whose price the trade went through, best price first, then oldest."""
         resting = [
             order
             for order in self._state.open_orders(symbol)
-            if order.is_working and (last < order.price if order.side is Side.BUY else last > order.price)
+            if order.is_working
+            and self._was_there(order.working_ms, at_ms)
+            and (last < order.price if order.side is Side.BUY else last > order.price)
         ]
         return sorted(resting, key=lambda order: (-order.price if order.side is Side.BUY else order.price, order.id))
+
+    def _was_there(self, since_ms: int, at_ms: int) -> bool:
+        """A trade that is learned late, of a market that is followed, does nothing to an order placed after it."""
+        return self._real_book is None or since_ms < at_ms
 
     def _fill_resting(self, spec: SymbolSpec, cursor: Cursor, order: Order) -> None:
         amount = min(spec.lots(order.remaining), self.available(cursor))
@@ -131,7 +145,7 @@ class Matcher:
         money = self._state.balances.free(spec.quote) + order.locked
         kept: list[Level] = []
         for level in fills:
-            amount = min(level.amount, int(money // (spec.price(level.price) * spec.step)))
+            amount = min(level.amount, int(money // (spec.price(level.price) * spec.amount(1))))
             if amount <= 0:
                 break
             kept.append(Level(level.price, amount))

@@ -80,5 +80,11 @@ def too_precise(name: str) -> Rejected:
     return Rejected(-1111, f"Parameter '{name}' has too much precision.")
 
 
+def overloaded() -> Rejected:
+    """Nothing was done, and the same request may be sent again."""
+    return Rejected(-1008, "Server is currently overloaded with other requests. Please try again in a few minutes.",
+                    status=503)  # fmt: skip
+
+
 def too_many_orders(limit: int, interval: str) -> Rejected:
     return Rejected(-1015, f"Too many new orders; current limit is {limit} orders per {interval}.", status=429)

@@ -17,7 +17,8 @@ AVERAGE_PRICE_MINUTES = 5
 class SymbolSpec:
     """Prices move in 10^-price_decimals quote units, amounts in 10^-amount_decimals base units.
 
-    The two add up to at most 8, so that every notional is exact in the 8 decimals of a balance.
+    The two add up to at most 8, so that every notional is exact in the 8 decimals of a balance. A tick is
+    `tick_units` of the price's last decimal and a step `step_units` of the amount's: 0.05 is 5 of 0.01.
     """
 
     symbol: str
@@ -25,6 +26,12 @@ class SymbolSpec:
     amount_decimals: int
     notional_min: Decimal = Decimal(5)
     notional_max: Decimal = Decimal(9_000_000)
+    tick_units: int = 1
+    step_units: int = 1
+    amount_min: Decimal = Decimal(0)
+    """Smallest amount of an order where it is more than one step."""
+    order_types: tuple[str, ...] = ()
+    """Types that the symbol takes; empty: those that the simulation knows."""
 
     def __post_init__(self) -> None:
         assert self.price_decimals + self.amount_decimals <= 8, self
@@ -44,11 +51,15 @@ class SymbolSpec:
 
     @cached_property
     def tick(self) -> Decimal:
-        return Decimal(1).scaleb(-self.price_decimals)
+        return Decimal(self.tick_units).scaleb(-self.price_decimals)
 
     @cached_property
     def step(self) -> Decimal:
-        return Decimal(1).scaleb(-self.amount_decimals)
+        return Decimal(self.step_units).scaleb(-self.amount_decimals)
+
+    @cached_property
+    def least(self) -> Decimal:
+        return max(self.step, self.amount_min)
 
     @cached_property
     def price_max(self) -> Decimal:

@@ -49,7 +49,7 @@ class CandleView:
         else:
             first = _ceil(_ceil(start_ms, MINUTE_MS), length) * length
             last = min(last, first + limit * length - 1)
-        table = _aggregate(self.minutes(symbol, max(first, begin), last, now_ms), length)
+        table = aggregate(self.minutes(symbol, max(first, begin), last, now_ms), length)
         return table[:limit] if start_ms is not None else table[-limit:]
 
     def minutes(self, symbol: str, first: int, last: int, now_ms: int) -> Ints:
@@ -89,7 +89,7 @@ def _ceil(value: int, unit: int) -> int:
     return -(-value // unit)
 
 
-def _aggregate(table: Ints, length: int) -> Ints:
+def aggregate(table: Ints, length: int) -> Ints:
     """Merge 1m candles into candles of `length` minutes that begin at multiples of it."""
     if length == 1 or not len(table):
         return table

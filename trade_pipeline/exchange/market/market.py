@@ -30,7 +30,14 @@ class Market:
 
     def listed(self, now_ms: int) -> list[str]:
         """Symbols that have had a first trade."""
-        return [symbol for symbol in self.specs if self.last_step(symbol, now_ms) is not None]
+        return [symbol for symbol in self.specs if self.is_listed(symbol, now_ms)]
+
+    def is_listed(self, symbol: str, now_ms: int) -> bool:
+        return self.last_step(symbol, now_ms) is not None
+
+    def seen_ms(self, symbol: str, now_ms: int) -> int:
+        """A simulated market is never late."""
+        return now_ms
 
     def steps_between(self, symbol: str, after_ms: int, until_ms: int) -> list[Step]:
         """Steps with after_ms < time <= until_ms, in order."""

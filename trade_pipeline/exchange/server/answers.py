@@ -66,7 +66,7 @@ def symbol_info(spec: SymbolSpec) -> Json:
         "quoteAssetPrecision": 8,
         "baseCommissionPrecision": 8,
         "quoteCommissionPrecision": 8,
-        "orderTypes": list(ORDER_TYPES),
+        "orderTypes": list(spec.order_types or ORDER_TYPES),
         "icebergAllowed": False,
         "ocoAllowed": True,
         "otoAllowed": False,

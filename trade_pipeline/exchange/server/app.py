@@ -36,13 +36,13 @@ def make_app(context: Context) -> Starlette:
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        playing = asyncio.create_task(_play(context))
+        playing = [asyncio.create_task(work) for work in (_play(context), *(job() for job in context.background))]
         try:
             yield
         finally:
-            playing.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await playing
+            for task in playing:
+                task.cancel()
+            await asyncio.gather(*playing, return_exceptions=True)
             context.world.save()
 
     methods = ["GET", "POST", "PUT", "DELETE"]
@@ -73,6 +73,8 @@ async def _answer(context: Context, request: Request) -> Response:
         fault = context.faults.http(request.method, request.url.path, values.get("symbol"))
         if fault is not None and fault.kind != "timeout":
             return await _strike(fault)
+        if context.follow is not None:
+            await context.follow(request.method, request.url.path, values)
         response = _effect(context, request, values, query, body, headers)
         if fault is not None:
             await asyncio.sleep(fault.delay_s)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from trade_pipeline.exchange.engine import rejections
 from trade_pipeline.exchange.engine.orders import Step
@@ -13,6 +15,9 @@ from trade_pipeline.exchange.server.auth import Credentials
 from trade_pipeline.exchange.server.params import Params
 from trade_pipeline.exchange.server.weights import Weights
 from trade_pipeline.exchange.world import World
+
+Follow: TypeAlias = Callable[[str, str, dict[str, str]], Awaitable[None]]
+"""Gets method, path and parameters of a request. Raises Rejected where it cannot be answered from the truth."""
 
 
 @dataclass
@@ -26,6 +31,10 @@ class Context:
     description: dict[str, object] = field(default_factory=dict)
     replay: ReplayMarket | None = None
     by_id: dict[str, SymbolSpec] = field(default_factory=dict)
+    follow: Follow | None = None
+    """Where the market follows a real one: brings what a request needs up to date before it is answered."""
+    background: list[Callable[[], Coroutine[None, None, None]]] = field(default_factory=list)
+    """What runs beside the server for as long as it does."""
     key_permissions: dict[str, bool] = field(default_factory=dict)
     """What differs from a key that may trade and nothing else; tests give more to it, or take from it."""
 
@@ -56,7 +65,7 @@ class Call:
 
     def listed(self, exchange_id: str) -> SymbolSpec:
         spec = self.context.by_id.get(exchange_id)
-        if spec is None or self.world.market.last_step(spec.symbol, self.now_ms) is None:
+        if spec is None or not self.world.market.is_listed(spec.symbol, self.now_ms):
             raise rejections.invalid_symbol()
         return spec
 
@@ -64,5 +73,5 @@ class Call:
         """The symbol's newest step, after its path has been played up to now."""
         step = self.world.advance(spec.symbol, self.now_ms)
         if step is None:
-            raise rejections.invalid_symbol()
+            raise rejections.overloaded()
         return step

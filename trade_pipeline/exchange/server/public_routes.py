@@ -150,13 +150,14 @@ def _day(call: Call, spec: SymbolSpec) -> Json:
     if not len(table):
         table = call.world.candles.minutes(spec.symbol, step.at_ms // MINUTE_MS, minute, call.now_ms)
     table[-1, candles.CLOSE] = step.price
-    return answers.day_ticker(spec, table, call.now_ms, _book_top(call, spec), step.volume)
+    seen_ms = call.world.market.seen_ms(spec.symbol, call.now_ms)
+    return answers.day_ticker(spec, table, seen_ms, _book_top(call, spec), step.volume)
 
 
 def _side(call: Call, spec: SymbolSpec, side: Side) -> list[Level]:
     """What an order of this side could take now; the best price alone, without amount, where nothing is left."""
     matcher, cursor = call.world.engine.matcher, call.world.engine.state.cursors[spec.symbol]
-    return matcher.side_of_book(cursor, side) or [Level(matcher.best(cursor, side), 0)]
+    return matcher.side_of_book(spec, cursor, side) or [Level(matcher.best(cursor, side), 0)]
 
 
 def _one_or_many(call: Call, make: Callable[[Call, SymbolSpec], Json]) -> Json | list[Json]:

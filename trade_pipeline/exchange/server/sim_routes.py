@@ -49,7 +49,7 @@ def mapping(context: Context, query: dict[str, str]) -> Json:
     """
     replay = context.replay
     if replay is None:
-        return {"kind": "seeded", **context.description}
+        return {"kind": "seeded"} | context.description
     answer: Json = {"kind": "replay", **context.description}
     if "minute" in query:
         minute = _minute(query["minute"])

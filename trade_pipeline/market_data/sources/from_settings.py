@@ -13,13 +13,20 @@ from trade_pipeline.market_data.sources.venue_source import as_source
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.root import Settings
 from trade_pipeline.venues.binance_market_data import BinanceMarketData
-from trade_pipeline.venues.factory import market_data_venue
+from trade_pipeline.venues.factory import make_market_data_venue, market_data_venue
 
 
 def cascade_of(settings: Settings, home: Home, environ: Mapping[str, str], now: Callable[[], datetime]) -> Cascade:
     """Primary and secondaries in their order. Raises ModeRefused, SettingsError."""
     primary = as_source(market_data_venue(settings, environ), f"{settings.mode}-primary")
     sources = [primary, *(_secondary(name, settings) for name in settings.sources.secondary)]
+    if primary.name in {source.name for source in sources[1:]}:
+        raise SettingsError(
+            "a source cannot stand in for itself",
+            thing="sources.secondary",
+            value=primary.name,
+            repair="Name other exchanges than venue.name",
+        )
     return Cascade(sources, settings.sources, figures=figures_of(settings, home), now=now)
 
 
@@ -43,5 +50,7 @@ def _secondary(name: str, settings: Settings) -> BarSource:
             value=url,
             repair="Remove the address",
         )
-    # Its rows must be told from those of the first source, also where one exchange stands for another.
-    return BinanceMarketData(url, settings.market, source=name if url is None else f"{name}-sim-2")
+    if name == "binance" and url is not None:
+        # Its rows must be told from those of the first source, which may be a simulated one too.
+        return BinanceMarketData(url, settings.market, source="binance-sim-2")
+    return as_source(make_market_data_venue(name, settings.market, exchange_url=url), name)

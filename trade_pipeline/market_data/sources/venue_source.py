@@ -12,6 +12,7 @@ from trade_pipeline.market_data.sources.protocol import BarSource
 from trade_pipeline.schemas.trading import BookTop, MarketRules
 from trade_pipeline.venues.binance_market_data import BinanceMarketData
 from trade_pipeline.venues.protocols import BarsAnswer, MarketDataVenue
+from trade_pipeline.venues.unified_market_data import UnifiedMarketData
 
 THREADS_MAX = 4
 """Reads of one venue that may be waited for at once, those given up included: each ends by the venue's own limit."""
@@ -19,7 +20,7 @@ THREADS_MAX = 4
 
 def as_source(venue: MarketDataVenue, name: str) -> BarSource:
     """The venue under its own name where it has one, else under `name`."""
-    return venue if isinstance(venue, BinanceMarketData) else PatientVenue(venue, name)
+    return venue if isinstance(venue, (BinanceMarketData, UnifiedMarketData)) else PatientVenue(venue, name)
 
 
 class PatientVenue:

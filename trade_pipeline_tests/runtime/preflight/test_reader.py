@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from trade_pipeline.errors import LedgerUnavailable, ModeRefused
+from trade_pipeline.errors import LedgerUnavailable, ModeRefused, SettingsError
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.runtime.preflight.checks import judge
 from trade_pipeline.runtime.preflight.instance_watch import InstanceWatch
@@ -137,7 +137,7 @@ def test_live_goes_to_the_exchange_itself_and_to_no_address_that_somebody_set() 
     assert address_of(LIVE, None) is None
     with pytest.raises(ModeRefused, match="goes to the exchange itself"):
         address_of(LIVE, "http://127.0.0.1:18080")
-    with pytest.raises(ModeRefused, match="not offered"):
+    with pytest.raises(SettingsError, match="address is missing"):
         address_of(Settings(mode="paper"), None)
 
 

@@ -1,0 +1,107 @@
+"""What paper trading follows of a real exchange beside its candles: public trades and the depth of the book."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from trade_pipeline.settings.market import MarketSettings
+from trade_pipeline.venues.answers import TIME_MS_MAX, listing, malformed, mapping, milliseconds, whole
+from trade_pipeline.venues.error_map import Asked
+from trade_pipeline.venues.unified_client import UnifiedOptions
+from trade_pipeline.venues.unified_market_data import UnifiedMarketData
+from trade_pipeline.venues.unified_rules import rules_of
+
+TRADES_MAX = 1000
+"""Trades in one answer."""
+PAGES_MAX = 20
+"""Answers for one question: a market that trades faster than this is followed with a hole, which is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublicTrade:
+    """One trade of the market: price in quote, amount in base, time in ms of the exchange's clock."""
+
+    id: str
+    at_ms: int
+    price: Decimal
+    amount: Decimal
+    buyer_is_maker: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """Both sides of a book, best first, as (price, amount)."""
+
+    bids: tuple[tuple[Decimal, Decimal], ...]
+    asks: tuple[tuple[Decimal, Decimal], ...]
+
+
+class PublicFeed(UnifiedMarketData):
+    """Reads of one exchange without a key, through ccxt's unified methods. Safe from any thread."""
+
+    def depth(self, symbol: str, levels: int) -> Depth:
+        """The book now. Raises VenueError; MalformedAnswer for a level that is no price and amount."""
+        rules_of(self._markets_now(any_age=True), symbol)
+        raw = self._ask(lambda client: client.fetch_order_book(symbol, levels), Asked("the book", symbol))
+        sides = mapping(raw, "book", symbol)
+        return Depth(_levels(sides.get("bids"), symbol), _levels(sides.get("asks"), symbol))
+
+    def public_trades(self, symbol: str, since: datetime | None) -> list[PublicTrade]:
+        """Trades at or after `since`, oldest first; without it the newest. Raises VenueError."""
+        rules_of(self._markets_now(any_age=True), symbol)
+        asked, found = Asked("public trades", symbol), dict[str, PublicTrade]()
+        start_ms = None if since is None else milliseconds(since)
+        for _ in range(PAGES_MAX):
+            page_from = start_ms
+
+            def page(client: Any, page_from: int | None = page_from) -> Any:
+                return client.fetch_trades(symbol, page_from, TRADES_MAX)
+
+            rows = [_trade(row, symbol) for row in listing(self._ask(page, asked), "trades", symbol)]
+            fresh = [row for row in rows if row.id not in found and (since is None or row.at_ms >= milliseconds(since))]
+            found |= {row.id: row for row in fresh}
+            if since is None or len(rows) < TRADES_MAX or not fresh:
+                break
+            start_ms = max(row.at_ms for row in fresh)
+        return sorted(found.values(), key=lambda row: row.at_ms)
+
+
+def public_feed(name: str, settings: MarketSettings, *, exchange_url: str | None = None) -> PublicFeed:
+    """Raises SettingsError for an exchange that nothing is known of. Connects at the first call."""
+    return PublicFeed(UnifiedOptions(name, exchange_url, settings.request_timeout_s), settings)
+
+
+def _levels(raw: object, symbol: str) -> tuple[tuple[Decimal, Decimal], ...]:
+    found = []
+    for row in listing(raw, "levels", symbol):
+        if not isinstance(row, Sequence) or len(row) < 2:
+            raise malformed("level", row, symbol)
+        price, amount = _positive(row[0], symbol), _positive(row[1], symbol, or_zero=True)
+        if amount:
+            found.append((price, amount))
+    return tuple(found)
+
+
+def _trade(raw: object, symbol: str) -> PublicTrade:
+    fields: Mapping[str, Any] = mapping(raw, "trade", symbol)
+    at_ms = whole(fields.get("timestamp"), "timestamp", symbol)
+    if not 0 < at_ms <= TIME_MS_MAX:
+        raise malformed("timestamp", at_ms, symbol)
+    price, amount = _positive(fields.get("price"), symbol), _positive(fields.get("amount"), symbol)
+    # Without an id of its own a trade is what it says: two equal ones in a millisecond count once, which fills less.
+    name = str(fields.get("id") or f"{at_ms} {price} {amount} {fields.get('side')}")
+    return PublicTrade(name, at_ms, price, amount, fields.get("side") == "sell")
+
+
+def _positive(value: object, symbol: str, *, or_zero: bool = False) -> Decimal:
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise malformed("number", value, symbol) from None
+    if not number.is_finite() or number < 0 or (not number and not or_zero):
+        raise malformed("number", value, symbol)
+    return number
