@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from trade_pipeline.execution.returns import net_profit
 from trade_pipeline.ledger.ledger import Ledger
-from trade_pipeline.ledger.records import Decision, EquityPoint, ExitState, Order, Outcome
+from trade_pipeline.ledger.records import Decision, ExitState, Order, Outcome
 from trade_pipeline.observe.values import HeldPosition, LastDecision, LockLine, Money, OpenOrder
 from trade_pipeline.schemas.trading import PROTECTIVE, OrderType, Position
 
@@ -63,16 +64,12 @@ def money(ledger: Ledger, account: str, at: datetime) -> Money | None:
     peak = max(last.peak_quote, last.equity_quote)
     return Money(
         equity_quote=last.equity_quote,
-        profit_today_quote=_net(last) - (_net(first) if first is not last else Decimal(0)),
-        profit_total_quote=_net(last),
+        profit_today_quote=net_profit(last) - (net_profit(first) if first is not last else Decimal(0)),
+        profit_total_quote=net_profit(last),
         fees_quote=last.fees_quote,
         drawdown_ratio=Decimal(1) - last.equity_quote / peak if peak else Decimal(0),
         at=last.at,
     )
-
-
-def _net(point: EquityPoint) -> Decimal:
-    return point.realised_quote + point.unrealised_quote - point.fees_quote
 
 
 def held_positions(ledger: Ledger, account: str, marks: Mapping[str, Decimal]) -> list[HeldPosition]:

@@ -20,22 +20,24 @@ from trade_pipeline_tests.defs.conftest import TestStack
 from trade_pipeline_tests.market_data.frames_of import START, bars
 
 
-def equity(at: datetime, amount: int) -> EquityPoint:
+def equity(at: datetime, amount: int, deposited: int = 0) -> EquityPoint:
+    """10,000 at the opening, the rest made by trading or deposited."""
     value = Decimal(amount)
     zero = Decimal(0)
-    return EquityPoint("main", at, value, value, zero, zero, zero, zero, max(value, Decimal(10_000)))
+    made = value - 10_000 - deposited
+    return EquityPoint("main", at, value, value, zero, made, zero, zero, max(value, Decimal(10_000)))
 
 
 def test_equity_is_drawn_and_empty_reports_are_no_failure(stack: TestStack) -> None:
     now = datetime.now(UTC)
     job = defs.resolve_job_def("reports")
     assert job.execute_in_process(instance=stack.instance).success
-    for minutes, amount in ((3, 10_000), (2, 9_900), (1, 10_050)):
-        stack.open.ledger.record_equity(equity(now - timedelta(minutes=minutes), amount))
+    for minutes, amount, deposited in ((3, 10_000, 0), (2, 9_900, 0), (1, 12_050, 2_000)):
+        stack.open.ledger.record_equity(equity(now - timedelta(minutes=minutes), amount, deposited))
     result = job.execute_in_process(instance=stack.instance)
     (event,) = [e for e in result.get_asset_materialization_events() if e.asset_key == dg.AssetKey("equity_curve")]
     metadata = event.step_materialization_data.materialization.metadata
-    assert metadata["profit_quote"].value == 50.0
+    assert metadata["profit_quote"].value == 50.0, "what was deposited is no profit"
     assert str(metadata["equity"].value).startswith("![Equity](data:image/png;base64,")
 
 

@@ -10,6 +10,7 @@ import dagster as dg
 from trade_pipeline.defs.asset_kinds import report_asset
 from trade_pipeline.defs.plots import bar_plot, line_plot
 from trade_pipeline.defs.resources import Stack
+from trade_pipeline.execution.returns import net_profit
 
 SHOWN_SINCE = timedelta(days=30)
 POINTS_MAX = 2000
@@ -29,7 +30,7 @@ def equity_curve(stack: Stack) -> dg.MaterializeResult[None]:
         metadata |= {
             "equity_quote": float(last.equity_quote),
             "drawdown_ratio": float(1 - last.equity_quote / last.peak_quote) if last.peak_quote else 0.0,
-            "profit_quote": float(last.equity_quote - points[0].equity_quote),
+            "profit_quote": float(net_profit(last) - net_profit(points[0])),
             "fees_quote": float(last.fees_quote),
             "equity": line_plot(
                 "Equity",
