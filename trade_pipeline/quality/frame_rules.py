@@ -7,7 +7,7 @@ from datetime import timedelta
 import polars as pl
 
 from trade_pipeline.quality.failures import failures, no_failures
-from trade_pipeline.quality.rules import Scope
+from trade_pipeline.quality.rules import Scope, Severity
 from trade_pipeline.schemas.frames import BAR_KEY, BARS, UTC_MS
 
 SYMBOL = r"^[A-Z0-9.-]+/[A-Z0-9]+$"
@@ -112,4 +112,5 @@ def revised_candle(bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
         value=value,
         limit=was,
         message=pl.format("{}: the bar of {} was changed: {} is {}, was {}", "symbol", "open_time", first, value, was),
+        severity=pl.lit(str(Severity.WARN)),
     )

@@ -31,7 +31,7 @@ def scores_by_day(bars: pl.DataFrame, rejected: pl.DataFrame | None, scope: Scop
         filler.sum().cast(pl.Int64).alias("_filled"),
         pl.col("_weight").sum().alias("_worth"),
     )
-    days = _days(bars, scope)
+    days = _days(bars, rejected, scope)
     table = days.join(counted, on=["symbol", "_day"], how="left", maintain_order="left")
     if rejected is not None:
         lost = rejected.group_by("symbol", day).agg(pl.len().cast(pl.Int64).alias("quarantined"))
@@ -52,10 +52,13 @@ def scores_by_day(bars: pl.DataFrame, rejected: pl.DataFrame | None, scope: Scop
     ).select(pl.col(name).cast(dtype) for name, dtype in QUALITY_SCORES.items())
 
 
-def _days(bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
-    """Every day from each symbol's first bar to `as_of` with the number of bars that it should have."""
+def _days(bars: pl.DataFrame, rejected: pl.DataFrame | None, scope: Scope) -> pl.DataFrame:
+    """Every day from each symbol's first bar, good or bad, to `as_of` with the number of bars that it should have."""
     as_of = pl.lit(scope.as_of).cast(UTC_MS)
-    spans = bars.group_by("symbol", maintain_order=True).agg(
+    seen = bars.select("symbol", "open_time", "close_time")
+    if rejected is not None:
+        seen = pl.concat([seen, rejected.filter(pl.col("close_time") <= as_of).select(seen.columns)])
+    spans = seen.group_by("symbol", maintain_order=True).agg(
         pl.col("open_time").min().alias("_first"), pl.col("close_time").max().alias("_end")
     )
     end = pl.max_horizontal("_end", as_of)

@@ -53,7 +53,7 @@ def test_a_decision_is_taken_approved_executed_and_taken_again(stack: TestStack)
 
 
 def test_a_broken_feed_of_one_symbol_holds_that_symbol_and_shows_the_failing_rows(stack: TestStack) -> None:
-    settle_in_minute(20)
+    settle_in_minute(50)  # a decision is executed within 30 s of its bar
     symbol, other = stack.open.universe()[:2]
     stack.fault(kind="negative_price", symbol=symbol)
     result = stack.decide()
