@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
 import typer
 
-from trade_pipeline.cli.options import JsonOption
+from trade_pipeline.cli.options import JsonOption, SettingsOption
 
 app = typer.Typer(help="Measure what this machine can do.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -20,3 +23,15 @@ def execution(as_json: JsonOption = False) -> None:
     from trade_pipeline.commands.bench import run_execution
 
     raise typer.Exit(run_execution(as_json=as_json))
+
+
+@app.command("data")
+def data(
+    paths: Annotated[list[Path], typer.Option("--data", help="File or folder of recorded bars. Once for each.")],
+    settings: SettingsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Reading and judging recorded bars beside plain polars; fetching 200 symbols. Exit code 1: a floor is missed."""
+    from trade_pipeline.commands.bench import run_data
+
+    raise typer.Exit(run_data(paths, settings, as_json=as_json))

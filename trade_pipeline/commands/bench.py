@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from trade_pipeline.bench.execution import measure_execution
 from trade_pipeline.bench.measure import Report
 from trade_pipeline.commands.output import hint, say
 from trade_pipeline.runtime.throwaway_postgres import throwaway_postgres
+from trade_pipeline.settings.load import load_settings
 
 
 def run_execution(*, as_json: bool) -> int:
@@ -18,6 +21,14 @@ def run_execution(*, as_json: bool) -> int:
             return measure_execution(url, tell)
 
     return run_bench(measure, as_json=as_json)
+
+
+def run_data(paths: Sequence[Path], settings_file: Path | None, *, as_json: bool) -> int:
+    """Over the recorded bars below `paths`. Exit code 1: a floor is missed. Raises DataError without bars."""
+    from trade_pipeline.bench.data import measure_data
+
+    settings = load_settings(settings_file, environ=os.environ).quality
+    return run_bench(lambda tell: measure_data(paths, settings, tell), as_json=as_json)
 
 
 def run_bench(measure: Callable[[Callable[[str], None]], Report], *, as_json: bool) -> int:

@@ -35,7 +35,7 @@ class SimulatedExchangeSettings(Section):
     port: int = Field(18080, ge=0, le=65535)
     """TCP port on 127.0.0.1; 0 takes any free one."""
     seed: int = Field(7, ge=0)
-    symbols: int = Field(20, ge=1, le=100)
+    symbols: int = Field(20, ge=1, le=1000)
     history_days: int = Field(30, ge=1, le=365)
     replay: Path | None = None
     """Folder or file of recorded bars to play instead of the seeded market."""

@@ -38,11 +38,9 @@ class Character:
 
 
 def characters(count: int) -> list[Character]:
-    """The first `count` symbols of the seeded market."""
+    """The first `count` symbols of the seeded market; behind those with names like real ones stand T100, T101, ..."""
     answer = []
-    for rank, entry in enumerate(_LEVELS.split()[:count]):
-        name, text = entry.split(":")
-        price = float(text)
+    for rank, (name, price) in enumerate(_levels(count)):
         answer.append(
             Character(
                 spec=_spec(f"{name}/USDT", price),
@@ -54,6 +52,12 @@ def characters(count: int) -> list[Character]:
             )
         )
     return answer
+
+
+def _levels(count: int) -> list[tuple[str, float]]:
+    named = [entry.split(":") for entry in _LEVELS.split()[:count]]
+    made = [(f"T{rank}", round(10.0 ** (rank * 7 % 40 / 10 - 1.5), 5)) for rank in range(len(named), count)]
+    return [*((name, float(text)) for name, text in named), *made]
 
 
 def _spec(symbol: str, price: float) -> SymbolSpec:
