@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 
 from trade_pipeline.faults.kinds import Crash, Fault, Injection
 from trade_pipeline.faults.play import Played
-from trade_pipeline.faults.scenario import POINTS, Scenario, make_scenario
+from trade_pipeline.faults.scenario import POINTS, SWAP_POINTS, Scenario, make_scenario
 from trade_pipeline.faults.stage import Stage
 
 COVERAGE_SEEDS_MIN = 200
 """From so many seeds on, a fault that was never hit is a failure of the run itself."""
+SWAP_COVERAGE_SEEDS_MIN = 1000
+"""So many seeds are needed to die at each boundary of requests that few seeds make."""
 
 
 @dataclass
@@ -52,7 +54,8 @@ class Campaign:
     @property
     def never_hit(self) -> list[str]:
         """Kinds of faults, and boundaries at which crashes are drawn, that no seed has come to."""
-        points = [point for point in POINTS if not self.hits[f"crash at {point}"]]
+        drawn = POINTS if self.seeds < SWAP_COVERAGE_SEEDS_MIN else (*POINTS, *SWAP_POINTS)
+        points = [point for point in drawn if not self.hits[f"crash at {point}"]]
         faults = [str(fault) for fault in Fault if not self.hits[fault]]
         return faults + ([f"crash at {point}" for point in points] if self.seeds >= COVERAGE_SEEDS_MIN else [])
 

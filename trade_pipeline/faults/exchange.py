@@ -58,11 +58,12 @@ class Path:
     random: Random
     volatility: float
     volume: int
+    drift: float = 0.0
     frozen: bool = False
 
     def step(self, at_ms: int) -> Step:
         """The next trade. Volume stays high enough that exits end, low enough that some orders fill in parts."""
-        change = 0.0 if self.frozen else self.random.gauss(0.0, self.volatility)
+        change = 0.0 if self.frozen else self.random.gauss(self.drift, self.volatility)
         before, self.price = self.price, max(10, round(self.price * (1 + change)))
         volume = max(4, round(self.volume * (1 if self.frozen else self.random.uniform(0.3, 1.7))))
         spread = max(1, self.price // 5000)

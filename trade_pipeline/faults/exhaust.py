@@ -45,7 +45,7 @@ def injections(points: Mapping[str, int], reads: int = 3) -> list[Injection]:
     for channel, count in sorted(crossings(points).items()):
         if channel == "commit":
             found += [Injection(fault, channel, nth) for nth in range(1, count + 1) for fault in ON_COMMITS]
-        elif channel in {"create", "cancel"}:
+        elif channel in {"create", "cancel", "replace", "pair"}:
             found += [Injection(fault, channel, nth) for nth in range(1, count + 1) for fault in ON_CHANGES]
         else:
             faults = [fault for fault in ON_READS if channel in ONLY_ON.get(fault, {channel})]

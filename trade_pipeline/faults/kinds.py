@@ -66,7 +66,7 @@ ON_CHANGES = (
     Fault.MAINTENANCE,
     Fault.INTERLEAVED,
 )
-"""Faults of a request that changes something: create and cancel."""
+"""Faults of a request that changes something: create, cancel, replace and pair."""
 
 ON_READS = (
     Fault.STALE_READ,
@@ -104,8 +104,8 @@ OF_THE_WORLD = (
 
 @dataclass(frozen=True, slots=True)
 class Injection:
-    """`fault` at the `nth` crossing of `channel` (create, cancel, account, open_orders, order, trades, tops, commit,
-    or sent: the commit before a request leaves).
+    """`fault` at the `nth` crossing of `channel` (create, cancel, replace, pair, account, open_orders, order, trades,
+    tops, commit, or sent: the commit before a request leaves).
 
     For what happens to the world `channel` is "world" and `nth` the virtual second.
     """

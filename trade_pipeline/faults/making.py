@@ -37,7 +37,7 @@ def exchange_of(scenario: Scenario, clock: Clock) -> Exchange:
         fee_asset=scenario.fee_asset,
     )
     paths = [
-        PricePath(market.spec, market.price, Random(market.seed), market.volatility, market.volume)
+        PricePath(market.spec, market.price, Random(market.seed), market.volatility, market.volume, market.drift)
         for market in scenario.markets
     ]
     return Exchange(engine, paths, clock, {market.spec.symbol: market.plain_stops for market in scenario.markets})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from random import Random
 
@@ -18,6 +18,8 @@ NO_CRASH = 0.5
 FAULTS_MAX = 5
 AIMED = 3
 APART = 11
+SWAPS = {"replace": "trailing", "pair": "switching"}
+"""Channel of a request that concerns two orders -> the setting of exits that brings it about."""
 READS = ("account", "open_orders", "order", "trades", "tops")
 POINTS = (
     "execute|claim:before_commit",
@@ -59,6 +61,9 @@ POINTS = (
 )
 """Boundaries at which random crashes are drawn; the exhaustive run finds all there are."""
 
+SWAP_POINTS = tuple(f"guard|venue.{channel}:{at}" for channel in SWAPS for at in ("before", "after_effect", "after"))
+"""Boundaries of those requests: crashes are drawn here where the settings bring them about."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -78,6 +83,8 @@ class MarketPlan:
     volume: int
     plain_stops: bool
     seed: int
+    drift: float = 0.0
+    """Mean change of the price in one step, as a share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +134,29 @@ def make_scenario(seed: int) -> Scenario:
     crashes = tuple(_crash(random) for _ in range(random.choice((0, 0, 1, 1, 2))))
     faults, deaths = _aimed(seed)
     broken, dying = (*injections, *faults), (*crashes, *deaths)
-    return Scenario(seed, markets, balances, fee_asset, decisions, broken, dying, _exits(seed))
+    return _aimed_at_swaps(Scenario(seed, markets, balances, fee_asset, decisions, broken, dying, _exits(seed)))
+
+
+def _aimed_at_swaps(scenario: Scenario) -> Scenario:
+    """Where stops follow the price or stand in pairs: prices rise, positions stay, and that very request goes wrong."""
+    seed, random = scenario.seed, Random(f"swaps {scenario.seed}")
+    channels = [channel for channel, setting in SWAPS.items() if setting in scenario.exits]
+    if not channels or random.random() < 0.1:
+        return scenario
+    first, *later = scenario.decisions
+    bought = [replace(wish, kind=TargetKind.SET) for wish in first]
+    held = [[replace(w, kind=TargetKind.HOLD) if w.kind == TargetKind.FLAT else w for w in bar] for bar in later]
+    rising = [replace(market, drift=random.choice((0.002, 0.004))) for market in scenario.markets]
+    scenario = replace(scenario, markets=rising, decisions=[bought, *held])
+    # A stop is replaced often, a pair is placed once or twice.
+    nth, turn = _early(random, 3) if channels == ["replace"] else 1, seed // 5
+    if turn % 2:
+        points = [point for point in SWAP_POINTS if any(f".{channel}:" in point for channel in channels)]
+        # Before a pair is placed the stop is cancelled: there too.
+        before = (Crash("guard|venue.cancel:before", 1),) if "pair" in channels else ()
+        return replace(scenario, crashes=(*scenario.crashes, *before, Crash(points[turn // 2 % len(points)], nth)))
+    broken = Injection(random.choice(ON_CHANGES), random.choice(channels), nth)
+    return replace(scenario, injections=(*scenario.injections, broken))
 
 
 def _aimed(seed: int) -> tuple[tuple[Injection, ...], tuple[Crash, ...]]:
@@ -163,6 +192,10 @@ def _exits(seed: int) -> dict[str, object]:
         chosen["stages"] = [{"profit_ratio": "0.001", "share": "0.4"}, {"profit_ratio": "0.003", "share": "0.3"}]
     if random.random() < 0.3:
         chosen["breakeven_profit_ratio"] = "0.0025"
+    if "take_profit" in chosen and Random(f"pairs {seed}").random() < 0.7:
+        # A target that is not reached at once: on the way to it the pair is placed.
+        chosen["take_profit"] = [{"after_minutes": 0, "profit_ratio": random.choice(("0.01", "0.03"))}]
+        chosen["switching"] = {"enabled": True, "stop_threshold": "0.2", "profit_threshold": "0.4", "cooldown_s": 1}
     return chosen
 
 
