@@ -24,6 +24,8 @@ from trade_pipeline.settings.breaker import BreakerSettings
 
 OF_TRADES = frozenset({"losing_streak", "win_rate"})
 """Dimensions that only another closed trade can change."""
+OF_BOOKS = frozenset({"volatility_surge", "spread", "spread_surge", "depth"})
+"""Dimensions of a symbol that only show while somebody reads how it is quoted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trade_pipeline.errors import AuthenticationFailed, Banned, VenueError
-from trade_pipeline.execution.breaker.evaluate import Measures, evaluate
+from trade_pipeline.execution.breaker.evaluate import OF_BOOKS, Measures, evaluate
 from trade_pipeline.execution.breaker.history import Books
 from trade_pipeline.execution.breaker.measures import (
     HOUR,
@@ -83,14 +83,17 @@ class BreakerWatch:
         if changed:
             self.states = desk.ledger.breakers(desk.account)
         self.flags.clear()
-        return changed + [state for state in opened if state.scope not in {other.scope for other in changed}]
+        # Since when a breach is over is remembered beside the state, and is no news.
+        news = [state for state in changed if state.changed_at == now]
+        return news + [state for state in opened if state.scope not in {other.scope for other in changed}]
 
     def is_open_for(self, symbol: str) -> bool:
         return any(state.state == OPEN and state.scope in {WHOLE_ACCOUNT, symbol} for state in self.states)
 
     def symbols_to_watch(self) -> set[str]:
         """Symbols whose breaker returns only if somebody sees how they are quoted, held or not."""
-        return {state.scope for state in self.states if state.state == OPEN} - {WHOLE_ACCOUNT}
+        found = {state.scope for state in self.states if state.state == OPEN and state.dimension in OF_BOOKS}
+        return found - {WHOLE_ACCOUNT}
 
     def _measure(self, desk: Desk, tops: Mapping[str, BookTop], worth: Callable[[], EquityPoint] | None) -> Measures:
         now, settings = desk.now(), desk.settings.breaker

@@ -9,7 +9,7 @@ import pytest
 
 from trade_pipeline.errors import Banned
 from trade_pipeline.execution.breaker.hand import RETRIES_EXHAUSTED, open_breaker, open_for, reset_breaker
-from trade_pipeline.execution.breaker.state import forgiven_at
+from trade_pipeline.execution.breaker.state import calm_since, forgiven_at
 from trade_pipeline.execution.breaker.watch import BreakerWatch
 from trade_pipeline.execution.guard.cycle import Guard, run_once
 from trade_pipeline.execution.ids import client_order_id
@@ -228,6 +228,21 @@ def test_the_detail_keeps_what_was_forgiven_when_it_opens_again(room: Room) -> N
 
     (state,) = room.ledger.breakers("main")
     assert (state.state, forgiven_at(state)) == ("OPEN", at)
+
+
+def test_the_end_of_a_breach_is_written_down_and_told_to_nobody(room: Room) -> None:
+    guard = invested(room, daily_loss_ratio_max=None)
+    look(room, guard)
+    room.venue.prices[BTC] = "80"
+    assert look(room, guard) == ["drawdown"]
+    room.venue.prices[BTC] = "100"
+    room.clock.advance(6)
+    said = run_once(guard)
+
+    (state,) = room.ledger.breakers("main")
+    assert (state.state, calm_since(state)) == ("OPEN", room.clock())
+    assert not [line for line in said if "breaker" in line]
+    assert len(room.ledger.events("main", kinds=("breaker_open",))) == 1
 
 
 def test_a_symbol_that_is_not_held_any_more_is_looked_at_until_its_breaker_returns(room: Room) -> None:
