@@ -73,7 +73,9 @@ def money(ledger: Ledger, account: str, at: datetime) -> Money | None:
 
 
 def held_positions(ledger: Ledger, account: str, marks: Mapping[str, Decimal]) -> list[HeldPosition]:
-    resting = {order.symbol: order for order in ledger.live_orders(account) if order.role in PROTECTIVE}
+    protecting = [order for order in ledger.live_orders(account) if order.role in PROTECTIVE]
+    # Of a pair the take-profit: it is told with the stop that it rests beside.
+    resting = {order.symbol: order for order in sorted(protecting, key=_takes_profit)}
     states = ledger.exit_states(account)
     return [
         _held(position, resting.get(position.symbol), states.get(position.symbol), marks.get(position.symbol), strategy)
@@ -85,7 +87,7 @@ def held_positions(ledger: Ledger, account: str, marks: Mapping[str, Decimal]) -
 def _held(
     position: Position, order: Order | None, state: ExitState | None, mark: Decimal | None, strategy: str
 ) -> HeldPosition:
-    profits = order is not None and order.request.type in {OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT}
+    profits = order is not None and _takes_profit(order)
     known = state if state is not None and state.opened_at == position.opened_at else None
     level = None if order is None else order.request.stop_price
     return HeldPosition(
@@ -100,6 +102,10 @@ def _held(
         high=known.highest if known is not None and known.trailing_active else None,
         rests="none" if order is None else "profit" if profits else "stop",
     )
+
+
+def _takes_profit(order: Order) -> bool:
+    return order.request.type in {OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT}
 
 
 def _level(state: ExitState | None, name: str) -> Decimal | None:

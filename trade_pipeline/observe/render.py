@@ -92,7 +92,7 @@ def _position_row(held: HeldPosition) -> tuple[RenderableType, ...]:
     stop = Text("none", style="bold red") if held.stop is None else Text(_number(held.stop))
     levels = [Text("" if level is None else _number(level)) for level in (held.target, held.high)]
     if held.rests == "profit":
-        stop.append(" watched")
+        levels[0].append(" rests")
     numbers = [_number(value) for value in (held.amount, held.entry, held.mark)]
     return (held.symbol, *numbers, shown, stop, *levels, held.strategy)
 

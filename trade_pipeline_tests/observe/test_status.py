@@ -77,7 +77,7 @@ def test_everything_that_a_person_looks_for_is_shown() -> None:
     for part in (
         *("SIM", "http://127.0.0.1:3000", "in 43 s", "PAUSED: a look", "1.2 s after the close", "10,000.00"),
         *("-3.50", "+12.25", "1.50%", "BTC/USDT", "none", "61 s", "stopped out", "below 0", "drift"),
-        *("125", "watched"),
+        *("125 rests",),
         *("process daemon is BACKOFF", "restarts: daemon 2", "lost ticks: 1 (12:01)", "does not answer: exchange"),
     ):
         assert part in text, part
