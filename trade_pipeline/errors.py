@@ -11,6 +11,7 @@
     ├── VenueError
     │   ├── VenueUnavailable          retry   certainly not executed; the same request may be repeated
     │   │   ├── RateLimited                   honour `retry_after_s`
+    │   │   │   └── BudgetSpent               our own budget; the exchange was not asked
     │   │   ├── ClockSkew                     resynchronise, then repeat with the same client order id
     │   │   ├── SourceDisagrees               a secondary's prices are not those of the first source
     │   │   └── SourcesFailed                 no source of bars answered, and nothing kept covers it
@@ -37,6 +38,7 @@
     │   ├── LeaseHeld                 skip    another holder has the account's lease
     │   ├── LeaseLost                 halt    our token is no longer the newest: send nothing
     │   ├── AlreadyClaimed            skip    somebody else runs this decision: end green
+    │   ├── BadTrade                  skip    a trade without amount or price; all others were booked
     │   └── IllegalTransition         halt    an order was asked to take a step that does not exist
     └── GateClosed                    skip    orders that increase exposure are not allowed now
 
@@ -141,6 +143,10 @@ class RateLimited(VenueUnavailable):
     ) -> None:
         super().__init__(message, thing=thing, value=value, repair=repair)
         self.retry_after_s = retry_after_s
+
+
+class BudgetSpent(RateLimited):
+    """Our own budget of requests is used up: nothing was sent, and the exchange has not asked anybody to wait."""
 
 
 class ClockSkew(VenueUnavailable):
@@ -277,6 +283,17 @@ class AlreadyClaimed(LedgerError):
     """Another run has claimed this decision; this one has nothing to do."""
 
     action: ClassVar[Action] = "skip"
+
+
+class BadTrade(LedgerError):
+    """Trades that cannot be true were not booked, and no order ended by them; everything else of the call was booked.
+
+    `symbols`: of the refused trades. `booked`: what the call would have returned.
+    """
+
+    action: ClassVar[Action] = "skip"
+    symbols: tuple[str, ...] = ()
+    booked: tuple[object, ...] = ()
 
 
 class IllegalTransition(LedgerError):

@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from trade_pipeline.errors import (
     AuthenticationFailed,
+    BadTrade,
     Banned,
     DuplicateClientOrderId,
     IllegalTransition,
@@ -35,7 +36,7 @@ from trade_pipeline.execution.recovery import (
     stop_increases,
     was_not_executed,
 )
-from trade_pipeline.ledger.records import Event, Intent, Lease, Lock, Order
+from trade_pipeline.ledger.records import Event, Fill, Intent, Lease, Lock, Order
 from trade_pipeline.schemas.order_states import is_live
 from trade_pipeline.schemas.trading import OrderRequest, OrderState, VenueOrder, VenueTrade
 
@@ -191,7 +192,7 @@ def apply(desk: Desk, answer: VenueOrder, evidence: str) -> Order:
     except LedgerError as error:
         # One order that contradicts itself must not keep the others from being read.
         halt(desk, answer.symbol, str(error), named)
-        ledger.book_trades(desk.account, trades, prefix=desk.prefix)
+        book(desk, trades)
         return ledger.order(named) or _unheard_of(named)
     if contradiction is not None:
         halt(desk, answer.symbol, str(contradiction), named)
@@ -250,8 +251,18 @@ def book_new_trades(desk: Desk, symbol: str, *, since: datetime | None = None) -
     """
     ledger, new = desk.ledger, 0
     for trades in pages(desk, symbol, ledger.last_trade_id(desk.account, symbol, since)):
-        new += len(ledger.book_trades(desk.account, trades, prefix=desk.prefix))
+        new += len(book(desk, trades))
     return new
+
+
+def book(desk: Desk, trades: Sequence[VenueTrade]) -> list[Fill]:
+    """Book what can be booked, and return what was new; a trade that cannot be true halts its symbol's entries."""
+    try:
+        return desk.ledger.book_trades(desk.account, trades, prefix=desk.prefix)
+    except BadTrade as error:
+        for symbol in error.symbols:
+            halt(desk, symbol, str(error))
+        return [fill for fill in error.booked if isinstance(fill, Fill)]
 
 
 def pages(desk: Desk, symbol: str, last: str | None) -> Iterator[list[VenueTrade]]:

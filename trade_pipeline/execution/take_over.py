@@ -11,7 +11,7 @@ from datetime import datetime
 
 from trade_pipeline.errors import LedgerError, LedgerUnavailable, VenueError
 from trade_pipeline.execution.desk import Desk
-from trade_pipeline.execution.submit import apply, halt, pages, trades_of
+from trade_pipeline.execution.submit import apply, book, halt, pages, trades_of
 from trade_pipeline.ledger.records import Order
 from trade_pipeline.schemas.trading import VenueOrder, VenueTrade
 
@@ -49,7 +49,7 @@ def _settle_all(desk: Desk, gathered: Sequence[Gathered], evidence: str) -> None
         except LedgerUnavailable:
             raise
         except LedgerError:
-            # One of them is another order than ours of this id: each by itself, so that the others are written.
+            # One of them is not what it says: each by itself, so that the others are written.
             for answer, _ in batch:
                 apply(desk, answer, evidence)
         else:
@@ -82,4 +82,4 @@ def book_all_new(desk: Desk, symbols: Collection[str], *, since: datetime | None
 
 
 def _booked(desk: Desk, trades: Sequence[VenueTrade]) -> Counter[str]:
-    return Counter(fill.symbol for fill in desk.ledger.book_trades(desk.account, trades, prefix=desk.prefix))
+    return Counter(fill.symbol for fill in book(desk, trades))

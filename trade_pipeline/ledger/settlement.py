@@ -11,6 +11,7 @@ from trade_pipeline.ledger.base import lock_account
 from trade_pipeline.ledger.order_rows import Change, change_orders, locked_order, locked_orders
 from trade_pipeline.ledger.orders import OrderBook
 from trade_pipeline.ledger.records import Order
+from trade_pipeline.ledger.trade_checks import refusal, report_refused, sort_trades
 from trade_pipeline.ledger.trades import TradeBook
 from trade_pipeline.schemas.order_states import merge
 from trade_pipeline.schemas.trading import OrderState, VenueOrder, VenueTrade
@@ -24,13 +25,21 @@ class SettlementBook(OrderBook, TradeBook):
     ) -> tuple[Order, IllegalTransition | None]:
         """`apply_venue_order` and `book_trades` at once. Returns the order, and the contradiction if there is one.
 
-        Between two transactions a filled stop would look like a position that is still there, and be sold again.
+        Between two transactions a filled stop would look like a position that is still there, and be sold again. For
+        the same reason an order with a trade that cannot be booked keeps its state: BadTrade, after the others.
         """
+        good, wrong = sort_trades(trades)
+        refused = None
         with self._database.transaction() as connection:
-            order, refused = self._take_over(connection, account, venue_order, evidence)
-            if trades:
-                self._book(connection, account, trades, prefix, {})
-                order = locked_order(connection, order.client_order_id)
+            if wrong:
+                report_refused(connection, account, wrong, self._now())
+            else:
+                order, refused = self._take_over(connection, account, venue_order, evidence)
+            if good:
+                self._book(connection, account, good, prefix, {})
+            order = locked_order(connection, venue_order.client_order_id)
+        if wrong:
+            raise refusal(wrong)
         return order, refused
 
     def settle_all(
@@ -38,8 +47,12 @@ class SettlementBook(OrderBook, TradeBook):
     ) -> list[tuple[VenueOrder, IllegalTransition]]:
         """`settle` for many orders, each once, in one transaction. Returns those that contradict what is known.
 
-        LedgerError, and nothing written, where one of them is another order than ours of its client id.
+        LedgerError, and nothing written, where one of them is another order than ours of its client id, or has a trade
+        that cannot be booked.
         """
+        trades, wrong = sort_trades(trade for _, its_trades in answers for trade in its_trades)
+        if wrong:
+            raise refusal(wrong)
         refusals = []
         with self._database.transaction() as connection:
             lock_account(connection, account)
@@ -47,7 +60,6 @@ class SettlementBook(OrderBook, TradeBook):
                 _, refused = self._take_over(connection, account, answer, evidence)
                 if refused is not None:
                     refusals.append((answer, refused))
-            trades = [trade for _, its_trades in answers for trade in its_trades]
             if trades:
                 self._book(connection, account, trades, prefix, {})
         return refusals

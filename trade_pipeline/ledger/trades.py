@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, localcontext
 from typing import Any
@@ -21,6 +21,14 @@ from trade_pipeline.ledger.order_fills import refresh_all_filled
 from trade_pipeline.ledger.order_rows import locked_orders
 from trade_pipeline.ledger.records import Event, Fill, Flow
 from trade_pipeline.ledger.tables import fills, flows, orders
+from trade_pipeline.ledger.trade_checks import (
+    Values,
+    differences,
+    refusal,
+    report_differing,
+    report_refused,
+    sort_trades,
+)
 from trade_pipeline.schemas.trading import AccountReading, FlowKind, OrderState, VenueTrade
 
 Prices = Mapping[str, Decimal]
@@ -41,13 +49,19 @@ class TradeBook(FillBook):
         until an order turns out to be theirs. `prices`: fee asset -> price in quote at the fills' time; without one,
         a fee in a third asset keeps fee_quote None and leaves an event. Trades at or before the opening reading are
         in its balances already and are left out. `prefix` tells a foreign trade from one that an unresolved order of
-        ours may have made. Raises LedgerUnavailable.
+        ours may have made. A known trade that is told otherwise stays as it is booked and leaves an event. Raises
+        BadTrade, after all others were booked, for trades without amount or price; LedgerUnavailable.
         """
         if not trades:
             return []
+        good, wrong = sort_trades(trades)
         with self._database.transaction() as connection:
-            booked = self._book(connection, account, trades, prefix, prices or {})
-        return [rows.fill_from(row) for row in booked]
+            booked = self._book(connection, account, good, prefix, prices or {})
+            report_refused(connection, account, wrong, self._now())
+        fills_ = [rows.fill_from(row) for row in booked]
+        if wrong:
+            raise refusal(wrong, fills_)
+        return fills_
 
     def _book(
         self, connection: Connection, account: str, trades: Sequence[VenueTrade], prefix: str, prices: Prices
@@ -63,9 +77,11 @@ class TradeBook(FillBook):
         new = connection.execute(
             upsert(fills).on_conflict_do_nothing().returning(fills.c.symbol, fills.c.trade_id), values
         ).all()
+        keys = {(row.symbol, row.trade_id) for row in new}
+        report_differing(connection, account, _differing(connection, account, values, keys), now)
         if not new:
             return []
-        booked = _read(connection, account, {(row.symbol, row.trade_id) for row in new})
+        booked = _read(connection, account, keys)
         add_to_cash(connection, account, balance_changes(booked))
         _settle_orders(connection, booked, now)
         _settle_positions(connection, account, booked, now)
@@ -213,6 +229,21 @@ def _read(connection: Connection, account: str, keys: set[tuple[str, str]]) -> S
         fills.c.account == account, fills.c.symbol.in_(symbols), fills.c.trade_id.in_(trade_ids)
     ).order_by(fills.c.at, func.length(fills.c.trade_id), fills.c.trade_id)
     return [row for row in connection.execute(query) if (row.symbol, row.trade_id) in keys]
+
+
+def _differing(
+    connection: Connection, account: str, values: Sequence[Values], new: Collection[tuple[str, str]]
+) -> list[tuple[Row[Any], Mapping[str, str], Values]]:
+    """Trades that are not told as they are booked: as a row, what differs, and as they are told."""
+    if len(new) == len(values):
+        return []
+    stored = {(row.symbol, row.trade_id): row for row in _read(connection, account, {_key(told) for told in values})}
+    compared = [(stored[_key(told)], differences(stored[_key(told)], told), told) for told in values]
+    return [item for item in compared if item[1]]
+
+
+def _key(told: Values) -> tuple[str, str]:
+    return str(told["symbol"]), str(told["trade_id"])
 
 
 def _settle_orders(connection: Connection, booked: Sequence[Row[Any]], now: datetime) -> None:

@@ -11,7 +11,7 @@ from trade_pipeline.execution.conflicts.kinds import Finding, Key, Kind
 from trade_pipeline.execution.ids import is_ours
 from trade_pipeline.execution.rounding import is_dust
 from trade_pipeline.execution.sanity import BadOrder
-from trade_pipeline.ledger.records import Fill, Order
+from trade_pipeline.ledger.records import Event, Fill, Order
 from trade_pipeline.schemas.trading import (
     PROTECTIVE,
     AccountReading,
@@ -50,6 +50,8 @@ class Sides:
     bad_balances: Mapping[str, str] = field(default_factory=dict)
     bad_orders: Sequence[BadOrder] = ()
     foreign_fills: Sequence[Fill] = ()
+    bad_trades: Sequence[Event] = ()
+    """What the ledger said of trades that it refused, or has booked with other content."""
 
 
 def compare(sides: Sides) -> list[Finding]:
@@ -153,6 +155,9 @@ def _trades(sides: Sides) -> Iterator[Finding]:
     for fill in sides.foreign_fills:
         detail = {"side": str(fill.side), "price": f"{fill.price:f}", "order_id": fill.venue_order_id}
         yield Finding(Key(Kind.FOREIGN_TRADE, fill.symbol, fill.trade_id), ZERO, fill.amount, detail=detail)
+    for event in sides.bad_trades:
+        detail = {"why": f"trade {event.detail['trade_id']}: {event.detail['why']}"}
+        yield Finding(Key(Kind.BAD_TRADE, event.symbol or "", str(event.detail["trade_id"])), detail=detail)
 
 
 def _unprotected(sides: Sides) -> Iterator[Finding]:

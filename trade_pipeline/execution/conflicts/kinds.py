@@ -22,6 +22,7 @@ class Kind(StrEnum):
     MISSING_ORDER = "missing_order"
     ORDER_DIFFERS = "order_differs"
     BAD_ORDER = "bad_order"
+    BAD_TRADE = "bad_trade"
     HISTORY_TRUNCATED = "history_truncated"
     PROTECTION_MISSING = "protection_missing"
 

@@ -18,6 +18,7 @@ from trade_pipeline.execution.conflicts.kinds import Finding, Kind, Outcome
 from trade_pipeline.execution.desk import EVERY, Desk
 from trade_pipeline.execution.forgotten import take_in
 from trade_pipeline.execution.reconcile import Reconciliation
+from trade_pipeline.execution.submit import book
 from trade_pipeline.ledger.records import Event, Fill, Flow, Order
 from trade_pipeline.schemas.trading import FlowKind, OrderState, Side, VenueOrder
 
@@ -103,7 +104,7 @@ def _merged(desk: Desk, finding: Finding) -> Decided:
     booked, start = 0, "0"
     for _ in range(TRADE_PAGES_MAX):
         page = desk.venue.trades(symbol, start, TRADES_PER_PAGE)
-        booked += len(desk.ledger.book_trades(desk.account, page, prefix=desk.prefix))
+        booked += len(book(desk, page))
         if len(page) < TRADES_PER_PAGE:
             break
         start = str(max(int(trade.trade_id) for trade in page) + 1)

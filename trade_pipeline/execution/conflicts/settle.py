@@ -19,19 +19,24 @@ from trade_pipeline.execution.journal import sendings
 from trade_pipeline.execution.reconcile import Reconciliation, reconcile
 from trade_pipeline.execution.submit import halt
 from trade_pipeline.ledger.records import Conflict, Event, Fill
+from trade_pipeline.ledger.trade_checks import DIFFERS, REFUSED
 
 PASSES_MAX = 2
-AT_ONCE = frozenset({Kind.FOREIGN_ORDER, Kind.FOREIGN_TRADE, Kind.ORDER_DIFFERS, Kind.BAD_ORDER, Kind.BAD_BALANCE})
+AT_ONCE = frozenset(
+    {Kind.FOREIGN_ORDER, Kind.FOREIGN_TRADE, Kind.ORDER_DIFFERS, Kind.BAD_ORDER, Kind.BAD_BALANCE, Kind.BAD_TRADE}
+)
 """Seen once is enough: nothing on its way looks like these."""
 SIGHTS = {Kind.MISSING_ORDER: 3}
 """How often in a row the others have to be seen; 2 where nothing is said."""
-ONE_OFF = frozenset({Kind.FOREIGN_TRADE, Kind.ORPHAN_ORDER})
+ONE_OFF = frozenset({Kind.FOREIGN_TRADE, Kind.ORPHAN_ORDER, Kind.BAD_TRADE})
 """They happened: they are over when a person unlocks the symbol, not when they are seen no more."""
 FOREIGN_SINCE = timedelta(hours=1)
 FILLS_MAX = 100
 MISSING_COINS = "coins are missing"
 RESIDUALS = "balances differ from the ledger"
 OTHERS = "conflict"
+_FOREIGN = ("foreign_trade", "trade_unattributed")
+_BAD = (DIFFERS, REFUSED)
 _RESIDUAL_KINDS = frozenset({Kind.BALANCE_RESIDUAL, Kind.POSITION_LONG})
 
 
@@ -141,6 +146,7 @@ class Conflicts:
 
 def sides_of(desk: Desk, found: Reconciliation) -> Sides:
     """Both sides after a reconciliation: the ledger is read now, the exchange was read by it."""
+    told = desk.ledger.events(desk.account, desk.now() - FOREIGN_SINCE, kinds=(*_FOREIGN, *_BAD))
     return Sides(
         now=desk.now(),
         prefix=desk.prefix,
@@ -157,14 +163,13 @@ def sides_of(desk: Desk, found: Reconciliation) -> Sides:
         denied=found.denied,
         bad_balances=found.bad_balances,
         bad_orders=found.bad_orders,
-        foreign_fills=_foreign_fills(desk),
+        foreign_fills=_foreign_fills(desk, [event for event in told if event.kind in _FOREIGN]),
+        bad_trades=[event for event in told if event.kind in _BAD],
     )
 
 
-def _foreign_fills(desk: Desk) -> list[Fill]:
-    """Trades of the last hour that no order of ours explains, whoever booked them."""
-    since = desk.now() - FOREIGN_SINCE
-    told = desk.ledger.events(desk.account, since, kinds=("foreign_trade", "trade_unattributed"))
+def _foreign_fills(desk: Desk, told: Sequence[Event]) -> list[Fill]:
+    """Trades of which it was `told` that no order of ours explains, whoever booked them, and where that is still so."""
     wanted = {(event.symbol, str(event.detail.get("trade_id"))) for event in told}
     symbols = sorted({symbol for symbol, _ in wanted if symbol is not None})
     fills = [fill for symbol in symbols for fill in desk.ledger.fills(desk.account, symbol, limit=FILLS_MAX)]
