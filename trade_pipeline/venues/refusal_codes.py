@@ -125,6 +125,7 @@ WORDS: Mapping[str, tuple[tuple[str, Kind], ...]] = {
     ),
     "kucoin": (
         ("order not exist", OrderNotFound),
+        ("order_not_exist", OrderNotFound),
         ("order does not exist", OrderNotFound),
         ("below the minimum", FilterViolation),
         ("increment invalid", FilterViolation),

@@ -22,7 +22,7 @@ from trade_pipeline.schemas.trading import (
     VenueOrder,
     VenueTrade,
 )
-from trade_pipeline.venues.answers import Raw, malformed, mapping, milliseconds, moment, number, positive, text
+from trade_pipeline.venues.answers import Raw, malformed, mapping, milliseconds, moment, number, positive, text, whole
 from trade_pipeline.venues.client_ids import canonical_id
 from trade_pipeline.venues.order_words import state_of, word_of
 
@@ -154,7 +154,7 @@ def read_unified_trade(raw: object, exchange: str) -> VenueTrade:
     cost = number(fee, "cost", symbol)
     return VenueTrade(
         symbol=symbol,
-        trade_id=own if exchange == "binance" else trade_number(own, at),
+        trade_id=str(whole(own, "trade id", symbol)) if exchange == "binance" else trade_number(own, at),
         order_id=text(fields, "order", symbol),
         side=_side(fields, symbol),
         price=positive(fields, "price", symbol),
@@ -199,7 +199,9 @@ def read_unified_account(raw: object, at: datetime) -> AccountReading:
         raise malformed("list of balances: it goes on, and what is left out would seem gone", len(totals))
     balances: dict[str, Balance] = {}
     for asset in totals:
-        row = mapping(fields.get(asset), "balance", str(asset))
+        if not isinstance(asset, str) or not asset:
+            raise malformed("asset", asset)
+        row = mapping(fields.get(asset), "balance", asset)
         total, free = number(row, "total", asset), number(row, "free", asset)
         locked = number(row, "used", asset)
         if free + locked != total:
@@ -207,7 +209,7 @@ def read_unified_account(raw: object, at: datetime) -> AccountReading:
         if row.get("debt") is not None and number(row, "debt", asset) != 0:
             raise malformed("balance: something is owed, so this is no spot account", str(row["debt"]), asset)
         if total or free:
-            balances[str(asset)] = Balance(str(asset), free, locked)
+            balances[asset] = Balance(asset, free, locked)
     return AccountReading(balances=balances, at=at)
 
 

@@ -130,7 +130,7 @@ def _codes_in(body: str, exchange: str) -> Iterator[str]:
         return
     if exchange == "kraken":
         errors = read.get("error") if isinstance(read, dict) else None
-        yield from (str(code) for code in errors or () if isinstance(errors, list))
+        yield from (str(code) for code in errors) if isinstance(errors, list) else ()
         return
     yield from _inner_codes(read)
 

@@ -167,3 +167,15 @@ REFUSALS: dict[str, dict[str, Any]] = {
     },
 }
 """Answers to an order that was not taken, or of which nobody can say whether it was."""
+
+_UNKNOWN_ORDER = Failure(400, '{"code":-2011,"msg":"Unknown order sent."}')
+GONE: dict[str, Any] = {
+    "binance": _UNKNOWN_ORDER,
+    "kraken": {"error": ["EOrder:Unknown order"]},
+    "bybit": {"retCode": 170213, "retMsg": "Order does not exist.", "result": {}},
+    "okx": _okx("51400"),
+    "coinbase": {"results": [{"success": False, "failure_reason": "UNKNOWN_CANCEL_ORDER", "order_id": "7"}]},
+    "kucoin": {"code": "400100", "msg": "order_not_exist_or_not_allow_to_cancel"},
+    "mexc": _UNKNOWN_ORDER,
+}
+"""Answers to a cancel of an order that does not rest any more."""

@@ -24,7 +24,7 @@ from trade_pipeline.venues.capabilities import CAPABILITIES
 from trade_pipeline.venues.unified_client import UnifiedOptions
 from trade_pipeline.venues.unified_trading import UnifiedTrading
 from trade_pipeline_tests.venues.dialects import BTC, EXCHANGES, OWN, SINCE_MS, cancelled, request
-from trade_pipeline_tests.venues.ledgers_of_exchanges import BALANCES, FILL_MS, REFUSALS, TIMES, TRADES
+from trade_pipeline_tests.venues.ledgers_of_exchanges import BALANCES, FILL_MS, GONE, REFUSALS, TIMES, TRADES
 from trade_pipeline_tests.venues.recorded_transport import NOW_MS, Failure, RecordedTransport, recorded
 
 NOW = datetime.fromtimestamp(NOW_MS / 1000, UTC)
@@ -165,6 +165,29 @@ def test_a_cancel_leaves_once_and_the_order_is_read_again(exchange: str) -> None
     order = venue.cancel(BTC, OWN)
     assert (order.client_order_id, order.order_id) == (OWN, "7")
     assert len([sent for sent in transport.sent if sent.path == path and sent.method != "GET"]) == 1
+
+
+@EACH
+def test_a_cancel_of_what_does_not_rest_is_not_found(exchange: str) -> None:
+    known = EXCHANGES[exchange]
+    path, _ = known.cancel
+    method = {"binance": "DELETE", "mexc": "DELETE", "kucoin": "DELETE"}.get(exchange, "POST")
+    venue, transport = opened(exchange, {**known.look_up, f"{method} {path}": GONE[exchange]})
+    with pytest.raises(OrderNotFound, match=BTC):
+        venue.cancel(BTC, OWN)
+    assert len([sent for sent in transport.sent if sent.path == path and sent.method == method]) == 1
+
+
+@EACH
+@pytest.mark.parametrize("failure", [Failure(0), Failure(502, "<html>Bad Gateway</html>")])
+def test_a_cancel_whose_answer_is_lost_is_unknown_and_sent_once(exchange: str, failure: Failure) -> None:
+    known = EXCHANGES[exchange]
+    path, _ = known.cancel
+    method = {"binance": "DELETE", "mexc": "DELETE", "kucoin": "DELETE"}.get(exchange, "POST")
+    venue, transport = opened(exchange, {**known.look_up, f"{method} {path}": failure})
+    with pytest.raises(OutcomeUnknown, match=BTC):
+        venue.cancel(BTC, OWN)
+    assert len([sent for sent in transport.sent if sent.path == path and sent.method == method]) == 1
 
 
 @EACH
