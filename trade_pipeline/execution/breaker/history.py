@@ -68,6 +68,9 @@ class Books:
     """What was quoted of one symbol lately, minute by minute. It lasts as long as the process."""
 
     minutes: deque[Minute] = field(default_factory=deque)
+    told: tuple[datetime, dict[str, Decimal]] | None = None
+    """What was measured when the present minute began: medians of minutes move no faster, and the guard has little
+    time."""
 
     def look(self, top: BookTop, now: datetime, settings: BreakerSettings) -> None:
         """Note what is quoted; a side that is missing has no depth and no price."""
@@ -85,7 +88,13 @@ class Books:
         minute.looks += 1
 
     def measures(self, now: datetime, settings: BreakerSettings) -> dict[str, Decimal]:
-        """volatility_surge, spread_surge, depth: what the history is long enough for."""
+        """volatility_surge, spread_surge, depth: what the history is long enough for, once a minute."""
+        at = now.replace(second=0, microsecond=0)
+        if self.told is None or self.told[0] != at:
+            self.told = (at, self._measured(now, settings))
+        return self.told[1]
+
+    def _measured(self, now: datetime, settings: BreakerSettings) -> dict[str, Decimal]:
         found: dict[str, Decimal] = {}
         if (surge := volatility_surge(self._changes(), now, settings)) is not None:
             found["volatility_surge"] = surge

@@ -245,6 +245,24 @@ def test_the_end_of_a_breach_is_written_down_and_told_to_nobody(room: Room) -> N
     assert len(room.ledger.events("main", kinds=("breaker_open",))) == 1
 
 
+def test_a_book_that_thins_out_opens_its_symbol_by_what_the_guard_reads_anyway(room: Room) -> None:
+    guard = invested(room, history_minutes_min=30)
+    for _ in range(36):
+        room.clock.advance(60)
+        run_once(guard)
+    assert look(room, guard) == []
+    usual = make_top(BTC, room.clock())
+    room.venue.tops[BTC] = replace(usual, bid_amount=usual.bid_amount / 100)
+    for _ in range(4):
+        room.clock.advance(60)
+        run_once(guard)
+
+    (state,) = room.ledger.breakers("main")
+    assert (state.scope, state.dimension) == (BTC, "depth")
+    assert "the circuit breaker is open (depth)" in room.want("99").verdicts[BTC].reason
+    assert [request.side for request in room.venue.created if request.type == OrderType.LIMIT] == [Side.BUY]
+
+
 def test_a_symbol_that_is_not_held_any_more_is_looked_at_until_its_breaker_returns(room: Room) -> None:
     guard = invested(room)
     room.venue.tops[BTC] = replace(make_top(BTC, room.clock()), ask=D(103))
