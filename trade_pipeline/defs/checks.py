@@ -4,7 +4,8 @@ A check answers with a sentence, numbers and the failing rows. What is a defect 
 `schemas`; here it is only shown, and judged for every day of a run.
 
 A rule for bars does not block: it is red, and the symbols that break it are held by the decision while the others
-go on. What blocks is what concerns everybody: wrong columns, and defects in breadth.
+go on. What blocks is what concerns everybody: wrong columns, and defects in breadth. The rules are shown by a step of
+their own that runs when nothing else is left to do, because an order waits for the others.
 """
 
 # No postponed annotations here: Dagster reads the type of `context` itself.
@@ -26,7 +27,8 @@ from trade_pipeline.defs.partitions import DAILY, Window
 from trade_pipeline.defs.resources import OpenStack, Stack
 from trade_pipeline.defs.run_time import run_time
 from trade_pipeline.quality.failures import failures, no_failures
-from trade_pipeline.quality.hold import held_in_breadth
+from trade_pipeline.quality.frame_rules import schema
+from trade_pipeline.quality.hold import held_at, held_in_breadth
 from trade_pipeline.quality.judge import Judgement
 from trade_pipeline.quality.registry import RULES
 from trade_pipeline.quality.rules import Rule, Severity
@@ -36,6 +38,10 @@ from trade_pipeline.schemas.features import Features, Regimes
 from trade_pipeline.schemas.signals import Signals
 from trade_pipeline.schemas.targets import Targets
 from trade_pipeline.schemas.validation import Frame, validate
+
+PRIORITY_TAG = "dagster/priority"
+LAST = "-10"
+"""Steps of one run that are ready are taken by their priority, 0 where none is named."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,6 @@ class Check:
     name: str
     description: str
     find: Callable[[Judged], pl.DataFrame]
-    blocking: bool = True
     informative: bool = False
     """What is found is told, and is no failure."""
 
@@ -72,15 +77,21 @@ def from_rule(rule: Rule) -> Check:
         found = judged.verdict.recent if judged.live else judged.verdict.failures
         return found.filter(pl.col("rule") == rule.name)
 
-    blocking = rule.name == "schema"  # without columns nobody can be judged
-    return Check(rule.name, rule.description, find, blocking, rule.informative)
+    return Check(rule.name, rule.description, find, rule.informative)
+
+
+def _columns(judged: Judged) -> pl.DataFrame:
+    """Without these no symbol can be judged."""
+    return schema(judged.frame)
 
 
 def _breadth(judged: Judged) -> pl.DataFrame:
     """Live only: in history nothing is bought."""
     if not judged.live:
         return no_failures()
-    return held_in_breadth(judged.verdict.held, judged.stack.universe(), judged.stack.settings.quality)
+    universe = judged.stack.universe()
+    held = held_at(judged.frame, universe, judged.window.as_of)
+    return held_in_breadth(held, universe, judged.stack.settings.quality)
 
 
 def from_model(model: type[Frame]) -> Check:
@@ -130,11 +141,11 @@ def _within_limits(judged: Judged) -> pl.DataFrame:
 
 
 CHECKS: Mapping[str, Sequence[Check]] = {
-    "raw_bars": [
-        *(from_rule(rule) for rule in RULES.values()),
-        Check("breadth", "Not so many symbols are held that the feed itself cannot be trusted.", _breadth),
-    ],
+    "raw_bars": [Check("schema", RULES["schema"].description, _columns)],
     "bars": [from_model(JudgedBars)],
+    "quality_scores": [
+        Check("breadth", "Not so many symbols are held that the feed itself cannot be trusted.", _breadth)
+    ],
     "features": [from_model(Features)],
     "regimes": [from_model(Regimes)],
     "signals": [from_model(Signals)],
@@ -170,21 +181,25 @@ def severity_of(found: pl.DataFrame) -> dg.AssetCheckSeverity:
     return dg.AssetCheckSeverity.WARN if mild else dg.AssetCheckSeverity.ERROR
 
 
-def checks_for(asset: str, checks: Sequence[Check]) -> dg.AssetChecksDefinition:
-    """All checks of one asset as one step that cannot be taken apart: a check left out would let targets through."""
+def checks_for(asset: str, checks: Sequence[Check], *, blocking: bool = True) -> dg.AssetChecksDefinition:
+    """Checks of one asset as one step that cannot be taken apart: a check left out would let targets through.
+
+    Those that do not block run after everything else that is ready.
+    """
     key = dg.AssetKey(asset)
     specs = {
         check.name: dg.AssetCheckSpec(
-            check.name, asset=key, description=check.description, blocking=check.blocking, partitions_def=DAILY
+            check.name, asset=key, description=check.description, blocking=blocking, partitions_def=DAILY
         )
         for check in checks
     }
 
     @dg.multi_asset_check(
-        name=f"{asset}_checks",
+        name=f"{asset}_checks" if blocking else f"{asset}_rules",
         specs=list(specs.values()),
         can_subset=False,
         ins={"frames": dg.AssetIn(key=key)},
+        op_tags=None if blocking else {PRIORITY_TAG: LAST},
     )
     def judge(
         context: dg.AssetCheckExecutionContext, stack: Stack, frames: DayFrames
@@ -205,7 +220,7 @@ def checks_for(asset: str, checks: Sequence[Check]) -> dg.AssetChecksDefinition:
                     description=sentence,
                     metadata=metadata,  # type: ignore[arg-type]  # only kinds that Dagster knows are put in
                 )
-                yield answer if single else evaluation_of(context, answer, window.day, blocking=check.blocking)
+                yield answer if single else evaluation_of(context, answer, window.day, blocking=blocking)
         if not single:
             # One evaluation a day: a result would stand for the whole range and leave the days' own rows planned.
             for spec in specs.values():
@@ -266,8 +281,9 @@ def recomputed_equals_live(context: dg.AssetCheckExecutionContext) -> dg.AssetCh
 
 
 REQUIRED: Mapping[str, Sequence[str]] = {
-    "raw_bars": ("schema", "breadth"),
+    "raw_bars": ("schema",),
     "bars": ("schema",),
+    "quality_scores": ("breadth",),
     "features": ("schema",),
     "regimes": ("schema",),
     "signals": ("schema",),
@@ -275,25 +291,10 @@ REQUIRED: Mapping[str, Sequence[str]] = {
 }
 """Checks without which the gate stays closed. Written out, so that a rule that vanishes does not open it."""
 
-ASKED: Mapping[str, Sequence[str]] = {
-    "raw_bars": (
-        "out_of_order",
-        "duplicate",
-        "misaligned",
-        "running_candle",
-        "non_positive_price",
-        "high_low_enclose",
-        "bad_volume",
-        "gap",
-        "outlier",
-        "volume_anomaly",
-        "frozen_feed",
-        "no_trade",
-        "staleness",
-        "cross_source_disagreement",
-        "revised_candle",
-    ),
-}
-"""Checks that must have judged these bars, whatever they said: the symbols that failed are held by the targets."""
+RULES_SHOWN = [from_rule(rule) for rule in RULES.values() if rule.name != "schema"]
 
-ALL_CHECKS = [*(checks_for(asset, checks) for asset, checks in CHECKS.items()), recomputed_equals_live]
+ALL_CHECKS = [
+    *(checks_for(asset, checks) for asset, checks in CHECKS.items()),
+    checks_for("raw_bars", RULES_SHOWN, blocking=False),
+    recomputed_equals_live,
+]

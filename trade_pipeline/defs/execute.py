@@ -8,7 +8,7 @@ in `execution`.
 
 import dagster as dg
 
-from trade_pipeline.defs.checks import ASKED, REQUIRED
+from trade_pipeline.defs.checks import REQUIRED
 from trade_pipeline.defs.gate import Verdict, judge
 from trade_pipeline.defs.jobs import live_tags
 from trade_pipeline.defs.resources import OpenStack, Stack
@@ -54,7 +54,6 @@ def ask_gate(instance: dg.DagsterInstance, stack: OpenStack, decision: Decision)
             run_id=decision.run_id,
             day=decision.partition,
             required=REQUIRED,
-            asked=ASKED,
             now=stack.now(),
             age_s_max=stack.settings.execution.decision_age_s_max,
         )

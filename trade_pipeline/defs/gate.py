@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 
 import dagster as dg
 from dagster._core.event_api import PartitionKeyFilter
@@ -49,12 +48,9 @@ def judge(
     required: Mapping[str, Sequence[str]],
     now: datetime,
     age_s_max: float,
-    asked: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Verdict:
-    """Is the gate open for this decision? `required` names the checks (asset -> check names) that must have passed,
-    `asked` those that must have given an answer: what they find is held symbol by symbol in the targets."""
-    reasons = _reasons(instance, decision_id, run_id, day, required, asked, now, timedelta(seconds=age_s_max))
-    return Verdict(tuple(reasons))
+    """Is the gate open for this decision? `required` names the checks (asset -> check names) that must have passed."""
+    return Verdict(tuple(_reasons(instance, decision_id, run_id, day, required, now, timedelta(seconds=age_s_max))))
 
 
 def _reasons(
@@ -63,7 +59,6 @@ def _reasons(
     run_id: str,
     day: str,
     required: Mapping[str, Sequence[str]],
-    asked: Mapping[str, Sequence[str]],
     now: datetime,
     age_max: timedelta,
 ) -> Iterator[str]:
@@ -82,22 +77,14 @@ def _reasons(
         yield f"the approval is {age.total_seconds():.1f} s old, the limit is {age_max.total_seconds():.0f} s"
     if not required:
         yield "no check is required, which cannot be meant"
-    for checks, must_pass in ((required, True), (asked, False)):
-        for asset, names in checks.items():
-            target = materialisation(instance, dg.AssetKey(asset), run_id, day)
-            for name in names:
-                key = dg.AssetCheckKey(dg.AssetKey(asset), name)
-                yield from _check_reasons(instance, key, target, run_id, day, must_pass=must_pass)
+    for asset, names in required.items():
+        target = materialisation(instance, dg.AssetKey(asset), run_id, day)
+        for name in names:
+            yield from _check_reasons(instance, dg.AssetCheckKey(dg.AssetKey(asset), name), target, run_id, day)
 
 
 def _check_reasons(
-    instance: dg.DagsterInstance,
-    key: dg.AssetCheckKey,
-    target: dg.EventLogRecord | None,
-    run_id: str,
-    day: str,
-    *,
-    must_pass: bool,
+    instance: dg.DagsterInstance, key: dg.AssetCheckKey, target: dg.EventLogRecord | None, run_id: str, day: str
 ) -> Iterator[str]:
     label = f"check {key.asset_key.to_user_string()}:{key.name}"
     if target is None:
@@ -110,20 +97,17 @@ def _check_reasons(
     if not mine:
         yield f"{label} has no record of this run"
     for row in mine:
-        yield from (f"{label} {reason}" for reason in _row_reasons(row, target, day, must_pass=must_pass))
+        yield from (f"{label} {reason}" for reason in _row_reasons(row, target, day))
 
 
-def _row_reasons(
-    row: AssetCheckExecutionRecord, target: dg.EventLogRecord, day: str, *, must_pass: bool
-) -> Iterator[str]:
-    answered = (AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED)
-    if row.status not in answered[: 1 if must_pass else 2]:
+def _row_reasons(row: AssetCheckExecutionRecord, target: dg.EventLogRecord, day: str) -> Iterator[str]:
+    if row.status != AssetCheckExecutionRecordStatus.SUCCEEDED:
         # PLANNED is what a check leaves that raised or was left out.
         yield f"is {row.status.value}, not SUCCEEDED"
         return
     evaluation = row.evaluation
     judged = evaluation.target_materialization_data if evaluation else None
-    if evaluation is None or judged is None or (must_pass and not evaluation.passed):
+    if evaluation is None or not evaluation.passed or judged is None:
         yield "has no evaluation that passed and names what it judged"
     elif judged.storage_id != target.storage_id:
         yield f"judged materialisation {judged.storage_id}, not {target.storage_id}"

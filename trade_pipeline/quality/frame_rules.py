@@ -13,7 +13,7 @@ from trade_pipeline.schemas.frames import BAR_KEY, BARS, UTC_MS
 SYMBOL = r"^[A-Z0-9.-]+/[A-Z0-9]+$"
 
 
-def schema(bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+def schema(bars: pl.DataFrame, scope: Scope | None = None) -> pl.DataFrame:
     """Columns, types and names of symbols. Only with these can any other rule be asked."""
     del scope
     found = [

@@ -8,6 +8,7 @@ which none of this holds: nothing is remembered, so nothing has to be lifted by 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import polars as pl
 
@@ -33,6 +34,14 @@ def held_symbols(bars: pl.DataFrame, recent: pl.DataFrame, scores: pl.DataFrame,
         for symbol in newest.filter(pl.col("synthetic")).get_column("symbol").sort():
             held.setdefault(symbol, f"{symbol}: nothing was traded in the newest bar")
     return dict(sorted(held.items()))
+
+
+def held_at(scores: pl.DataFrame, universe: Sequence[str], as_of: datetime) -> dict[str, str]:
+    """Symbol -> why it is held at `as_of`, by a QUALITY_SCORES frame. One that nobody judged for this bar is held."""
+    judged = scores.filter(pl.col("as_of") == as_of)
+    held = judged.filter(pl.col("held").is_not_null()).sort("symbol").select("symbol", "held")
+    unknown = sorted(set(universe) - set(judged.get_column("symbol")))
+    return dict.fromkeys(unknown, "its bars were not judged") | dict(held.iter_rows())
 
 
 def held_in_breadth(held: Mapping[str, str], universe: Sequence[str], settings: QualitySettings) -> pl.DataFrame:

@@ -11,8 +11,9 @@ import dagster as dg
 import pytest
 
 from trade_pipeline.definitions import defs
-from trade_pipeline.defs.checks import ALL_CHECKS, ASKED, CHECKS, REQUIRED
+from trade_pipeline.defs.checks import ALL_CHECKS, CHECKS, REQUIRED
 from trade_pipeline.defs.jobs import QUEUE_TAG, RECOMPUTATION_CHECK
+from trade_pipeline.quality.registry import RULES
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -55,14 +56,17 @@ def test_every_check_declares_partitions_and_cannot_be_left_out() -> None:
             assert not definition.can_subset, spec.key
 
 
-def test_the_gate_requires_every_blocking_check_and_asks_for_every_other() -> None:
-    named = {name: {*REQUIRED.get(name, ()), *ASKED.get(name, ())} for name in CHECKS}
-    assert {name: {check.name for check in checks} for name, checks in CHECKS.items()} == named
-    assert not [name for name in ASKED for check in ASKED[name] if check in REQUIRED.get(name, ())]
+def test_the_gate_requires_every_blocking_check() -> None:
+    assert {name: tuple(check.name for check in checks) for name, checks in CHECKS.items()} == dict(REQUIRED)
     blocking = {spec.key for definition in ALL_CHECKS for spec in definition.check_specs if spec.blocking}
     assert blocking == {
         dg.AssetCheckKey(dg.AssetKey(asset), name) for asset, names in REQUIRED.items() for name in names
     }
+
+
+def test_every_rule_for_bars_is_shown_and_blocks_nobody() -> None:
+    shown = {spec.name: spec for definition in ALL_CHECKS for spec in definition.check_specs if not spec.blocking}
+    assert set(RULES) - {"schema"} == set(shown) - {RECOMPUTATION_CHECK.name}
 
 
 def test_live_jobs_have_a_queue_an_end_and_no_second_try() -> None:

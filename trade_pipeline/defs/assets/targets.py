@@ -23,6 +23,7 @@ from trade_pipeline.errors import DataError
 from trade_pipeline.execution.buy_guards.ask import FACTS
 from trade_pipeline.execution.snapshot import take_snapshot
 from trade_pipeline.ledger.records import Decision, Target
+from trade_pipeline.quality.hold import held_at
 from trade_pipeline.schemas.trading import TargetKind
 
 QUARANTINED = "quarantined"
@@ -51,7 +52,7 @@ def decide_now(stack: OpenStack, window: Window, evaluation: Evaluation, scores:
     if snapshot is None:  # a rerun decides on the same account again
         snapshot = replace(take_snapshot(stack.desk), snapshot_id=decision_id)
         stack.ledger.record_snapshot(snapshot)
-    around = surroundings_now(stack, window.as_of, quarantined_in(scores, stack.universe(), window.as_of))
+    around = surroundings_now(stack, window.as_of, held_at(scores, stack.universe(), window.as_of))
     frame = targets_of(evaluation, snapshot, settings, around, decision_id=decision_id, as_of=window.as_of)
     released = release_locks(stack, evaluation, around.locks)
     kinds: dict[str, int] = dict(frame.group_by("kind").len().iter_rows())
@@ -81,14 +82,6 @@ def surroundings_now(stack: OpenStack, as_of: datetime, quarantined: Mapping[str
     locks = stack.ledger.locks(stack.settings.account, as_of)
     locked = sorted((lock.strategy, lock.symbol) for lock in locks)
     return Surroundings(stack.universe(), locked, stack.rules(), dict(quarantined))
-
-
-def quarantined_in(scores: pl.DataFrame, universe: Collection[str], as_of: datetime) -> dict[str, str]:
-    """Symbol -> why it is held at `as_of`. A symbol that nobody judged for this bar is held too."""
-    judged = scores.filter(pl.col("as_of") == as_of)
-    held = judged.filter(pl.col("held").is_not_null()).sort("symbol").select("symbol", "held")
-    unknown = sorted(set(universe) - set(judged.get_column("symbol")))
-    return dict.fromkeys(unknown, "its bars were not judged") | dict(held.iter_rows())
 
 
 @lake_asset("approved_targets", "targets", "Targets whose every check passed in this run.")
