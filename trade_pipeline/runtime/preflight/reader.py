@@ -74,6 +74,7 @@ class FactReader:
 
     def _offset(self, venue: TradingVenue) -> tuple[float, float]:
         """Milliseconds by which the exchange's clock is ahead, and how well that is known."""
+        step_ms = venue.capabilities.clock_step_s * 500
         best: tuple[float, float] | None = None
         for _ in range(CLOCK_READS):
             asked_at = self._now()
@@ -84,7 +85,8 @@ class FactReader:
             if best is None or half_ms < best[1]:
                 best = (offset_ms, half_ms)
         assert best is not None
-        return best
+        # Some exchanges tell their time in whole seconds: no answer is better than half of one.
+        return best[0], best[1] + step_ms
 
     def _foreign(self, venue: TradingVenue) -> int:
         prefix = self._settings.execution.installation_prefix
