@@ -134,18 +134,16 @@ def _without_one(scenario: Scenario) -> Iterable[Scenario]:
         yield replace(scenario, decisions=scenario.decisions[:-1])
 
 
-def every_single_crash(stage: Stage, base: Scenario, occurrences_max: int = 1) -> Iterable[tuple[Crash, Played]]:
-    """Kill at each boundary that the base scenario passes, one at a time.
+def every_single_crash(stage: Stage, base: Scenario, part: int = 0, parts: int = 1) -> Iterable[tuple[Crash, Played]]:
+    """Kill at each boundary that the base scenario passes, one at a time: at its first passing and at its last.
 
-    A boundary passed many times is tried at its first `occurrences_max` passings and at its last.
+    `part` of `parts`: every so many-th of them.
     """
     calm = replace(base, injections=(), crashes=())
     passed = stage.play(calm).points
-    for point in sorted(passed):
-        count = passed[point]
-        for nth in sorted({*range(1, min(count, occurrences_max) + 1), count}):
-            crash = Crash(point, nth)
-            yield crash, stage.play(replace(calm, crashes=(crash,)))
+    crashes = [Crash(point, nth) for point, count in sorted(passed.items()) for nth in sorted({1, count})]
+    for crash in crashes[part::parts]:
+        yield crash, stage.play(replace(calm, crashes=(crash,)))
 
 
 def told(scenario: Scenario) -> str:

@@ -35,6 +35,7 @@ class Played:
     trace_hash: str
     hits: Mapping[str, int]
     points: Mapping[str, int]
+    """Boundaries passed while things could go wrong, and how often."""
     trace: tuple[str, ...]
     orders: int
     fills: int
@@ -79,7 +80,7 @@ class Play:
             violations=_distinct(self.violations),
             trace_hash=sim.trace_hash,
             hits=dict(sim.hits),
-            points=dict(sim.points),
+            points=dict(sim.deadly_points),
             trace=tuple(sim.lines),
             orders=len(engine.state.orders),
             fills=sum(len(trades) for trades in engine.state.trades.values()),

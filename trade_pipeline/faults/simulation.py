@@ -65,6 +65,8 @@ class Simulation:
         self.cancels = 0
         self.hits: Counter[str] = Counter()
         self.points: Counter[str] = Counter()
+        self.deadly_points: Counter[str] = Counter()
+        """Boundaries that were passed while things could go wrong."""
         self.lines: list[str] = []
         self.disturbances: list[tuple[datetime, datetime]] = []
         self.faults_on = True
@@ -148,6 +150,7 @@ class Simulation:
         self.points[named] += 1
         if not self.faults_on:
             return
+        self.deadly_points[named] += 1
         for crash in self.scenario.crashes:
             if crash.point == named and crash.nth == self.points[named]:
                 self.hit(Fault.CRASH)
@@ -190,7 +193,7 @@ class Simulation:
         if refusal.fault is Fault.DATABASE_ANSWER_LOST:
             raise LedgerUnavailable("the connection broke after the commit", thing="ledger")
         if refusal.fault is Fault.DATABASE_AWAY:
-            self._database_back = self.clock.now() + _seconds(OUTAGE_S)
+            self._database_back = self.clock.now() + timedelta(seconds=OUTAGE_S)
         if refusal.fault is Fault.STALL:
             # The process stands still (a paused machine, a long collection); others go on, leases run out.
             self.clock.pass_by(STALL_S)
@@ -227,7 +230,7 @@ class Simulation:
             finally:
                 process.gave_up = False
 
-        self._late.append((self.clock.now() + _seconds(seconds), arrives))
+        self._late.append((self.clock.now() + timedelta(seconds=seconds), arrives))
 
     def arrive_late(self) -> None:
         due = [item for item in self._late if item[0] <= self.clock.now()]
@@ -261,7 +264,7 @@ class Simulation:
 
     def disturbed(self) -> None:
         now = self.clock.now()
-        self.disturbances.append((now, now + _seconds(OUTAGE_S)))
+        self.disturbances.append((now, now + timedelta(seconds=OUTAGE_S)))
 
     def trace(self, line: str) -> None:
         """Into the hash; ids that depend on the account's name are numbered in the order of their appearance."""
@@ -292,7 +295,3 @@ def _ledger_method() -> str:
             break
         frame = frame.f_back  # type: ignore[assignment]  # None ends the loop
     return found
-
-
-def _seconds(seconds: float) -> timedelta:
-    return timedelta(seconds=seconds)
