@@ -8,6 +8,7 @@ What the exchange cannot do safely is refused before anything is sent.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -76,6 +77,8 @@ class UnifiedTrading(UnifiedLines):
             make_client=make_client,
             now=now,
         )
+        # Binance has both; through ccxt's unified methods nobody has.
+        self.capabilities = replace(self.capabilities, oco=False, cancel_replace=False)
         self._symbols = tuple(symbols)
         self._sent: dict[str, OrderRequest] = {}
 

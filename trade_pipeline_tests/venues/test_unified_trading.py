@@ -239,6 +239,7 @@ def test_open_orders_are_listed_with_our_ids(exchange: str) -> None:
 @EACH
 def test_one_step_that_cancels_and_sends_is_refused_and_nothing_leaves(exchange: str) -> None:
     venue, transport = opened(exchange, {})
+    assert not (venue.capabilities.cancel_replace or venue.capabilities.oco)
     before = len(transport.sent)
     with pytest.raises(CancelReplaceFailed, match="Cancel, confirm, and send"):
         venue.cancel_replace(BTC, OWN, request())
