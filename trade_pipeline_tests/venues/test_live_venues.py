@@ -10,6 +10,7 @@ import pytest
 
 from trade_pipeline.errors import SettingsError
 from trade_pipeline.runtime.preflight.reader import FactReader
+from trade_pipeline.runtime.preflight.risky import risks
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.root import Settings
 from trade_pipeline.venues.binance_trading import BinanceTrading
@@ -111,3 +112,9 @@ def test_the_preflight_asks_the_exchange_itself(exchange: str, tmp_path: Path) -
     assert facts.clock_offset_ms is not None
     assert abs(facts.clock_offset_ms) <= max(facts.clock_uncertainty_ms, 1)
     assert (facts.clock_uncertainty_ms >= 500) is (exchange in ("kraken", "coinbase"))
+
+
+@EACH
+def test_where_no_stop_can_rest_live_has_to_be_meant(exchange: str) -> None:
+    named = {risk.setting for risk in risks(live(exchange))}
+    assert ("venue.name" in named) is (exchange in ("bybit", "okx", "kucoin", "mexc"))

@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import reduce
 
 from trade_pipeline.settings.root import Settings
+from trade_pipeline.venues.capabilities import capabilities_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,11 @@ RULES = (
     _Rule("exits.guard_interval_s", _above("2"), "exits would be looked at too seldom"),
     _Rule("runtime.stop_policy", lambda value: value == "flatten", "every stop of the stack would sell everything"),
     _Rule("market.symbols", lambda value: not value, "whatever the exchange lists would be traded"),
+    _Rule(
+        "venue.name",
+        lambda value: not capabilities_of(str(value)).rests_stops,
+        "no stop can rest there: without the guard, its machine or the network nothing sells",
+    ),
     _Rule(
         "execution.installation_prefix",
         lambda value: value == "7c01",
