@@ -206,9 +206,14 @@ def _sell_the_rest(desk: Desk, lease: Lease, planned: PlannedOrder, order: Order
     request = planned.request
     if request.side != Side.SELL or order.state not in UNFILLED_ENDS:
         return []
-    rules, top = desk.venue.markets()[order.symbol], desk.venue.book_tops([order.symbol]).get(order.symbol)
+    try:
+        rules, top = desk.venue.markets().get(order.symbol), desk.venue.book_tops([order.symbol]).get(order.symbol)
+    except VenueError:
+        return []  # The guard looks after what is left; the other symbols' orders go on.
+    if rules is None or top is None:
+        return []
     rest = amount_down(min(order.remaining, rules.market_amount_max), rules)
-    if top is None or is_dust(rest, top.bid, rules):
+    if is_dust(rest, top.bid, rules):
         return []
     attempt = order.attempt + 1
     named = client_order_id(desk.prefix, desk.account, planned.intent.intent_id, attempt)

@@ -16,8 +16,9 @@ from trade_pipeline.execution.forgotten import LOOK_BACK, adopt_forgotten, take_
 from trade_pipeline.execution.ids import is_ours
 from trade_pipeline.execution.locks import lock_if_stopped
 from trade_pipeline.execution.look_up import look_up_all
+from trade_pipeline.execution.recovery import count
 from trade_pipeline.execution.sanity import BadOrder, bad_balances, sort_orders, with_expected
-from trade_pipeline.execution.take_over import apply_all, book_all_new
+from trade_pipeline.execution.take_over import apply_all, book_all_new, list_open
 from trade_pipeline.ledger.records import Order
 from trade_pipeline.schemas.trading import PROTECTIVE, AccountReading, OrderState, VenueOrder
 
@@ -41,6 +42,8 @@ class Reconciliation:
     bad_balances: Mapping[str, str] = field(default_factory=dict)
     """Asset -> what is wrong with its balance."""
     bad_orders: tuple[BadOrder, ...] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Symbol -> why its open orders or its trades cannot be read. Nothing was assumed of it; the others went on."""
 
 
 def reconcile(
@@ -55,15 +58,16 @@ def reconcile(
     wrong = bad_balances(told)
     if not wrong and before is None:
         desk.ledger.record_opening(desk.account, told)
-    good, bad = sort_orders(desk.venue.open_orders())
+    listed, unreadable = list_open(desk, lambda: _known_symbols(desk))
+    good, bad = sort_orders(listed)
     live = desk.ledger.live_orders(desk.account)
-    changed = _apply_open(desk, good, live)
+    changed = _apply_open(desk, good, live, unreadable)
     seen = {order.client_order_id for order in good} | {item.order.client_order_id for item in bad}
     looked_up = look_up_all(desk, [o for o in live if o.client_order_id not in seen], at_start=at_start)
     changed |= looked_up.changed
     residuals = residuals_of(desk, told)
     known_gaps = before.residuals if before is not None and not full else {}
-    fills = _book(desk, _symbols_to_read(desk, _fresh(residuals, known_gaps), changed, full), full)
+    fills = _book(desk, _symbols_to_read(desk, _fresh(residuals, known_gaps), changed, full), full, unreadable)
     if fills or changed:
         residuals = residuals_of(desk, told)
     if _fresh(residuals, known_gaps):
@@ -71,7 +75,7 @@ def reconcile(
         told = desk.venue.account()
         wrong = bad_balances(told)
         residuals = residuals_of(desk, told)
-        fills += _book(desk, _symbols_to_read(desk, residuals, set(), False), True)
+        fills += _book(desk, _symbols_to_read(desk, residuals, set(), False), True, unreadable)
         residuals = residuals_of(desk, told)
     _lock_what_was_stopped(desk, [order for order in live if order.role in PROTECTIVE])
     return Reconciliation(
@@ -84,10 +88,19 @@ def reconcile(
         denied=tuple(looked_up.denied),
         bad_balances=wrong,
         bad_orders=tuple(bad),
+        unreadable=unreadable,
     )
 
 
-def _apply_open(desk: Desk, open_orders: Iterable[VenueOrder], live: Iterable[Order]) -> set[str]:
+def _known_symbols(desk: Desk) -> set[str]:
+    """Symbols of which something is or may be ours."""
+    held = {position.symbol for position in desk.ledger.positions(desk.account)}
+    return held | {order.symbol for order in desk.ledger.live_orders(desk.account)}
+
+
+def _apply_open(
+    desk: Desk, open_orders: Iterable[VenueOrder], live: Iterable[Order], unreadable: dict[str, str]
+) -> set[str]:
     known = {order.client_order_id: order for order in live}
     changed: set[str] = set()
     moved: list[tuple[VenueOrder, Order]] = []
@@ -102,7 +115,10 @@ def _apply_open(desk: Desk, open_orders: Iterable[VenueOrder], live: Iterable[Or
         if before.state != found.state or before.filled != found.filled or before.venue_order_id is None:
             moved.append((found, before))
             changed.add(found.symbol)
-    apply_all(desk, moved, "listed as open")
+    unreadable |= apply_all(desk, moved, "listed as open")
+    for _, before in moved:
+        if before.state == OrderState.UNKNOWN:
+            count(desk, "look_up", "OutcomeUnknown", "resolve", recovered=True)
     return changed
 
 
@@ -129,10 +145,11 @@ def _symbols_to_read(desk: Desk, gaps: Mapping[str, Decimal], changed: set[str],
     return changed | bases | known | recent
 
 
-def _book(desk: Desk, symbols: Iterable[str], full: bool) -> int:
+def _book(desk: Desk, symbols: Iterable[str], full: bool, unreadable: dict[str, str]) -> int:
     listed = desk.venue.markets()
     # A sweep looks behind the newest booked trade too: one by hand may lie before one of ours whose answer came first.
     since = desk.now() - LOOK_BACK if full else None
-    booked = book_all_new(desk, [symbol for symbol in symbols if symbol in listed], since=since)
+    booked, bad = book_all_new(desk, [symbol for symbol in symbols if symbol in listed], since=since)
+    unreadable |= bad
     adopt_forgotten(desk, [symbol for symbol, count in booked.items() if count or full])
     return sum(booked.values())

@@ -50,9 +50,9 @@ def _replaced(desk: Desk, lease: Lease, intent: Intent, refused: Order, action: 
 
 def reduced(desk: Desk, request: OrderRequest) -> OrderRequest | None:
     """The request with what the account covers now; None if that is not less, or too little. Raises VenueError."""
-    rules = desk.venue.markets()[request.symbol]
+    rules = desk.venue.markets().get(request.symbol)
     price = request.price or _price(desk, request)
-    if price <= 0:
+    if rules is None or price <= 0:
         return None
     free = desk.venue.account().free(rules.base if request.side == Side.SELL else rules.quote)
     covered = free if request.side == Side.SELL else free / (price * (1 + rules.taker_fee_rate))
@@ -68,10 +68,11 @@ def at_market(desk: Desk, request: OrderRequest, role: Role) -> OrderRequest | N
     """The sale as a market order; None for a purchase, for a protective order and for residue. Raises VenueError."""
     if request.side != Side.SELL or role != Role.EXIT or request.type == OrderType.MARKET:
         return None
-    rules = desk.venue.markets()[request.symbol]
+    rules, price = desk.venue.markets().get(request.symbol), _price(desk, request)
+    if rules is None or price <= 0:
+        return None
     amount = amount_down(min(request.amount, rules.market_amount_max), rules)
-    price = _price(desk, request)
-    if price <= 0 or is_dust(amount, price, rules):
+    if is_dust(amount, price, rules):
         return None
     return OrderRequest(request.client_order_id, request.symbol, Side.SELL, OrderType.MARKET, amount)
 

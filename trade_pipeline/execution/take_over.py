@@ -6,10 +6,10 @@ What one answer needs is in `submit`. Who dies within a batch has written none o
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
-from trade_pipeline.errors import LedgerError, LedgerUnavailable, VenueError
+from trade_pipeline.errors import LedgerError, LedgerUnavailable, MalformedAnswer, VenueError
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.submit import apply, book, halt, pages, trades_of
 from trade_pipeline.ledger.records import Order
@@ -21,24 +21,49 @@ TRADES_BATCH = 1000
 Gathered = tuple[VenueOrder, Sequence[VenueTrade]]
 
 
-def apply_all(desk: Desk, found: Sequence[tuple[VenueOrder, Order]], evidence: str) -> None:
-    """`submit.apply` for many orders, each with what the ledger knows of it.
+def list_open(desk: Desk, symbols: Callable[[], Collection[str]]) -> tuple[list[VenueOrder], dict[str, str]]:
+    """Every open order, and symbol -> why of those whose orders cannot be read.
 
-    An order that contradicts itself halts its symbol and keeps no other from being written. Raises VenueError where
-    trades had to be read and were not; what was read before that is written.
+    One order that cannot be read spoils the whole list: then each of `symbols` is asked for by itself. Raises
+    VenueError where the exchange does not answer.
+    """
+    try:
+        return desk.venue.open_orders(), {}
+    except MalformedAnswer:
+        found: list[VenueOrder] = []
+        unreadable: dict[str, str] = {}
+        for symbol in sorted(symbols()):
+            try:
+                found += desk.venue.open_orders(symbol)
+            except MalformedAnswer as error:
+                unreadable[symbol] = str(error)
+        return found, unreadable
+
+
+def apply_all(desk: Desk, found: Sequence[tuple[VenueOrder, Order]], evidence: str) -> dict[str, str]:
+    """`submit.apply` for many orders, each with what the ledger knows of it; symbol -> why of unreadable trades.
+
+    An order that contradicts itself halts its symbol, one whose trades cannot be read stays as it is, and neither keeps
+    another from being written. Raises VenueError where the exchange does not answer; what was read before is written.
     """
     starts = tuple((answer.symbol, answer.created_at) for answer, known in found if answer.filled > known.filled)
     last = desk.ledger.last_trade_ids(desk.account, starts) if starts else {}
     gathered: list[Gathered] = []
+    unreadable: dict[str, str] = {}
     try:
         for answer, known in found:
-            trades = trades_of(desk, answer, known, last.get((answer.symbol, answer.created_at)))
+            try:
+                trades = trades_of(desk, answer, known, last.get((answer.symbol, answer.created_at)))
+            except MalformedAnswer as error:
+                unreadable[answer.symbol] = str(error)
+                continue
             if trades is not None:
                 gathered.append((answer, trades))
     except VenueError:
         _settle_all(desk, gathered, evidence)
         raise
     _settle_all(desk, gathered, evidence)
+    return unreadable
 
 
 def _settle_all(desk: Desk, gathered: Sequence[Gathered], evidence: str) -> None:
@@ -57,28 +82,34 @@ def _settle_all(desk: Desk, gathered: Sequence[Gathered], evidence: str) -> None
                 halt(desk, answer.symbol, str(contradiction), answer.client_order_id)
 
 
-def book_all_new(desk: Desk, symbols: Collection[str], *, since: datetime | None = None) -> dict[str, int]:
-    """`submit.book_new_trades` for many symbols: symbol -> how many trades were new.
+def book_all_new(
+    desk: Desk, symbols: Collection[str], *, since: datetime | None = None
+) -> tuple[dict[str, int], dict[str, str]]:
+    """`submit.book_new_trades` for many symbols: symbol -> how many were new, and symbol -> why of unreadable ones.
 
-    Raises VenueError where a symbol's trades could not be read; what was read before that is booked.
+    Raises VenueError where the exchange does not answer; what was read before that is booked.
     """
     if not symbols:
-        return {}
+        return {}, {}
     last = desk.ledger.last_trade_ids(desk.account, tuple((symbol, since) for symbol in sorted(symbols)))
     new: Counter[str] = Counter(dict.fromkeys(symbols, 0))
     read: list[VenueTrade] = []
+    unreadable: dict[str, str] = {}
     try:
         for symbol in sorted(symbols):
-            for page in pages(desk, symbol, last.get((symbol, since))):
-                read += page
-                if len(read) >= TRADES_BATCH:
-                    new.update(_booked(desk, read))
-                    read = []
+            try:
+                for page in pages(desk, symbol, last.get((symbol, since))):
+                    read += page
+                    if len(read) >= TRADES_BATCH:
+                        new.update(_booked(desk, read))
+                        read = []
+            except MalformedAnswer as error:
+                unreadable[symbol] = str(error)
     except VenueError:
         _booked(desk, read)
         raise
     new.update(_booked(desk, read))
-    return dict(new)
+    return dict(new), unreadable
 
 
 def _booked(desk: Desk, trades: Sequence[VenueTrade]) -> Counter[str]:

@@ -25,6 +25,8 @@ from trade_pipeline.schemas.trading import (
 
 ZERO = Decimal(0)
 GUARDING = PROTECTIVE | {Role.EXIT}
+UNREADABLE = "unreadable"
+"""In place of the id of an order that cannot be read."""
 _UNPRICED = frozenset({OrderType.MARKET, OrderType.STOP_LOSS, OrderType.TAKE_PROFIT})
 
 
@@ -49,6 +51,8 @@ class Sides:
     denied: Collection[str] = ()
     bad_balances: Mapping[str, str] = field(default_factory=dict)
     bad_orders: Sequence[BadOrder] = ()
+    unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Symbol -> why its orders or trades cannot be read."""
     foreign_fills: Sequence[Fill] = ()
     bad_trades: Sequence[Event] = ()
     """What the ledger said of trades that it refused, or has booked with other content."""
@@ -74,6 +78,8 @@ def _bad_answers(sides: Sides) -> Iterator[Finding]:
         order = bad.order
         detail = {"why": bad.why, "client_order_id": order.client_order_id}
         yield Finding(Key(Kind.BAD_ORDER, order.symbol, order.order_id), None, None, detail=detail)
+    for symbol, why in sides.unreadable.items():
+        yield Finding(Key(Kind.BAD_ORDER, symbol, UNREADABLE), None, None, detail={"why": why})
 
 
 def _missing_markets(sides: Sides) -> Iterator[Finding]:

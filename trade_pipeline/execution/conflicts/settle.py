@@ -163,6 +163,7 @@ def sides_of(desk: Desk, found: Reconciliation) -> Sides:
         denied=found.denied,
         bad_balances=found.bad_balances,
         bad_orders=found.bad_orders,
+        unreadable=found.unreadable,
         foreign_fills=_foreign_fills(desk, [event for event in told if event.kind in _FOREIGN]),
         bad_trades=[event for event in told if event.kind in _BAD],
     )

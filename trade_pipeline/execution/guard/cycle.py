@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -56,7 +57,11 @@ class Guard:
     def cycle(self) -> list[str]:
         """Run once; returns one line for each thing done. Raises TradePipelineError when a part is down."""
         desk = self.desk
-        said = self._read_account() if self.last is None else []
+        said: list[str] = []
+        if self.last is None:
+            # What the ledger knows of needs its stop, also while the account cannot be read: asked again below.
+            with suppress(VenueError):
+                said = self._read_account()
         watch, did = self._watch_and_act()
         said += did
         if self._account_is_due():

@@ -94,7 +94,7 @@ def test_while_a_flatten_sells_the_guard_sends_nothing(room: Room) -> None:
 def test_an_outage_of_the_exchange_is_survived(room: Room) -> None:
     room.want("1")
     guard = room.guard()
-    room.venue.faults["account"].append(VenueUnavailable("maintenance"))
+    room.venue.faults["account"].extend([VenueUnavailable("maintenance")] * 2)
     (line,) = run_once(guard)
     assert "maintenance" in line
     run_once(guard)
