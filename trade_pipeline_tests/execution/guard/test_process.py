@@ -6,11 +6,9 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -31,10 +29,10 @@ from trade_pipeline.settings.root import Settings
 from trade_pipeline.venues.binance_trading import BinanceTrading
 from trade_pipeline_tests.exchange_process import KEY, SECRET, RunningExchange, running_exchange
 from trade_pipeline_tests.fakes import make_intent
+from trade_pipeline_tests.readers import reading_hard
 
 BTC = "BTC/USDT"
 WAIT_S_MAX = 30.0
-READERS = 4
 EXIT_S_MAX = 2.0
 
 
@@ -159,34 +157,6 @@ def test_a_stop_that_was_passed_while_nobody_watched_is_sold_at_once(
 
         awaited(is_flat, "the position is sold")
         awaited(lambda: bool(ledger.locks("main", datetime.now(UTC))), "the strategy is locked")
-
-
-@contextmanager
-def reading_hard(url: str) -> Iterator[list[int]]:
-    """Clients on the same address that ask for long lists of candles; the list counts their answers."""
-    stop, answers = threading.Event(), [0] * READERS
-
-    def read(number: int) -> None:
-        # Paced so that the address keeps within its weight a minute: a ban would be another test.
-        while not stop.wait(0.04):
-            with (
-                suppress(OSError),
-                urllib.request.urlopen(
-                    f"{url}/api/v3/klines?symbol=BTCUSDT&interval=1m&limit=1000", timeout=5
-                ) as answer,
-            ):
-                answer.read()
-                answers[number] += 1
-
-    threads = [threading.Thread(target=read, args=(number,), daemon=True) for number in range(READERS)]
-    for thread in threads:
-        thread.start()
-    try:
-        yield answers
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join(10)
 
 
 def test_from_breach_to_exit_it_takes_less_than_two_seconds_while_reads_are_loaded(
