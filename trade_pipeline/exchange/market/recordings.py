@@ -1,13 +1,13 @@
-"""Reads recorded bars from feather, parquet or csv files and refuses what is not sound.
+"""Takes recorded bars onto the simulated exchange's grid and refuses what is not sound.
 
-Columns: date (or time, timestamp, open_time), open, high, low, close, volume; the file's name says symbol and
-timeframe: BTC_USDT-5m.feather. Every refusal names the file, the value and what repairs it.
+How files are read stands in `recorded`: any layout that is known there can be played. What is asked here beyond that:
+bars in order, each once, with prices and volumes that a market could have. Every refusal names the file, the value and
+what repairs it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,18 +15,17 @@ from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
-import polars as pl
 
 from trade_pipeline.errors import ReplayFileError
 from trade_pipeline.exchange.engine.symbols import SymbolSpec
 from trade_pipeline.exchange.market.candles import INTERVALS
 from trade_pipeline.exchange.market.noise import Floats, Ints
+from trade_pipeline.recorded.names import named
+from trade_pipeline.recorded.reading import bars_from_trades, read_recorded
+from trade_pipeline.recorded.values import RecordedBars, RecordedTrades
 
-_NAME = re.compile(r"^([A-Z0-9]{1,20})_([A-Z0-9]{2,10})-(\d+[mhdw])$")
-_SUFFIXES = {".feather", ".arrow", ".ipc", ".parquet", ".csv"}
-_TIME_NAMES = ("date", "time", "timestamp", "open_time")
+_SUFFIXES = (".feather", ".arrow", ".ipc", ".parquet", ".csv", ".json", ".csv.gz", ".json.gz")
 _VALUE_NAMES = ("open", "high", "low", "close", "volume")
-_IGNORED_NAMES = {"quote_volume", "trades", "close_time", "symbol"}
 _REPAIR = "Give files named like BTC_USDT-5m.feather with the columns date, open, high, low, close, volume."
 _ROWS_MIN = 2
 
@@ -46,15 +45,16 @@ class Recording:
 
 
 def read_recordings(path: Path) -> dict[str, Recording]:
-    """All symbols of a file or of a folder's finest timeframe that most symbols have. Raises ReplayFileError."""
+    """All symbols of a file, or of a folder's timeframe that most files have. Raises ReplayFileError."""
     if not path.exists():
         _refuse(path, "there is no such file or folder", None, "Name an existing one with --replay.")
-    files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.suffix in _SUFFIXES)
+    files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.name.endswith(_SUFFIXES))
     if not files:
-        _refuse(path, "the folder holds no feather, parquet or csv file", None, _REPAIR)
-    named = [(_named(file), file) for file in files]
-    minutes = _timeframe([(symbol, length) for (symbol, length), _ in named])
-    return {symbol: _read(file, symbol, length) for (symbol, length), file in named if length == minutes}
+        _refuse(path, "the folder holds no feather, parquet, csv or json file", None, _REPAIR)
+    lengths = [(_said(file), file) for file in files]
+    minutes = _timeframe([length for length, _ in lengths])
+    chosen = [_opened(file) for length, file in lengths if length == minutes]
+    return {recorded.symbol: _read(recorded) for recorded in chosen}
 
 
 def fingerprint(recordings: Mapping[str, Recording]) -> str:
@@ -68,91 +68,45 @@ def fingerprint(recordings: Mapping[str, Recording]) -> str:
     return digest.hexdigest()
 
 
-def _named(file: Path) -> tuple[str, int]:
-    """Symbol and minutes a bar, from the file's name."""
-    found = _NAME.match(file.stem)
-    if file.suffix not in _SUFFIXES or found is None or found.group(3) not in INTERVALS:
-        _refuse(file, "the name does not say symbol and timeframe", file.name, _REPAIR)
-    return f"{found.group(1)}/{found.group(2)}", INTERVALS[found.group(3)]
+def _said(file: Path) -> int:
+    """Minutes a bar, from the file's name or else from what is in it."""
+    seconds = named(file).bar_length_s or _opened(file).bar_length_s
+    if seconds % 60 or seconds // 60 not in INTERVALS.values():
+        _refuse(file, "the exchange has no candles of this length", f"{seconds} s", _REPAIR)
+    return seconds // 60
 
 
-def _timeframe(named: list[tuple[str, int]]) -> int:
-    """The timeframe that most symbols have; of several, the finest."""
-    counts = Counter(length for _, length in named)
+def _timeframe(lengths: list[int]) -> int:
+    """The timeframe that most files have; of several, the finest."""
+    counts = Counter(lengths)
     return min(counts, key=lambda length: (-counts[length], length))
 
 
-def _read(file: Path, symbol: str, length_minutes: int) -> Recording:
-    frame = _frame(file)
-    times = _times(file, frame)
-    values = {name: _numbers(file, frame, name) for name in _VALUE_NAMES}
-    _check(file, times, values, length_minutes * 60_000)
-    spec = _spec(symbol, values)
+def _opened(file: Path) -> RecordedBars:
+    recorded = read_recorded(file)
+    return bars_from_trades(recorded) if isinstance(recorded, RecordedTrades) else recorded
+
+
+def _read(recorded: RecordedBars) -> Recording:
+    file, bars = recorded.path, recorded.bars
+    if bars.height < _ROWS_MIN:
+        _refuse(file, "fewer than two bars", bars.height, "Give a longer recording.")
+    times = np.asarray(bars["open_time"].dt.timestamp("ms").to_numpy(), dtype=np.int64)
+    values = {name: np.asarray(bars[name].to_numpy(), dtype=np.float64) for name in _VALUE_NAMES}
+    _check(file, times, values, recorded.bar_length_s * 1000)
+    spec = _spec(recorded.symbol, values)
     price, lot = 10.0**spec.price_decimals, 10.0**spec.amount_decimals
     ticks = {name: np.rint(values[name] * price).astype(np.int64) for name in ("open", "high", "low", "close")}
     volume = np.rint(values["volume"] * lot).astype(np.int64)
-    return Recording(spec, length_minutes * 60_000, times, **ticks, volume=volume)
-
-
-def _frame(file: Path) -> pl.DataFrame:
-    try:
-        if file.suffix == ".csv":
-            frame = pl.read_csv(file)
-        elif file.suffix == ".parquet":
-            frame = pl.read_parquet(file)
-        else:
-            frame = pl.read_ipc(file)
-    # polars raises exceptions of many kinds for a file that it cannot read, also from Rust.
-    except Exception as error:
-        reason = " ".join(str(error).split())[:120]
-        raise ReplayFileError(
-            f"the file cannot be read ({reason})", thing=str(file), repair="Copy it again: it is corrupt or cut off."
-        ) from error
-    unknown = set(frame.columns) - set(_TIME_NAMES) - set(_VALUE_NAMES) - _IGNORED_NAMES
-    missing = set(_VALUE_NAMES) - set(frame.columns)
-    if unknown or missing:
-        what = f"columns missing: {sorted(missing)}" if missing else f"unknown columns: {sorted(unknown)}"
-        _refuse(file, what, frame.columns, _REPAIR)
-    if frame.height < _ROWS_MIN:
-        _refuse(file, "fewer than two bars", frame.height, "Give a longer recording.")
-    return frame
-
-
-def _times(file: Path, frame: pl.DataFrame) -> Ints:
-    """Opening times in ms UTC; integers are taken as seconds or milliseconds by their size."""
-    name = next((name for name in _TIME_NAMES if name in frame.columns), None)
-    if name is None:
-        _refuse(file, "no column of times", frame.columns, _REPAIR)
-    column = frame[name]
-    try:
-        if column.dtype == pl.String:
-            # One zone for all: text without a zone is UTC.
-            column = column.str.to_datetime(time_unit="ms", time_zone="UTC", strict=True)
-        if isinstance(column.dtype, pl.Datetime):
-            return np.asarray(column.dt.timestamp("ms").cast(pl.Int64).to_numpy(), dtype=np.int64)
-        if column.dtype.is_integer():
-            values = np.asarray(column.to_numpy(), dtype=np.int64)
-            return values * 1000 if int(values.max()) < 10**11 else values
-    except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
-        raise ReplayFileError(
-            f"the column {name} holds no times", thing=str(file), value=str(column[0]), repair=_REPAIR
-        ) from error
-    return _refuse(file, f"the column {name} holds no times", str(column.dtype), _REPAIR)
-
-
-def _numbers(file: Path, frame: pl.DataFrame, name: str) -> Floats:
-    column = frame[name]
-    if not column.dtype.is_numeric():
-        _refuse(file, f"the column {name} holds no numbers", str(column[0]), _REPAIR)
-    values = np.asarray(column.cast(pl.Float64).to_numpy(), dtype=np.float64)
-    wrong = ~np.isfinite(values)
-    if wrong.any():
-        _refuse(file, f"the column {name} has no number in row {int(wrong.argmax())}", None, "Remove or fill that row.")
-    return values
+    return Recording(spec, recorded.bar_length_s * 1000, times, **ticks, volume=volume)
 
 
 def _check(file: Path, times: Ints, values: dict[str, Floats], bar_ms: int) -> None:
     steps = np.diff(times)
+    for name, numbers in values.items():
+        if not np.isfinite(numbers).all():
+            row = int((~np.isfinite(numbers)).argmax())
+            _refuse(file, f"the column {name} has no number in row {row}", None, "Remove or fill that row.")
     rules = (
         (np.concatenate([[False], steps <= 0]), "times do not grow", times, "Sort the bars and remove duplicates."),
         ((times - times[0]) % bar_ms != 0, "a time is off the timeframe", times, "Name the file by its timeframe."),

@@ -34,6 +34,12 @@ def _frame(bars: int = 20, *, first: int = 0, **columns: Any) -> pl.DataFrame:
     )
 
 
+def _but_one(name: str, value: float) -> list[float]:
+    """The column with another value in one row: a defect, not another layout."""
+    column = _frame(20)[name].to_list()
+    return [*column[:7], value, *column[8:]]
+
+
 def _write(folder: Path, frame: pl.DataFrame, name: str = "AAA_USDT-5m", suffix: str = "feather") -> Path:
     path = folder / f"{name}.{suffix}"
     if suffix == "feather":
@@ -56,17 +62,17 @@ def test_every_file_format_reads_the_same(tmp_path: Path, suffix: str) -> None:
 @pytest.mark.parametrize(
     ("frame", "message"),
     [
-        (_frame(20, high=[1.0] * 20), "high is below low"),
-        (_frame(20, close=[500.0] * 20), "do not enclose"),
+        (_frame(20, high=_but_one("high", 1.0)), "high is below low"),
+        (_frame(20, close=_but_one("close", 500.0)), "do not enclose"),
+        (_frame(20, high=[1.0] * 20), "contradict the layout"),
         (_frame(20, volume=[-1.0] * 20), "a volume is negative"),
         (_frame(20, low=[0.0] * 20), "a price is not positive"),
         (_frame(20, date=[START] * 20), "times do not grow"),
-        (_frame(20, date=[START + timedelta(minutes=k) for k in range(20)]), "off the timeframe"),
-        (_frame(20, open=["x"] * 20), "holds no numbers"),
-        (_frame(20, open=[None] + [100.5] * 19), "no number in row 0"),
+        (_frame(20, date=[START + timedelta(minutes=k) for k in range(20)]), "most of them are 60 s apart"),
+        (_frame(20, open=["x"] * 20), "no number"),
+        (_frame(20, open=[None] + [100.5 + k for k in range(19)]), "no number in row 0"),
         (_frame(20, date=["yesterday"] * 20), "holds no times"),
-        (_frame(20).drop("volume"), "columns missing"),
-        (_frame(20, mystery=[1] * 20), "unknown columns"),
+        (_frame(20).drop("volume"), "no column says volume"),
         (_frame(1), "fewer than two bars"),
     ],
 )
@@ -90,7 +96,7 @@ def test_a_missing_a_corrupt_and_a_misnamed_file_are_refused(tmp_path: Path) -> 
     with pytest.raises(ReplayFileError, match="cannot be read"):
         read_recordings(corrupt)
     misnamed = _write(tmp_path, _frame(), name="prices")
-    with pytest.raises(ReplayFileError, match="symbol and timeframe"):
+    with pytest.raises(ReplayFileError, match="does not say the symbol"):
         read_recordings(misnamed)
 
 
