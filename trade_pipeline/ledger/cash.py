@@ -15,6 +15,8 @@ from trade_pipeline.ledger.fold import EXACT
 from trade_pipeline.ledger.tables import cash, fills, flows
 from trade_pipeline.schemas.trading import Side
 
+ROWS_AT_ONCE = 2000
+
 
 def balance_changes(trades: Iterable[Row[Any]]) -> dict[str, Decimal]:
     """asset -> signed change by these rows of fills; exact."""
@@ -42,16 +44,23 @@ def add_to_cash(connection: Connection, account: str, changes: Mapping[str, Deci
     )
 
 
-def rebuild_cash(connection: Connection, account: str) -> None:
+def cash_by_events(connection: Connection, account: str) -> dict[str, Decimal]:
+    """asset -> balance as all fills and flows of the account give it; the rows are streamed."""
     changes: dict[str, Decimal] = defaultdict(Decimal)
+    streamed = {"yield_per": ROWS_AT_ONCE}
+    booked = connection.execute(select(fills).where(fills.c.account == account), execution_options=streamed)
+    moved = select(flows).where(flows.c.account == account)
     with localcontext(EXACT):
-        for asset, change in balance_changes(
-            connection.execute(select(fills).where(fills.c.account == account))
-        ).items():
+        for asset, change in balance_changes(booked).items():
             changes[asset] += change
-        for row in connection.execute(select(flows).where(flows.c.account == account)):
+        for row in connection.execute(moved, execution_options=streamed):
             if row.kind not in UNMOVING:
                 changes[row.asset] += row.amount
+    return dict(changes)
+
+
+def rebuild_cash(connection: Connection, account: str) -> None:
+    changes = cash_by_events(connection, account)
     connection.execute(delete(cash).where(cash.c.account == account))
     values = [{"account": account, "asset": asset, "amount": amount} for asset, amount in sorted(changes.items())]
     if values:

@@ -43,3 +43,20 @@ CHAINED = {
 """Chained table -> a row's key in the chain, as SQL. Targets are hashed with their decision; of orders what was
 frozen with the request. Not chained: what is measured (equity, heartbeats), held for a moment (leases, locks,
 breakers, exits' memory) or can be made again (positions, sleeves, cash, closed trades, counts of recoveries)."""
+
+_STRIPPED = (
+    "state", "venue_order_id", "filled", "quote_filled", "sent_at", "acknowledged_at", "updated_at", "last_evidence",
+)  # fmt: skip
+"""Columns of orders that are a projection of their events."""
+_CONTENT = {
+    "orders": "to_jsonb(r) - ARRAY[{}]".format(", ".join(f"'{name}'" for name in _STRIPPED)),
+    "decisions": (
+        "to_jsonb(r) || jsonb_build_object('targets', (SELECT coalesce(jsonb_agg(to_jsonb(t) ORDER BY t.symbol),"
+        " '[]'::jsonb) FROM ledger.targets t WHERE t.decision_id = r.decision_id))"
+    ),
+}
+
+
+def content_of(table: str) -> str:
+    """SQL for what of a row `r` is hashed, as jsonb. The triggers' own copy is in their migration; a test compares."""
+    return _CONTENT.get(table, "to_jsonb(r)")

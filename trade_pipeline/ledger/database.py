@@ -113,13 +113,11 @@ class Database:
             yield connection
 
     @contextmanager
-    def trial(self) -> Iterator[Connection]:
-        """One transaction on one view of everything, of which nothing is ever kept."""
-        engine = self.engine().execution_options(isolation_level="REPEATABLE READ")
-        with self.mapped_errors(), engine.connect() as connection:
-            with connection.begin() as transaction:
-                yield connection
-                transaction.rollback()
+    def snapshot(self) -> Iterator[Connection]:
+        """One view of everything, which reads only: it takes no lock that a writer could wait for."""
+        engine = self.engine().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with self.mapped_errors(), engine.connect() as connection, connection.begin():
+            yield connection
 
     def reader(self) -> Engine:
         if self._lender is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -17,7 +17,9 @@ from trade_pipeline.ledger.tables import closed_trades, positions, sleeves
 
 
 @dataclass(frozen=True, slots=True)
-class _Folded:
+class Folded:
+    """A symbol after its entries, and the round trips that they finished. `oversold`: they sold more than there was."""
+
     symbol: str
     state: Running
     finished: Sequence[Closed]
@@ -30,7 +32,20 @@ def book_into_positions(
     """Bring the symbols' positions up to the booked fills. Those in `from_start` are folded again from nothing."""
     wanted = sorted(set(symbols))
     known = _states(connection, account, wanted)
-    starts = {symbol: Running() if symbol in from_start else known.get(symbol, Running()) for symbol in wanted}
+    folded = fold_entries(connection, account, wanted, known, from_start)
+    _store(connection, account, folded, now, [item.symbol for item in folded if item.symbol in from_start])
+    write_events(connection, [_oversold(account, item, known, now) for item in folded if item.oversold])
+
+
+def fold_entries(
+    connection: Connection,
+    account: str,
+    symbols: Iterable[str],
+    known: Mapping[str, Running],
+    from_start: Collection[str],
+) -> list[Folded]:
+    """What the symbols' positions are by their entries; nothing is written. `known`: the states to go on from."""
+    starts = {symbol: Running() if symbol in from_start else known.get(symbol, Running()) for symbol in symbols}
     since = {symbol: start.key[0] if start.key else None for symbol, start in starts.items()}
     entries = entries_of(connection, account, since)
     folded = []
@@ -40,9 +55,8 @@ def book_into_positions(
             continue  # a fee was paid with coins of which none are managed
         state, finished = fold(new, start)
         before = known.get(symbol, Running())
-        folded.append(_Folded(symbol, state, finished, state.oversold > before.oversold))
-    _store(connection, account, folded, now, [item.symbol for item in folded if item.symbol in from_start])
-    write_events(connection, [_oversold(account, item, known, now) for item in folded if item.oversold])
+        folded.append(Folded(symbol, state, finished, state.oversold > before.oversold))
+    return folded
 
 
 def late_symbols(connection: Connection, account: str, first: dict[str, datetime]) -> set[str]:
@@ -62,14 +76,12 @@ def _after(key: Key, last: Key | None) -> bool:
     return last is None or key > last
 
 
-def _oversold(account: str, item: _Folded, known: dict[str, Running], now: datetime) -> Event:
+def _oversold(account: str, item: Folded, known: Mapping[str, Running], now: datetime) -> Event:
     detail = {"oversold": item.state.oversold, "before": known.get(item.symbol, Running()).oversold}
     return Event(now, "sold_above_position", "error", account, item.symbol, detail=detail)
 
 
-def _store(
-    connection: Connection, account: str, folded: Sequence[_Folded], now: datetime, again: Sequence[str]
-) -> None:
+def _store(connection: Connection, account: str, folded: Sequence[Folded], now: datetime, again: Sequence[str]) -> None:
     """`again`: symbols whose closed trades are all among the folded ones."""
     if not folded:
         return
@@ -99,7 +111,7 @@ def _store(
         connection.execute(insert(closed_trades), closed)
 
 
-def _position_values(account: str, item: _Folded, now: datetime) -> dict[str, object]:
+def _position_values(account: str, item: Folded, now: datetime) -> dict[str, object]:
     state = item.state
     return {
         "account": account,

@@ -65,13 +65,18 @@ class PositionBook(LedgerPart):
             rebuild_account(connection, account, self._now())
 
 
-def rebuild_account(connection: Connection, account: str, now: datetime) -> None:
-    """The account's projections made again, in the caller's transaction."""
-    lock_account(connection, account)
+def symbols_of(connection: Connection, account: str) -> set[str]:
+    """Every symbol that may have a position."""
     symbols = set(connection.scalars(select(fills.c.symbol).where(fills.c.account == account).distinct()))
     symbols |= set(connection.scalars(select(positions.c.symbol).where(positions.c.account == account)))
     adopted = select(flows.c.symbol).where(flows.c.account == account, flows.c.symbol.is_not(None))
-    symbols |= {symbol for symbol in connection.scalars(adopted) if symbol}
+    return symbols | {symbol for symbol in connection.scalars(adopted) if symbol}
+
+
+def rebuild_account(connection: Connection, account: str, now: datetime) -> None:
+    """The account's projections made again, in the caller's transaction."""
+    lock_account(connection, account)
+    symbols = symbols_of(connection, account)
     book_into_positions(connection, account, symbols, now, from_start=symbols)
     rebuild_cash(connection, account)
     known = connection.execute(select(orders).where(orders.c.account == account)).all()

@@ -9,7 +9,10 @@ from decimal import Decimal
 import pytest
 from sqlalchemy import Connection, create_engine, text
 
+from trade_pipeline.ledger.base import lock_account
+from trade_pipeline.ledger.chain_tables import CHAINED, content_of
 from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.ledger.migrations.versions import rev_0003_chain
 from trade_pipeline.ledger.verify import Finding, Head
 from trade_pipeline_tests.fakes import make_decision, make_snapshot, make_target
 from trade_pipeline_tests.ledger.flow import buy, sell
@@ -132,6 +135,52 @@ def test_a_tail_that_was_cut_off_shows_by_the_head_that_was_written_down(traded:
         )
 
     assert "tail cut off" in {finding.kind for finding in found(traded, known)}
+
+
+def test_without_a_head_from_outside_the_tail_counts_as_not_checked(traded: Ledger) -> None:
+    assert traded.verify().tail_from is None
+    assert traded.verify(traded.chain_head()).tail_from == traded.chain_head().number
+
+
+def test_a_hash_function_of_the_database_that_lies_is_not_believed(traded: Ledger, ledger_url: str) -> None:
+    with behind_the_back(ledger_url, "fills") as connection:
+        connection.execute(text("UPDATE ledger.fills SET amount = 5 WHERE trade_id = '2'"))
+        connection.execute(
+            text(
+                "CREATE OR REPLACE FUNCTION ledger.hash_of_fills(r ledger.fills) RETURNS bytea LANGUAGE sql AS"
+                " $$SELECT row_hash FROM ledger.chain WHERE table_name = 'fills'"
+                " AND row_key = r.account || '|' || r.symbol || '|' || r.trade_id$$"
+            )
+        )
+
+    assert ("row changed", "fills main|BTC/USDT|2") in {(item.kind, item.place) for item in found(traded)}
+
+
+@pytest.mark.parametrize(("table", "trigger"), [("fills", "chained"), ("events", "append_only")])
+def test_a_trigger_that_was_switched_off_is_named(traded: Ledger, ledger_url: str, table: str, trigger: str) -> None:
+    with create_engine(ledger_url).begin() as connection:
+        connection.execute(text(f"ALTER TABLE ledger.{table} DISABLE TRIGGER {trigger}"))
+
+    assert [(item.kind, item.place) for item in found(traded)] == [("trigger off", f"{table} {trigger}")]
+
+
+def test_the_proof_waits_for_no_writer_and_no_writer_for_it(traded: Ledger, ledger_url: str) -> None:
+    """Somebody holds the account's lock and its rows, for as long as the proof takes."""
+    engine = create_engine(ledger_url)
+    with engine.begin() as writer:
+        lock_account(writer, "main")
+        for table in ("positions", "cash", "orders", "chain_head"):
+            writer.execute(text(f"SELECT 1 FROM ledger.{table} FOR UPDATE"))
+
+        assert traded.verify(traded.chain_head()).proven
+    engine.dispose()
+
+
+def test_the_content_that_is_proven_is_the_content_that_the_triggers_hash() -> None:
+    assert {table: content_of(table) for table in CHAINED} == {
+        table: rev_0003_chain.CONTENT.get(table, "to_jsonb(r)") for table in rev_0003_chain.CHAINED
+    }
+    assert CHAINED == rev_0003_chain.CHAINED
 
 
 def test_a_projection_that_was_changed_is_named(traded: Ledger, ledger_url: str) -> None:

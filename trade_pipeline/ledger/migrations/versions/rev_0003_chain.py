@@ -53,7 +53,9 @@ CHAINED = {
     "conflicts": "r.id::text",
     "guard_verdicts": "r.id::text",
 }
-"""Table -> a row's key as text. A decision's targets are part of its content: they are written with it."""
+"""Table -> a row's key as text. A decision's targets are part of its content: they are written with it.
+
+Frozen here, and again in `chain_tables`, which follows the newest revision: a migration never changes after it ran."""
 
 _STRIPPED = "ARRAY[{}]".format(", ".join(f"'{name}'" for name in MUTABLE_OF_ORDERS))
 CONTENT = {
