@@ -73,7 +73,9 @@ class OpenStack:
     def trading(self) -> TradingVenue:
         from trade_pipeline.venues.factory import trading_venue
 
-        return trading_venue(self.settings, self.secrets, self.environ.get("TRADE_PIPELINE_EXCHANGE_URL"))
+        return trading_venue(
+            self.settings, self.secrets, self.environ.get("TRADE_PIPELINE_EXCHANGE_URL"), self.home.budgets
+        )
 
     @property
     def desk(self) -> Desk:

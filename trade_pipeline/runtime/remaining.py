@@ -29,7 +29,7 @@ _STOPS = (OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT)
 
 def venue_of(home: Home, settings: Settings) -> TradingVenue:
     """The exchange as this home's stack trades on it."""
-    return trading_venue(settings, secrets_from(os.environ, home), exchange_url(settings))
+    return trading_venue(settings, secrets_from(os.environ, home), exchange_url(settings), home.budgets)
 
 
 def apply_policy(policy: StopPolicy, home: Home, settings: Settings, report: Callable[[str], None]) -> None:

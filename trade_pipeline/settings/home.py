@@ -96,6 +96,11 @@ class Home:
         return self.root / "sources" / "figures.sqlite"
 
     @property
+    def budgets(self) -> Path:
+        """budgets/: how much of each exchange's request limit the processes of this home have used."""
+        return self.root / "budgets"
+
+    @property
     def journal(self) -> Path:
         """journal/: orders that `flatten` sent without the ledger, one JSON line each, booked by the guard later."""
         return self.root / "journal"

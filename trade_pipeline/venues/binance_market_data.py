@@ -20,6 +20,7 @@ from trade_pipeline.venues.klines import BAR_LENGTH, ROWS_MAX, pages, read_kline
 from trade_pipeline.venues.protocols import BarsAnswer
 from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, PublicReads, backoff
 from trade_pipeline.venues.rate_budget import Cooldown
+from trade_pipeline.venues.shared_budget import MARKET_SHARE, SharedBudget
 from trade_pipeline.venues.used_weight import UsedWeight, WeightReading
 
 READ_SHARE = 0.5
@@ -40,8 +41,12 @@ class BinanceMarketData(PublicReads):
         source: str | None = None,
         weight_per_minute: float = WEIGHT_PER_MINUTE,
         used_weight_share_max: float = 1.0,
+        budget: SharedBudget | None = None,
     ) -> None:
-        """`exchange_url` None is the real Binance. `source` is the BARS column of the same name."""
+        """`exchange_url` None is the real Binance. `source` is the BARS column of the same name.
+
+        Without a `budget` that all processes share, a fixed part of the limit is this one's.
+        """
         super().__init__()
         self._settings = settings
         self._source = source or ("binance" if exchange_url is None else "binance-sim")
@@ -52,9 +57,10 @@ class BinanceMarketData(PublicReads):
                 options,
                 weight_per_minute=weight_per_minute * READ_SHARE,
                 connections_max=settings.fetch_concurrency,
+                budget=budget.line(MARKET_SHARE) if budget is not None else None,
             )
         )
-        self._cooldown = Cooldown()
+        self._cooldown = budget or Cooldown()
         self._weight = UsedWeight(weight_per_minute, used_weight_share_max)
 
     @property

@@ -41,6 +41,7 @@ from trade_pipeline.venues.order_params import order_params, pair_params, the_or
 from trade_pipeline.venues.permissions import KeyPermissions, ask_permissions
 from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, PublicReads, backoff, utc_now
 from trade_pipeline.venues.rate_budget import Cooldown, RollingWindow, per_second
+from trade_pipeline.venues.shared_budget import ACCOUNT_SHARE, BudgetLine, SharedBudget
 from trade_pipeline.venues.used_weight import UsedWeight, WeightReading
 
 READ_SHARE = 0.5
@@ -55,7 +56,7 @@ ROWS_MAX = 1000
 class _Line:
     """One client with its budget. A `requests` session is not safe to share, so one request at a time."""
 
-    def __init__(self, options: ClientOptions, budget: RollingWindow) -> None:
+    def __init__(self, options: ClientOptions, budget: RollingWindow | BudgetLine) -> None:
         self.client = sync_client(options)
         self.budget = budget
         self._lock = threading.Lock()
@@ -82,14 +83,23 @@ class BinanceTrading(PublicReads):
         order_requests_per_s_max: float = 5.0,
         weight_per_minute: float = WEIGHT_PER_MINUTE,
         used_weight_share_max: float = 1.0,
+        budget: SharedBudget | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """`exchange_url` None is the real Binance. Connects at the first call."""
+        """`exchange_url` None is the real Binance. Connects at the first call.
+
+        Without a `budget` that all processes share, a fixed part of the limit is this one's.
+        """
         super().__init__()
         options = ClientOptions(exchange_url, request_timeout_s, api_key, api_secret, recv_window_ms)
+
+        def reads() -> RollingWindow | BudgetLine:
+            return budget.line(ACCOUNT_SHARE) if budget else RollingWindow(weight_per_minute * READ_SHARE, 60.0)
+
         self._orders = PerProcess(lambda: _Line(options, per_second(order_requests_per_s_max)))
-        self._reads = PerProcess(lambda: _Line(options, RollingWindow(weight_per_minute * READ_SHARE, 60.0)))
-        self._cooldown = Cooldown()
+        self._reads = PerProcess(lambda: _Line(options, reads()))
+        self._cooldown = budget or Cooldown()
+        self._budget = budget
         self._weight = UsedWeight(weight_per_minute, used_weight_share_max)
         self._read_attempts_max = read_attempts_max
         self._total_s = request_timeout_s * 2
@@ -247,6 +257,8 @@ class BinanceTrading(PublicReads):
         # Outside of what the cooldown notes: our own budget for reads must not silence orders.
         if line is self._reads.get():
             self._pause(self._weight.pause_s(cost))
+        elif self._budget is not None:
+            self._budget.spend(cost)
         line.budget.acquire(cost)
         try:
             return line.ask(method, params)

@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from trade_pipeline.venues.error_map import HttpAnswer, without_secrets
+from trade_pipeline.venues.shared_budget import BudgetLine
 
 T = TypeVar("T")
 
@@ -187,11 +188,25 @@ class PerProcess(Generic[T]):
 class LoopedClient:
     """An async client with the event loop that it lives in, run by one daemon thread."""
 
-    def __init__(self, options: ClientOptions, *, weight_per_minute: float, connections_max: int) -> None:
+    def __init__(
+        self,
+        options: ClientOptions,
+        *,
+        weight_per_minute: float,
+        connections_max: int,
+        budget: BudgetLine | None = None,
+    ) -> None:
+        """`budget` replaces ccxt's own throttle, which knows this process only."""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="venue-reads", daemon=True)
         self._thread.start()
         self.client: Any = self.run(self._open(options, weight_per_minute, connections_max))
+        if budget is not None:
+
+            async def throttle(cost: float | None = None) -> None:
+                await budget.throttle(1.0 if cost is None else cost, WEIGHT_PER_UNIT)
+
+            self.client.throttle = throttle
 
     @staticmethod
     async def _open(options: ClientOptions, weight_per_minute: float, connections_max: int) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from trade_pipeline.errors import ModeRefused, SettingsError
 from trade_pipeline.settings.market import MarketSettings
@@ -13,6 +15,7 @@ from trade_pipeline.venues.binance_trading import BinanceTrading
 from trade_pipeline.venues.capabilities import capabilities_of
 from trade_pipeline.venues.ccxt_clients import WEIGHT_PER_MINUTE
 from trade_pipeline.venues.protocols import MarketDataVenue, TradingVenue
+from trade_pipeline.venues.shared_budget import SharedBudget
 from trade_pipeline.venues.unified_client import UnifiedOptions
 from trade_pipeline.venues.unified_market_data import UnifiedMarketData
 from trade_pipeline.venues.unified_trading import UnifiedTrading
@@ -33,13 +36,15 @@ class ExchangeKeys(Protocol):
     def exchange_api_passphrase(self) -> str: ...
 
 
-def market_data_venue(settings: Settings, environ: Mapping[str, str]) -> MarketDataVenue:
+def market_data_venue(settings: Settings, environ: Mapping[str, str], budgets: Path | None = None) -> MarketDataVenue:
     """Where bars come from: paper reads the real exchange, though its orders stay here.
 
+    `budgets` is the folder in which processes share an exchange's limit; without it each has a part of its own.
     Raises ModeRefused, SettingsError (no address of the simulated exchange).
     """
     if settings.mode == "paper":
-        return make_market_data_venue(settings.venue.name, settings.market, exchange_url=settings.paper.feed_url)
+        name, stand_in = settings.venue.name, settings.paper.feed_url
+        return make_market_data_venue(name, settings.market, exchange_url=stand_in, budgets=budgets)
     url = address_of(settings, environ.get(EXCHANGE_URL_VARIABLE))
     return make_market_data_venue(
         exchange_of(settings),
@@ -48,6 +53,7 @@ def market_data_venue(settings: Settings, environ: Mapping[str, str]) -> MarketD
         sandbox=settings.mode == "live" and settings.venue.sandbox,
         weight_per_minute=settings.exchange.weight_limit_per_minute,
         used_weight_share_max=settings.venue.used_weight_share_max,
+        budgets=budgets,
     )
 
 
@@ -59,6 +65,7 @@ def make_market_data_venue(
     sandbox: bool = False,
     weight_per_minute: float = WEIGHT_PER_MINUTE,
     used_weight_share_max: float = 1.0,
+    budgets: Path | None = None,
 ) -> MarketDataVenue:
     """Public data of the exchange `name`, by ccxt's name. `exchange_url` stands in for its own address.
 
@@ -70,9 +77,23 @@ def make_market_data_venue(
             settings,
             weight_per_minute=weight_per_minute,
             used_weight_share_max=used_weight_share_max,
+            budget=budget_of(budgets, name, exchange_url, weight_per_minute),
         )
     capabilities_of(name)
-    return UnifiedMarketData(UnifiedOptions(name, exchange_url, settings.request_timeout_s, sandbox=sandbox), settings)
+    options = UnifiedOptions(name, exchange_url, settings.request_timeout_s, sandbox=sandbox)
+    return UnifiedMarketData(options, settings, budget_path=_budget_path(budgets, name, exchange_url))
+
+
+def budget_of(folder: Path | None, name: str, exchange_url: str | None, limit: float) -> SharedBudget | None:
+    """What all processes of a home may spend at that address; None where no folder is given."""
+    path = _budget_path(folder, name, exchange_url)
+    return None if path is None else SharedBudget(path, limit)
+
+
+def _budget_path(folder: Path | None, name: str, exchange_url: str | None) -> Path | None:
+    """A file for each address: what stands in for an exchange has a limit of its own."""
+    where = urlsplit(exchange_url).netloc.replace(":", "-") if exchange_url else "itself"
+    return None if folder is None else folder / f"{name}-{where}.budget"
 
 
 def exchange_of(settings: Settings) -> str:
@@ -80,8 +101,13 @@ def exchange_of(settings: Settings) -> str:
     return settings.venue.name if settings.mode == "live" else "binance"
 
 
-def trading_venue(settings: Settings, secrets: ExchangeKeys, exchange_url: str | None) -> TradingVenue:
-    """Where orders go. Raises ModeRefused, SettingsError (no address, no key, no sandbox, nothing known)."""
+def trading_venue(
+    settings: Settings, secrets: ExchangeKeys, exchange_url: str | None, budgets: Path | None = None
+) -> TradingVenue:
+    """Where orders go; `budgets` as for market data.
+
+    Raises ModeRefused, SettingsError (no address, no key, no sandbox, nothing known).
+    """
     url, name = address_of(settings, exchange_url), exchange_of(settings)
     check_keys(name, secrets)
     if name == "binance" and not (settings.mode == "live" and settings.venue.sandbox):
@@ -95,6 +121,7 @@ def trading_venue(settings: Settings, secrets: ExchangeKeys, exchange_url: str |
             order_requests_per_s_max=settings.execution.order_requests_per_s_max,
             weight_per_minute=settings.exchange.weight_limit_per_minute,
             used_weight_share_max=settings.venue.used_weight_share_max,
+            budget=budget_of(budgets, name, url, settings.exchange.weight_limit_per_minute),
         )
     return unified_trading_venue(settings, secrets, url)
 

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from trade_pipeline.errors import Banned, RateLimited, VenueError
+from trade_pipeline.errors import Banned, BudgetSpent, RateLimited, VenueError
 
 WAIT_S_MAX = 5.0
 
@@ -25,8 +25,8 @@ class Cooldown:
         self._banned = False
 
     def note(self, error: VenueError) -> None:
-        """Remember a 429's or 418's Retry-After."""
-        if isinstance(error, (RateLimited, Banned)):
+        """Remember a 429's or 418's Retry-After; what our own budget refuses asks nobody to wait."""
+        if isinstance(error, (RateLimited, Banned)) and not isinstance(error, BudgetSpent):
             until = self._clock() + error.retry_after_s
             if until >= self._until:
                 self._until, self._banned = until, isinstance(error, Banned)
@@ -41,7 +41,7 @@ class Cooldown:
 
 
 class RollingWindow:
-    """At most `limit` of cost within any `window_s`."""
+    """At most `limit` of cost within any `window_s`, in this process."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class RollingWindow:
             if wait_s <= 0:
                 return
             if self._clock() + wait_s > deadline:
-                raise RateLimited(
+                raise BudgetSpent(
                     "our own budget is used up; nothing was sent", value=f"{wait_s:.1f} s", retry_after_s=wait_s
                 )
             self._sleep(wait_s)

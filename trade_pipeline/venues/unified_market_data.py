@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
@@ -25,6 +26,7 @@ from trade_pipeline.venues.klines import BAR_LENGTH, real_column, time_column
 from trade_pipeline.venues.protocols import BarsAnswer
 from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, backoff
 from trade_pipeline.venues.rate_budget import Cooldown, RollingWindow, per_second
+from trade_pipeline.venues.shared_budget import BudgetLine, SharedBudget
 from trade_pipeline.venues.unified_client import UnifiedLine, UnifiedOptions, unified_client
 from trade_pipeline.venues.unified_errors import unified_error
 from trade_pipeline.venues.unified_public import UnifiedPublicReads
@@ -57,7 +59,7 @@ class _Pool:
     lines: queue.SimpleQueue[UnifiedLine]
     every: list[UnifiedLine]
     threads: ThreadPoolExecutor
-    budget: RollingWindow
+    budget: RollingWindow | BudgetLine
 
 
 class UnifiedMarketData(UnifiedPublicReads):
@@ -69,12 +71,14 @@ class UnifiedMarketData(UnifiedPublicReads):
         settings: MarketSettings,
         *,
         make_client: Callable[..., Any] = unified_client,
+        budget_path: Path | None = None,
     ) -> None:
         """Raises SettingsError for an exchange that is not in the table. Connects at the first call."""
         super().__init__(options.exchange)
         self._settings = settings
         self._options = options
         self._make_client = make_client
+        self._budget_path = budget_path
         self._total_s = settings.request_timeout_s * 2
         self._pools = PerProcess(self._pool)
         self._cooldown = Cooldown()
@@ -168,9 +172,12 @@ class UnifiedMarketData(UnifiedPublicReads):
         waiting: queue.SimpleQueue[UnifiedLine] = queue.SimpleQueue()
         for line in lines:
             waiting.put(line)
-        interval_ms = float(lines[0].client.rateLimit)
+        rate = 1000.0 / max(float(lines[0].client.rateLimit), 1.0)
         threads = ThreadPoolExecutor(self._settings.fetch_concurrency, thread_name_prefix="venue-reads")
-        return _Pool(waiting, lines, threads, per_second(1000.0 / max(interval_ms, 1.0)))
+        if self._budget_path is None:
+            return _Pool(waiting, lines, threads, per_second(rate))
+        shared = SharedBudget(self._budget_path, max(rate, 1.0), window_s=max(1.0, 1.0 / rate))
+        return _Pool(waiting, lines, threads, shared.line(1.0))
 
     def _line(self) -> UnifiedLine:
         client = self._make_client(self._options, throttled=False)

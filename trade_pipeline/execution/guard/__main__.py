@@ -41,7 +41,7 @@ def _desk(home: Home) -> Desk:
     settings = settings_in_force(home)
     secrets = secrets_from(os.environ, home)
     protect_process(secrets)
-    venue = trading_venue(settings, secrets, os.environ.get("TRADE_PIPELINE_EXCHANGE_URL"))
+    venue = trading_venue(settings, secrets, os.environ.get("TRADE_PIPELINE_EXCHANGE_URL"), home.budgets)
     return Desk(Ledger(secrets.ledger_url), venue, settings, home, lambda: datetime.now(UTC))
 
 

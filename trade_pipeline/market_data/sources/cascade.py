@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -17,14 +17,15 @@ import polars as pl
 from trade_pipeline.errors import (
     KeptBarsTooOld,
     MalformedAnswer,
-    SourceDisagrees,
     SourcesFailed,
     SymbolUnknown,
     VenueError,
 )
+from trade_pipeline.market_data.sources.asked import Asked, Since, covering, from_start
+from trade_pipeline.market_data.sources.believed import believed
 from trade_pipeline.market_data.sources.breaker import BreakerPhase, SourceBreaker
 from trade_pipeline.market_data.sources.figures import ANSWERED, Count, Figures
-from trade_pipeline.market_data.sources.kept import Kept, KeptBars
+from trade_pipeline.market_data.sources.kept import KeptBars
 from trade_pipeline.market_data.sources.protocol import BarSource, Provenance, SourcedBars, Tier
 from trade_pipeline.schemas import frames
 from trade_pipeline.schemas.trading import BookTop, MarketRules
@@ -37,22 +38,7 @@ CASCADE = "(whole cascade)"
 """Under this name the figures count what readers got in the end, whoever answered."""
 COMPARED_BARS = timedelta(minutes=5)
 """How far before the wanted start a secondary is read, so that there is something to compare."""
-BAR_LENGTH = timedelta(minutes=1)
 OFFSET_AGE_MAX = timedelta(hours=1)
-
-Since = Mapping[str, datetime] | datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One batch as it was asked for."""
-
-    since: Since
-    until: datetime | None
-    limit: int | None
-
-    def start_of(self, symbol: str) -> datetime | None:
-        return self.since.get(symbol) if isinstance(self.since, Mapping) else self.since
 
 
 @dataclass
@@ -162,7 +148,8 @@ class Cascade:
         if after is not before:
             batch.changes.append((source.name, str(after)))
             LOGGER.warning("the breaker of source %s is %s", source.name, after)
-        answer = self._believed(answer, rank, asked)
+        if rank:
+            answer = believed(answer, self.kept, self._settings)
         self.kept.put(answer.frame, fetched_at, rank)
         self._take(source, rank, answer, batch, wanted, latency_ms, fetched_at, asked)
 
@@ -183,30 +170,6 @@ class Cascade:
             LOGGER.exception("source %s failed in a way that nobody foresaw", source.name)
             unread = MalformedAnswer(f"the source failed: {type(error).__name__}", thing=source.name)
             return BarsAnswer(frames.empty(frames.BARS), dict.fromkeys(wanted, unread))
-
-    def _believed(self, answer: BarsAnswer, rank: int, asked: Asked) -> BarsAnswer:
-        """A secondary's answer as far as it agrees with what is kept of the symbol: tickers are not unique."""
-        if not rank or not self._settings.compared_bars_min or answer.frame.is_empty():
-            return answer
-        symbols = answer.frame.get_column("symbol").unique().to_list()
-        known = [entry.frame.select(*frames.BAR_KEY, known="close") for entry in self.kept.get(symbols).values()]
-        keys = {name: frames.BARS[name] for name in frames.BAR_KEY}
-        pairs = answer.frame.join(
-            pl.concat([pl.DataFrame(schema=keys | {"known": pl.Float64()}), *known]), on=frames.BAR_KEY
-        )
-        apart = pairs.group_by("symbol").agg(
-            pl.len().alias("bars"), (pl.col("close") / pl.col("known") - 1).abs().median().alias("apart")
-        )
-        found = {name: (bars, ratio) for name, bars, ratio in apart.iter_rows()}
-        errors = dict(answer.errors)
-        for symbol in symbols:
-            bars, ratio = found.get(symbol, (0, 0.0))
-            if bars < self._settings.compared_bars_min:
-                errors[symbol] = SourceDisagrees("there is no bar to compare its prices with", thing=symbol)
-            elif ratio > self._settings.disagreement_ratio_max:
-                errors[symbol] = SourceDisagrees("its prices are others than those known", thing=symbol, value=ratio)
-        good = answer.frame.filter(~pl.col("symbol").is_in(list(errors)))
-        return BarsAnswer(good, errors)
 
     def _take(
         self,
@@ -232,7 +195,7 @@ class Cascade:
                 batch.errors[symbol] = error
             else:
                 batch.give_up(symbol, source.name, error.message)
-        batch.parts.append(_from(answer.frame, asked) if rank else answer.frame)
+        batch.parts.append(from_start(answer.frame, asked) if rank else answer.frame)
         batch.pending = [s for s in batch.pending if s not in batch.provenance and s not in batch.errors]
 
     def _from_kept(self, asked: Asked, batch: _Batch) -> None:
@@ -241,7 +204,7 @@ class Cascade:
         for symbol in batch.pending:
             entry, failed = kept.get(symbol), tuple(batch.failed.get(symbol, ()))
             why = "; ".join(failed)
-            rows = None if entry is None else _covering(entry, asked, symbol)
+            rows = None if entry is None else covering(entry, asked, symbol)
             if entry is None or rows is None:
                 batch.errors[symbol] = SourcesFailed(
                     f"no source answered, and what is kept does not cover it ({why})", thing=symbol
@@ -265,37 +228,3 @@ class Cascade:
         whole = [Count(CASCADE, ANSWERED, latency_ms, len(batch.provenance))]
         whole += [Count(CASCADE, type(error).__name__, latency_ms) for error in batch.errors.values()]
         self._figures.add([*batch.counts, *(row for row in whole if row.count)], batch.changes)
-
-
-def _from(frame: pl.DataFrame, asked: Asked) -> pl.DataFrame:
-    """The rows that were asked for, without those read to compare, in their order."""
-    if asked.since is None:
-        return frame
-    if not isinstance(asked.since, Mapping):
-        return frame.filter(pl.col("open_time") >= asked.since)
-    starts = pl.DataFrame(
-        {"symbol": list(asked.since), "start": list(asked.since.values())},
-        schema={"symbol": pl.String(), "start": frames.UTC_MS},
-    )
-    joined = frame.join(starts, on="symbol", how="left", maintain_order="left")
-    return joined.filter(pl.col("start").is_null() | (pl.col("open_time") >= pl.col("start"))).drop("start")
-
-
-def _covering(entry: Kept, asked: Asked, symbol: str) -> pl.DataFrame | None:
-    """The kept rows of a request, None where they are only a part of it: a hole would pass for history."""
-    frame, start = entry.frame, asked.start_of(symbol)
-    if start is not None:
-        first = frame.get_column("open_time").min()
-        assert isinstance(first, datetime)
-        if first - start >= BAR_LENGTH:
-            return None
-        frame = frame.filter(pl.col("open_time") >= start)
-    if asked.until is not None:
-        last = entry.frame.get_column("close_time").max()
-        assert isinstance(last, datetime)
-        if last < asked.until:
-            return None
-        frame = frame.filter(pl.col("open_time") < asked.until)
-    if asked.limit is None:
-        return frame
-    return frame.head(asked.limit) if start is not None else frame.tail(asked.limit)

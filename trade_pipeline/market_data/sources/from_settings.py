@@ -18,8 +18,8 @@ from trade_pipeline.venues.factory import make_market_data_venue, market_data_ve
 
 def cascade_of(settings: Settings, home: Home, environ: Mapping[str, str], now: Callable[[], datetime]) -> Cascade:
     """Primary and secondaries in their order. Raises ModeRefused, SettingsError."""
-    primary = as_source(market_data_venue(settings, environ), f"{settings.mode}-primary")
-    sources = [primary, *(_secondary(name, settings) for name in settings.sources.secondary)]
+    primary = as_source(market_data_venue(settings, environ, home.budgets), f"{settings.mode}-primary")
+    sources = [primary, *(_secondary(name, settings, home) for name in settings.sources.secondary)]
     if primary.name in {source.name for source in sources[1:]}:
         raise SettingsError(
             "a source cannot stand in for itself",
@@ -35,7 +35,7 @@ def figures_of(settings: Settings, home: Home) -> Figures:
     return Figures(home.source_figures, settings.sources.figures_days)
 
 
-def _secondary(name: str, settings: Settings) -> BarSource:
+def _secondary(name: str, settings: Settings, home: Home) -> BarSource:
     url = settings.sources.secondary_urls.get(name)
     if url is None and settings.mode == "sim":
         raise SettingsError(
@@ -53,4 +53,4 @@ def _secondary(name: str, settings: Settings) -> BarSource:
     if name == "binance" and url is not None:
         # Its rows must be told from those of the first source, which may be a simulated one too.
         return BinanceMarketData(url, settings.market, source="binance-sim-2")
-    return as_source(make_market_data_venue(name, settings.market, exchange_url=url), name)
+    return as_source(make_market_data_venue(name, settings.market, exchange_url=url, budgets=home.budgets), name)

@@ -1,0 +1,39 @@
+"""Whether a secondary source speaks of the same market as the first one: tickers are not unique among exchanges."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from trade_pipeline.errors import SourceDisagrees, VenueError
+from trade_pipeline.market_data.sources.kept import KeptBars
+from trade_pipeline.schemas import frames
+from trade_pipeline.settings.sources import SourceSettings
+from trade_pipeline.venues.protocols import BarsAnswer
+
+
+def believed(answer: BarsAnswer, kept: KeptBars, settings: SourceSettings) -> BarsAnswer:
+    """The answer as far as its closes agree with those kept of the symbol; SourceDisagrees for the rest.
+
+    Too few bars in common say nothing: such a symbol is not believed either.
+    """
+    if not settings.compared_bars_min or answer.frame.is_empty():
+        return answer
+    errors: dict[str, VenueError] = dict(answer.errors)
+    found = _distances(answer.frame, kept)
+    for symbol in answer.frame.get_column("symbol").unique().to_list():
+        bars, apart = found.get(symbol, (0, 0.0))
+        if bars < settings.compared_bars_min:
+            errors[symbol] = SourceDisagrees("there is no bar to compare its prices with", thing=symbol)
+        elif apart > settings.disagreement_ratio_max:
+            errors[symbol] = SourceDisagrees("its prices are others than those known", thing=symbol, value=apart)
+    return BarsAnswer(answer.frame.filter(~pl.col("symbol").is_in(list(errors))), errors)
+
+
+def _distances(answer: pl.DataFrame, kept: KeptBars) -> dict[str, tuple[int, float]]:
+    """By symbol: bars in common with what is kept, and the median of how far their closes are apart, as a ratio."""
+    symbols = answer.get_column("symbol").unique().to_list()
+    columns = {**{name: frames.BARS[name] for name in frames.BAR_KEY}, "known": pl.Float64()}
+    known = [entry.frame.select(*frames.BAR_KEY, known="close") for entry in kept.get(symbols).values()]
+    pairs = answer.join(pl.concat([pl.DataFrame(schema=columns), *known]), on=frames.BAR_KEY)
+    apart = (pl.col("close") / pl.col("known") - 1).abs().median()
+    return {name: (bars, ratio) for name, bars, ratio in pairs.group_by("symbol").agg(pl.len(), apart).iter_rows()}

@@ -1,0 +1,220 @@
+"""One budget of request weight for every process that asks an exchange from this machine.
+
+A rolling window in a small file, locked for the microseconds of an entry. What one process does not use is
+there for the others; each kind of request has a ceiling, so that reads of history leave room for an account's reads,
+and those for orders. An order to wait that one process hears (429, 418) is kept by all. It needs no broker and no
+database: the exit guard counts here while both are down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from trade_pipeline.errors import Banned, BudgetSpent, RateLimited, VenueError
+from trade_pipeline.venues.rate_budget import WAIT_S_MAX
+
+LOGGER = logging.getLogger(__name__)
+
+MARKET_SHARE, ACCOUNT_SHARE, ORDER_SHARE = 0.7, 0.9, 1.0
+"""Of the limit, all spending together: where reads of market data, reads of the account, and orders have to wait."""
+
+WINDOW_S = 60.0
+QUIET_S_MAX = 7 * 86_400.0
+"""Binance's longest ban is three days: what the file says beyond is an accident."""
+LOCK_S_MAX = 0.02
+LOCK_POLL_S = 0.0005
+_SLOTS = 64
+_PARTS = 60
+"""The window is counted in this many parts, so an entry counts for up to one part longer than the window."""
+_HEAD = struct.Struct("<8sdq")
+_SLOT = struct.Struct("<qd")
+_MAGIC = b"tpbudg1\0"
+_SIZE = _HEAD.size + _SLOTS * _SLOT.size
+
+
+class SharedBudget:
+    """The file of one exchange's address. Opened at first use and anew after a fork; safe from any thread.
+
+    `clock` is wall time: the file outlives a restart of the machine.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        limit: float,
+        *,
+        window_s: float = WINDOW_S,
+        clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._path = path
+        self._limit = limit
+        self._part_s = window_s / _PARTS
+        self._clock = clock
+        self._sleep = sleep
+        self._pid = -1
+        self._lock = threading.Lock()
+        self._file = -1
+        self._own = _empty()
+        """What this process knew last, for when the file cannot be used."""
+        self._told = False
+
+    def line(self, share: float) -> BudgetLine:
+        """The budget as one kind of request sees it: it waits from `share` of the limit on."""
+        return BudgetLine(self, share)
+
+    def take(self, cost: float, share: float) -> float:
+        """Spend `cost` now and return 0, or the seconds until it may fit."""
+        with self._locked() as page:
+            now = self._clock()
+            part = int(now / self._part_s)
+            spent = [(kept, paid) for kept, paid in _slots(page) if part - _PARTS <= kept <= part and paid > 0]
+            total = sum(paid for _, paid in spent)
+            if spent and total + cost > self._limit * share:
+                oldest = min(kept for kept, _ in spent)
+                return max((oldest + _PARTS + 1) * self._part_s - now, 0.001)
+            # A cost above the whole limit still goes out alone, or it never would.
+            paid = next((paid for kept, paid in spent if kept == part), 0.0)
+            _SLOT.pack_into(page, _HEAD.size + part % _SLOTS * _SLOT.size, part, paid + cost)
+            return 0.0
+
+    def spend(self, cost: float) -> None:
+        """Count what is sent whatever is left: an exit does not wait for other requests."""
+        self.take(cost, float("inf"))
+
+    def used(self) -> float:
+        """What all processes have spent within the window."""
+        with self._locked() as page:
+            part = int(self._clock() / self._part_s)
+            return sum(paid for kept, paid in _slots(page) if part - _PARTS <= kept <= part)
+
+    def note(self, error: VenueError) -> None:
+        """Remember a 429's or 418's order to wait, for every process. Our own budget's is none of the exchange's."""
+        if not isinstance(error, (RateLimited, Banned)) or isinstance(error, BudgetSpent):
+            return
+        until, banned = self._clock() + error.retry_after_s, int(isinstance(error, Banned))
+        with self._locked() as page:
+            if until >= _HEAD.unpack_from(page)[1]:
+                _HEAD.pack_into(page, 0, _MAGIC, until, banned)
+
+    def check(self) -> None:
+        """Raise RateLimited or Banned while the exchange's order to wait stands: asking on would prolong it."""
+        with self._locked() as page:
+            _, until, banned = _HEAD.unpack_from(page)
+        left_s = until - self._clock()
+        if 0 < left_s <= QUIET_S_MAX:
+            kind = Banned if banned else RateLimited
+            raise kind("the exchange asked us to wait; nothing was sent", value=f"{left_s:.1f} s", retry_after_s=left_s)
+
+    def wait(self, seconds: float) -> None:
+        self._sleep(seconds)
+
+    @contextmanager
+    def _locked(self) -> Iterator[bytearray]:
+        """The file's content, ours alone for the moment, written back where it was changed.
+
+        Never waits long: whoever holds the lock may have been frozen, and an exit must go out. Then, and where the
+        file cannot be used (a full disk), this process counts for itself.
+        """
+        if self._pid != os.getpid():
+            # flock does not part a child from its parent, nor threads.
+            self._pid, self._lock, self._file = os.getpid(), threading.Lock(), -1
+        with self._lock:
+            file = self._claimed()
+            page = self._read(file)
+            before = bytes(page)
+            try:
+                yield page
+            finally:
+                self._own = page
+                if file >= 0:
+                    if page != before:
+                        self._write(file, page)
+                    fcntl.flock(file, fcntl.LOCK_UN)
+
+    def _claimed(self) -> int:
+        """The open and locked file, -1 where it cannot be had in time."""
+        try:
+            if self._file < 0:
+                self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            self._tell(error)
+            return -1
+        deadline = time.monotonic() + LOCK_S_MAX
+        while True:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if time.monotonic() >= deadline:
+                    self._tell(error)
+                    return -1
+                time.sleep(LOCK_POLL_S)
+            else:
+                return self._file
+
+    def _read(self, file: int) -> bytearray:
+        try:
+            found = bytearray(os.pread(file, _SIZE, 0)) if file >= 0 else self._own
+        except OSError as error:
+            self._tell(error)
+            found = self._own
+        return found if len(found) == _SIZE and found.startswith(_MAGIC) else _empty()
+
+    def _write(self, file: int, page: bytearray) -> None:
+        try:
+            os.pwrite(file, page, 0)
+        except OSError as error:
+            self._tell(error)
+
+    def _tell(self, error: OSError) -> None:
+        if not self._told:
+            self._told = True
+            LOGGER.warning("the shared budget cannot be used, this process counts for itself: %s", error)
+
+
+class BudgetLine:
+    """One kind of request of one process; the part of `RollingWindow` that the venues use."""
+
+    def __init__(self, budget: SharedBudget, share: float) -> None:
+        self._budget = budget
+        self._share = share
+
+    def acquire(self, cost: float = 1.0) -> None:
+        """Wait until `cost` fits, at most WAIT_S_MAX. Raises BudgetSpent when it would take longer."""
+        waited_s = 0.0
+        while (wait_s := self._budget.take(cost, self._share)) > 0:
+            waited_s = _waited(waited_s, wait_s)
+            self._budget.wait(wait_s)
+
+    async def throttle(self, cost: float, weight_per_unit: float) -> None:
+        """The same for ccxt's async clients, which count in units of their own."""
+        waited_s = 0.0
+        while (wait_s := self._budget.take(cost * weight_per_unit, self._share)) > 0:
+            waited_s = _waited(waited_s, wait_s)
+            await asyncio.sleep(wait_s)
+
+
+def _waited(waited_s: float, wait_s: float) -> float:
+    if waited_s + wait_s > WAIT_S_MAX:
+        raise BudgetSpent(
+            "the budget of all processes is used up; nothing was sent", value=f"{wait_s:.1f} s", retry_after_s=wait_s
+        )
+    return waited_s + wait_s
+
+
+def _empty() -> bytearray:
+    return bytearray(_HEAD.pack(_MAGIC, 0.0, 0) + bytes(_SLOTS * _SLOT.size))
+
+
+def _slots(page: bytearray) -> Iterator[tuple[int, float]]:
+    return _SLOT.iter_unpack(page[_HEAD.size :])
