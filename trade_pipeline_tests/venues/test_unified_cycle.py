@@ -57,6 +57,9 @@ def test_a_cycle_through_the_table_leaves_a_ledger_that_binances_own_venue_agree
     (stop,) = desk.ledger.live_orders("main")
     assert (stop.role, stop.state) == (Role.PROTECT, OrderState.OPEN)
     own = exchange.trading()
+    Guard(replace(desk, venue=own), "guard:test").cycle()
+    (beat,) = desk.ledger.heartbeats()
+    assert 0 < int(str(beat.detail["used_weight"])) < int(str(beat.detail["weight_limit"]))
     try:
         since = datetime.now(UTC) - timedelta(minutes=10)
         assert venue.open_orders() == own.open_orders()

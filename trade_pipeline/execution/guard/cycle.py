@@ -75,7 +75,8 @@ class Guard:
         self.upkeep.write_positions(desk, watch)
         self.upkeep.record_equity(desk, self.marks, watch.reading)
         self.memories.forget_others(desk, {position.symbol for position in watch.positions})
-        desk.ledger.heartbeat("guard", {"positions": len(watch.positions), "done": len(said)})
+        counted = {"positions": len(watch.positions), "done": len(said), **self.upkeep.weight(desk)}
+        desk.ledger.heartbeat("guard", counted)
         return said
 
     def _watch_and_act(self) -> tuple[Watch, list[str]]:

@@ -43,6 +43,12 @@ class Upkeep:
         limit = timedelta(seconds=desk.settings.exits.unprotected_s_max / 2)
         return any(desk.now() - since > limit for since in self.unprotected_since.values())
 
+    def weight(self, desk: Desk) -> dict[str, int]:
+        """What the exchange has counted of our address this minute, where it says so."""
+        ask = getattr(desk.venue, "used_weight", None)
+        told = ask() if ask is not None else None
+        return {} if told is None else {"used_weight": told.used, "weight_limit": told.limit}
+
     def note_unprotected(self, desk: Desk, watch: Watch) -> None:
         """Remember since when a position has no stop; say so once when it lasts too long (TRADING 17)."""
         naked = unprotected(watch, desk.settings.exits)
