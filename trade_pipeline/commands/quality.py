@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from trade_pipeline.settings.load import load_settings
 from trade_pipeline.settings.quality import QualitySettings
 from trade_pipeline.settings.root import Settings
 
+PIPED_WIDTH = 160
 UNNAMED = "UNKNOWN/UNKNOWN"
 """Symbol of a file that names none: to count what is wrong with it, none is needed."""
 
@@ -160,12 +162,13 @@ def _print(reports: Sequence[Report], *, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("name", "rows", "accepted", "repaired", "quarantined", "filled", "missing", "score", "rules")
+    names = ("rows", "accepted", "repaired", "quarantined", "filled", "missing")
+    table = Table("name", *names, "score", "rules")
     for report in reports:
-        numbers = (report.rows, report.accepted, report.repaired, report.quarantined, report.filled, report.missing)
-        rules = ", ".join(f"{name} {count}" for name, count in report.rules.items())
-        table.add_row(report.name, *(str(number) for number in numbers), f"{report.score:.4f}", rules)
-    Console(width=None).print(table)
+        numbers = (str(getattr(report, name)) for name in names)
+        rules = "\n".join(f"{name} {count}" for name, count in report.rules.items())
+        table.add_row(report.name, *numbers, f"{report.score:.4f}", rules)
+    Console(width=None if sys.stdout.isatty() else PIPED_WIDTH).print(table)
 
 
 def as_object(reports: Sequence[Report]) -> dict[str, object]:

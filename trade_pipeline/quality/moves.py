@@ -18,6 +18,8 @@ from trade_pipeline.quality.rules import Scope
 
 MAD_TO_SIGMA = 1.4826
 MEAN_TO_SIGMA = 1.2533
+RETURNS_MIN = 20
+"""Moves from which a scale can be told; among fewer nothing is called an outlier."""
 
 
 class Outlier(IntEnum):
@@ -28,6 +30,7 @@ class Outlier(IntEnum):
     FALSE = 2  # came back within a few bars, without support
     UNCONFIRMED = 3  # the newest bars, without support: what comes next will tell
     WICK = 4  # high or low alone, without support
+    FALSE_WICK = 5  # the same, so far that ranges of later bars would be measured against it
 
 
 def with_outliers(rows: pl.DataFrame, scope: Scope) -> pl.DataFrame:
@@ -58,7 +61,9 @@ def _beyond_scale(rows: pl.DataFrame, candidates: pl.DataFrame, scope: Scope) ->
         .group_by("symbol", "_block")
         .agg(
             pl.max_horizontal(absolute.median() * MAD_TO_SIGMA, absolute.mean() * MEAN_TO_SIGMA).alias("_scale"),
+            absolute.count().alias("_returns"),
         )
+        .filter(pl.col("_returns") >= RETURNS_MIN)
     )
     width = (pl.col("_missing") + 1).sqrt()
     limit = pl.max_horizontal(
@@ -68,7 +73,7 @@ def _beyond_scale(rows: pl.DataFrame, candidates: pl.DataFrame, scope: Scope) ->
         pl.lit(scope.settings.wick_return_min), pl.col("_scale") * scope.settings.outlier_scales_min
     )
     return (
-        candidates.join(scales, on=["symbol", "_block"], how="left")
+        candidates.join(scales, on=["symbol", "_block"], how="inner")
         .with_columns(
             (pl.col("_return").abs() > limit * width).fill_null(False).alias("_far"),
             (pl.col("_wick") > wick_limit).fill_null(False).alias("_long"),
@@ -109,6 +114,8 @@ def _judged(rows: pl.DataFrame, candidates: pl.DataFrame, scope: Scope) -> pl.Da
         .then(pl.when("_supported").then(Outlier.SUPPORTED.value).otherwise(Outlier.UNCONFIRMED.value))
         .when(pl.col("_long") & heavy)
         .then(Outlier.SUPPORTED.value)
+        .when(pl.col("_long") & (pl.col("_wick") > 2 * settings.wick_return_min))
+        .then(Outlier.FALSE_WICK.value)
         .when(pl.col("_long"))
         .then(Outlier.WICK.value)
         .otherwise(Outlier.NONE.value)

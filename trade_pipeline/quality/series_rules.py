@@ -18,7 +18,7 @@ def outlier(scope: Scope) -> pl.Expr:
 
 
 def outlier_is_mild(scope: Scope) -> pl.Expr:
-    """Volume and open agree with the move: told, and believed. A wick is told: it decides no price."""
+    """Volume and open agree with the move: told, and believed. A moderate wick is told: it decides no price."""
     del scope
     return pl.col("_outlier").is_in([Outlier.SUPPORTED.value, Outlier.WICK.value])
 
@@ -31,13 +31,14 @@ def outlier_words(scope: Scope) -> Words:
             Outlier.FALSE.value: "moves far and comes back without the volume for it",
             Outlier.UNCONFIRMED.value: "moves far, and nothing confirms it yet",
             Outlier.WICK.value: "has a high or low far from its body",
+            Outlier.FALSE_WICK.value: "has a high or low very far from its body without the volume for it",
         },
         default="moves far",
         return_dtype=pl.String,
     )
     percent = ((pl.col("_move").exp() - 1) * 100).round(1)
     return Words(
-        column=pl.when(pl.col("_outlier") == Outlier.WICK.value).then(pl.lit("high")).otherwise(pl.lit("close")),
+        column=pl.when(pl.col("_outlier") >= Outlier.WICK.value).then(pl.lit("high")).otherwise(pl.lit("close")),
         value=pl.format("{} %", percent),
         limit=pl.lit(limit),
         message=pl.format("{}: the bar of {} {}: {} %, close {}", "symbol", "open_time", what, percent, "close"),

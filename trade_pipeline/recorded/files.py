@@ -11,13 +11,12 @@ from typing import Any
 import polars as pl
 
 from trade_pipeline.errors import ReplayFileError
-from trade_pipeline.recorded.layouts import by_name, by_place
+from trade_pipeline.recorded.layouts import TRADE_COLUMNS, by_name, by_place, trades_by_name
 from trade_pipeline.recorded.names import pair_of, share_of
 from trade_pipeline.recorded.values import Table, refuse
 
 BYTES_MAX = 2_000_000_000
 """A larger file is refused: it would not fit into memory next to its bars."""
-TRADE_COLUMNS = ("time", "price", "amount")
 
 
 def open_file(path: Path, layout: str | None) -> Table | pl.DataFrame:
@@ -33,9 +32,9 @@ def open_file(path: Path, layout: str | None) -> Table | pl.DataFrame:
         if name.endswith((".csv", ".txt")):
             return _from_csv(path, _content(path), layout)
         if name.endswith(".parquet"):
-            return Table(by_name(path, pl.read_parquet(path)), "named")
+            return _named(path, pl.read_parquet(path))
         if name.endswith((".feather", ".arrow", ".ipc")):
-            return Table(by_name(path, pl.read_ipc(path)), "named")
+            return _named(path, pl.read_ipc(path))
     except ReplayFileError:
         raise
     # Readers raise exceptions of many kinds for a file that they cannot read, polars also from Rust.
@@ -54,11 +53,16 @@ def _content(path: Path) -> bytes:
     return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
 
 
+def _named(path: Path, frame: pl.DataFrame) -> Table | pl.DataFrame:
+    trades = trades_by_name(frame)
+    return Table(by_name(path, frame), "named") if trades is None else trades
+
+
 def _from_csv(path: Path, content: bytes, layout: str | None) -> Table | pl.DataFrame:
     """With a header, if the first row holds a word; else by place."""
     first = content.split(b"\n", 1)[0].decode(errors="replace").strip().split(",")
     if any(_is_word(cell) for cell in first[1:]):
-        return Table(by_name(path, pl.read_csv(io.BytesIO(content), infer_schema_length=None)), "named")
+        return _named(path, pl.read_csv(io.BytesIO(content), infer_schema_length=None))
     frame = pl.read_csv(io.BytesIO(content), has_header=False, infer_schema_length=None)
     if frame.width == 3 and layout in (None, "trades"):
         return frame.rename(dict(zip(frame.columns, TRADE_COLUMNS, strict=True)))
@@ -85,13 +89,13 @@ def _from_json(path: Path, data: Any, layout: str | None) -> Table | pl.DataFram
     if isinstance(data[0], dict):
         if {"O", "H", "L", "C", "T"} <= data[0].keys():
             return Table(by_name(path, pl.DataFrame(data, infer_schema_length=None)), "bittrex", source="bittrex")
-        if {"price", "qty", "time"} <= data[0].keys():
-            return pl.DataFrame([{"time": r["time"], "price": r["price"], "amount": r["qty"]} for r in data])
-        return Table(by_name(path, pl.DataFrame(data, infer_schema_length=None)), "named")
+        return _named(path, pl.DataFrame(data, infer_schema_length=None))
     widths = {len(row) for row in data if isinstance(row, list)}
     if len(widths) != 1 or not all(isinstance(row, list) for row in data):
         refuse(path, "rows differ in their length", sorted(widths))
     width = widths.pop()
+    if width == 7 and data[0][3] in ("buy", "sell"):  # freqtrade's trades: time, id, type, side, price, amount, cost
+        return pl.DataFrame([{"time": row[0], "price": row[4], "amount": row[5]} for row in data])
     table = by_place(path, data, layout, width)
     source = layout if layout in ("kraken", "bitfinex", "coinbase") else "binance" if width == 12 else None
     return Table(table, layout or "by place", source=source)

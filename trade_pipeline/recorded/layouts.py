@@ -62,6 +62,25 @@ def by_name(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(pl.col(columns[0]).alias(name) for name, columns in meaning.items())
 
 
+TRADE_NAMES: Mapping[str, tuple[str, ...]] = {
+    "time": NAMES["open_time"],
+    "price": ("price", "rate", "p"),
+    "amount": ("amount", "qty", "quantity", "size", "volume"),
+}
+TRADE_COLUMNS = tuple(TRADE_NAMES)
+
+
+def trades_by_name(frame: pl.DataFrame) -> pl.DataFrame | None:
+    """TRADE_COLUMNS of a table of trades; None where it is none, or may be bars."""
+    plain = {column.strip().lower().replace(" ", "_"): column for column in frame.columns}
+    if {"open", "o", "high", "h"} & plain.keys():
+        return None
+    meaning = {name: [plain[other] for other in others if other in plain] for name, others in TRADE_NAMES.items()}
+    if any(len(columns) != 1 for columns in meaning.values()):
+        return None
+    return frame.select(pl.col(columns[0]).alias(name) for name, columns in meaning.items())
+
+
 def by_place(
     path: Path, rows: Sequence[Sequence[object]] | pl.DataFrame, layout: str | None, width: int
 ) -> pl.DataFrame:

@@ -17,7 +17,8 @@ _OTHER_NAMES = {"XBT": "BTC", "XDG": "DOGE", "UST": "USDT"}
 _LISTED_IN = {"HK": "HKD", "L": "GBP", "DE": "EUR", "PA": "EUR", "AS": "EUR", "MI": "EUR", "T": "JPY", "SW": "CHF"}
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_PAIR_AND_LENGTH = re.compile(r"^([A-Z0-9]{1,20})_([A-Z0-9]{2,10})-(\d+)([smhdw])$")
+_PAIR_AND_LENGTH = re.compile(r"^([A-Z0-9]{1,20})_([A-Z0-9]{2,10})(?:_[A-Z0-9]{2,10})?-(\d+)([smhdw])(?:-\w+)?$")
+_PAIR = re.compile(r"^([A-Z0-9]{1,20})_([A-Z0-9]{2,10})(?:-trades)?$")
 _BITTREX = re.compile(r"^([A-Z0-9]{2,10})_([A-Z0-9]{1,20})-(\d+)$")
 _MARKET_AND_LENGTH = re.compile(r"^t?([A-Z0-9:]{5,20})(?:-\d{4}(?:-\d{2}){0,2})?[-_](\d+)([smhdw])$")
 _MARKET = re.compile(r"^t?([A-Z0-9:]{5,20})(?:_(\d+))?$")
@@ -33,7 +34,7 @@ class Named:
 
 
 def named(path: Path) -> Named:
-    """From names as BTC_USDT-5m, BTC_ETH-5 (Bittrex: the quote stands first), BTCUSD-2019-1m, BCHEUR, 0700.HK."""
+    """From names as BTC_USDT-5m, BTC_ETH-5 (Bittrex: the quote first), BTCUSD-2019-1m, XRP_ETH-trades, BCHEUR."""
     stem = path.name.split(".json")[0].split(".csv")[0].removesuffix(".gz")
     for suffix in (".feather", ".arrow", ".ipc", ".parquet"):
         stem = stem.removesuffix(suffix)
@@ -43,6 +44,8 @@ def named(path: Path) -> Named:
         return Named(f"{found[2]}/{found[1]}", int(found[3]) * 60)
     if found := _MARKET_AND_LENGTH.match(stem):
         return Named(pair_of(found[1]), int(found[2]) * _UNITS_S[found[3]])
+    if found := _PAIR.match(stem):
+        return Named(f"{found[1]}/{found[2]}")
     found = _MARKET.match(stem)
     if found and pair_of(found[1]):
         return Named(pair_of(found[1]), int(found[2]) * 60 if found[2] else None)

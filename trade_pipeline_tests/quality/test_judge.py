@@ -242,9 +242,23 @@ def test_a_move_in_the_newest_bar_waits_for_confirmation_unless_volume_gives_it(
 
 
 def test_a_wick_without_volume_is_told() -> None:
-    judged = verdict(changed(550, low=40.0))
+    judged = verdict(changed(550, low=pl.min_horizontal("open", "close") * 0.7))
     assert judged.count_by_rule() == {"outlier": 1}
     assert not judged.held, "no decision is taken at its price"
+
+
+def test_a_wick_as_far_as_no_market_goes_without_volume_is_false() -> None:
+    """Ranges, and with them the stops of later bars, would be measured against it."""
+    judged = verdict(changed(550, high=pl.max_horizontal("open", "close") * 10))
+    assert judged.quarantined.get_column("rules").to_list() == ["outlier"]
+    assert list(judged.held) == [BAD]
+    busy = verdict(changed(550, high=pl.max_horizontal("open", "close") * 10, volume=5000.0))
+    assert busy.accepted == CLEAN.height
+
+
+def test_among_a_few_bars_nothing_is_called_an_outlier() -> None:
+    few = CLEAN.filter(pl.col("open_time") >= START + MINUTE * 590)
+    assert "outlier" not in verdict(few.with_columns(high=pl.col("high") * 9)).count_by_rule()
 
 
 # Feeds that stand still, volumes, sources, revisions.
