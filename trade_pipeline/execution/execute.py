@@ -16,6 +16,7 @@ from typing import Protocol
 from trade_pipeline.errors import AlreadyClaimed, LeaseHeld, LedgerError, TradePipelineError, VenueError
 from trade_pipeline.execution.breaker.state import increases_stopped, size_factor
 from trade_pipeline.execution.buy_guards.ask import ask_guards
+from trade_pipeline.execution.cancelling import cancel
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.ids import client_order_id
 from trade_pipeline.execution.plan import Plan, PlannedOrder, Situation, Verdict, plan_orders
@@ -23,7 +24,7 @@ from trade_pipeline.execution.reconcile import reconcile
 from trade_pipeline.execution.recovery import answer_for, count, next_step, open_what_was_forgotten
 from trade_pipeline.execution.replacement import send_or_replace
 from trade_pipeline.execution.rounding import amount_down, is_dust
-from trade_pipeline.execution.submit import acquire_lease, cancel, send
+from trade_pipeline.execution.submit import acquire_lease, send
 from trade_pipeline.ledger.records import BreakerState, Decision, Lease, Order, Target
 from trade_pipeline.schemas.order_states import is_live
 from trade_pipeline.schemas.trading import OrderRequest, OrderState, OrderType, Side

@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from trade_pipeline.errors import OrderNotFound, OrderRefused, OutcomeUnknown, TradePipelineError, VenueUnavailable
+from trade_pipeline.errors import OrderNotFound, OutcomeUnknown, TradePipelineError, VenueUnavailable
 from trade_pipeline.execution.control import RecordedPositions, flatten_mark, pause, paused, read_positions
 from trade_pipeline.execution.holdings import change_of, managed_amount, symbols_to_look_at
 from trade_pipeline.execution.ids import client_order_id, intent_id, is_ours
 from trade_pipeline.execution.journal import Journal, sendings
+from trade_pipeline.execution.recovery import was_not_executed
 from trade_pipeline.execution.rounding import amount_down, is_dust
 from trade_pipeline.schemas.trading import MarketRules, OrderRequest, OrderType, Role, Side, VenueOrder
 from trade_pipeline.settings.home import Home
@@ -254,14 +255,16 @@ def _send(work: _Work, request: OrderRequest) -> VenueOrder | None:
     name = request.client_order_id
     try:
         order = work.venue.create(request)
-    except (OrderRefused, VenueUnavailable) as error:
+    except TradePipelineError as error:
+        if not was_not_executed(error):
+            work.journal.ended("unknown", name, str(error), work.now())
+            return _look_up(work, request, work.lookup_bound_s)
         work.journal.ended("refused", name, str(error), work.now())
+        if error.action == "halt":
+            raise  # A ban, a bad key: the next request would be refused as well.
         if isinstance(error, VenueUnavailable):
             work.sleep(min(getattr(error, "retry_after_s", POLL_S), 5.0))
         return None
-    except TradePipelineError as error:
-        work.journal.ended("unknown", name, str(error), work.now())
-        return _look_up(work, request, work.lookup_bound_s)
     work.journal.answer(order, work.now())
     return order
 

@@ -26,6 +26,9 @@ def send_or_replace(desk: Desk, lease: Lease, intent: Intent, request: OrderRequ
     """
     first = send(desk, lease, intent, request)
     action = action_of(first)
+    if action == "exit":
+        # For a protective order, which the guard places: nothing to sell stands behind this one.
+        count(desk, "submit", error_of(first), action, recovered=False)
     if action not in {"reduce", "fallback"}:
         return [first]
     second = None

@@ -12,9 +12,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trade_pipeline.errors import (
-    AuthenticationFailed,
     BadTrade,
-    Banned,
     DuplicateClientOrderId,
     IllegalTransition,
     LeaseHeld,
@@ -28,8 +26,6 @@ from trade_pipeline.execution.locks import lock_if_stopped
 from trade_pipeline.execution.recovery import (
     PATIENCE_S,
     Outcome,
-    Step,
-    answer_for,
     attempted,
     count,
     overtaken,
@@ -274,55 +270,6 @@ def pages(desk: Desk, symbol: str, last: str | None) -> Iterator[list[VenueTrade
         if len(trades) < PAGE:
             return
         last = trades[-1].trade_id
-
-
-def cancel(desk: Desk, order: Order, why: str) -> Order:
-    """Cancel and confirm. The order returned is finished, or PENDING_CANCEL when nobody knows yet."""
-    ledger, named = desk.ledger, order.client_order_id
-    marked = ledger.mark_pending_cancel(named, why)
-    if not is_live(marked.state):
-        return marked
-    outcome = attempted(
-        desk,
-        lambda: apply(desk, desk.venue.cancel(order.symbol, named), f"cancelled: {why}"),
-        operation="cancel",
-        since=desk.monotonic(),
-        symbol=order.symbol,
-        why_not_again=lambda: None,
-    )
-    if outcome.error is None or outcome.met is None:
-        if outcome.met is not None:
-            count(desk, "cancel", outcome.met.error, "retry", recovered=outcome.answer is not None)
-        return after_fills(desk, order)
-    return _not_cancelled(desk, order, outcome.error, outcome.met)
-
-
-def _not_cancelled(desk: Desk, order: Order, error: TradePipelineError, step: Step) -> Order:
-    """Nothing is assumed: it stays PENDING_CANCEL until the exchange says what became of it (RELIABILITY 5)."""
-    if isinstance(error, LedgerError) and error.action == "halt":
-        raise error
-    if isinstance(error, (Banned, AuthenticationFailed)):
-        # No look-up: it would be refused as well, and prolong a ban. The guard asks again.
-        after = desk.ledger.order(order.client_order_id) or order
-    else:
-        # Not found means filled, cancelled, or not there yet: the look-up says which.
-        after = _look_up_after_cancel(desk, order, error)
-    if isinstance(error, VenueError):
-        answer_for(desk, "cancel", step, None, recovered=after.state != OrderState.PENDING_CANCEL)
-    return after
-
-
-def _look_up_after_cancel(desk: Desk, order: Order, error: TradePipelineError) -> Order:
-    try:
-        found = desk.venue.order(order.symbol, order.client_order_id)
-    except TradePipelineError:
-        return desk.ledger.order(order.client_order_id) or order
-    if found.state in {OrderState.OPEN, OrderState.PARTIALLY_FILLED}:
-        if error.action == "skip":
-            return desk.ledger.mark_cancel_refused(order.client_order_id, f"cancel refused: {error}")
-        return desk.ledger.order(order.client_order_id) or order
-    apply(desk, found, "looked up after cancel")
-    return after_fills(desk, order)
 
 
 def after_fills(desk: Desk, order: Order) -> Order:

@@ -10,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from trade_pipeline.errors import OutcomeUnknown, VenueUnavailable
+from trade_pipeline.errors import (
+    AuthenticationFailed,
+    Banned,
+    DuplicateClientOrderId,
+    OutcomeUnknown,
+    TradePipelineError,
+    VenueUnavailable,
+)
 from trade_pipeline.execution.control import flatten_runs, flattening, paused, read_positions, record_positions
 from trade_pipeline.execution.flatten import FlattenReport, flatten
 from trade_pipeline.execution.journal import import_journal, sendings, unbooked_files
@@ -172,6 +179,44 @@ def test_a_flatten_that_was_killed_after_sending_is_taken_up_without_selling_twi
     assert 0 <= left_over(venue) < venue.markets()[SYMBOL].amount_step
     [sent] = sendings(exchange.home)
     assert sent.order is not None
+
+
+@pytest.mark.parametrize("error", [Banned("418"), AuthenticationFailed("-2015")])
+def test_a_ban_or_a_bad_key_sold_nothing_for_certain_and_is_reported(
+    exchange: RunningExchange, venue: BinanceTrading, error: TradePipelineError
+) -> None:
+    """Not UNKNOWN: the next flatten has nothing to wait for, and sells."""
+    buy(venue, 1)
+    report = flatten(exchange.home, exchange.settings, Refusing(venue, error))  # type: ignore[arg-type]  # delegates
+    assert [problem.startswith(SYMBOL) for problem in report.problems] == [True]
+    assert [(sent.end, sent.order) for sent in sendings(exchange.home)] == [("refused", None)]
+    assert run(exchange, venue).sold.keys() == {SYMBOL}
+
+
+def test_an_id_that_the_exchange_has_already_is_looked_up_and_not_sent_under_another_one(
+    exchange: RunningExchange, venue: BinanceTrading
+) -> None:
+    amount = buy(venue, 1)
+    already = Refusing(venue, DuplicateClientOrderId("Duplicate order sent."), executed=True)
+    report = flatten(exchange.home, exchange.settings, already)  # type: ignore[arg-type]  # delegates
+    assert report.complete, report.problems
+    assert len(sendings(exchange.home)) == 1
+    assert report.sold[SYMBOL] <= amount.filled
+
+
+class Refusing:
+    """A venue that answers every order with an error, after executing it or not."""
+
+    def __init__(self, venue: BinanceTrading, error: TradePipelineError, *, executed: bool = False) -> None:
+        self._venue, self._error, self._executed = venue, error, executed
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._venue, name)
+
+    def create(self, request: OrderRequest) -> VenueOrder:
+        if self._executed:
+            self._venue.create(request)
+        raise self._error
 
 
 def book(ledger: Ledger, order: VenueOrder, role: Role, intent_id: str) -> None:

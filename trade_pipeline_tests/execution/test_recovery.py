@@ -30,9 +30,10 @@ from trade_pipeline.errors import (
     WouldTriggerImmediately,
 )
 from trade_pipeline.execution.breaker.hand import open_breaker, reset_breaker
+from trade_pipeline.execution.cancelling import cancel
 from trade_pipeline.execution.ids import client_order_id, intent_id
 from trade_pipeline.execution.recovery import action_of, next_step, open_what_was_forgotten, recovery_rates
-from trade_pipeline.execution.submit import acquire_lease, cancel, send
+from trade_pipeline.execution.submit import acquire_lease, send
 from trade_pipeline.ledger.records import Lease, Order
 from trade_pipeline.schemas.trading import OrderState, OrderType, Role, Side, TargetKind
 from trade_pipeline.settings.recovery import RecoverySettings
