@@ -198,8 +198,9 @@ _OKX = VenueCapabilities(
 _COINBASE = VenueCapabilities(
     exchange="coinbase",
     client_id_parameter="client_order_id",
-    # One list of every status: its "closed orders" are filled ones only, and fetch_order takes no client id.
-    look_ups=(LookUp("fetch_orders", None),),
+    # Its "closed orders" are filled ones only, and fetch_order takes no client id. What rests is listed however old it
+    # is; the list of every status goes back a few days only.
+    look_ups=(LookUp("fetch_open_orders", None), LookUp("fetch_orders", None)),
     histories=("fetch_orders",),
     reuse=Reuse.RETURNS_FIRST,
     # `triggerPrice` would make it a stop above the market. So stopLossPrice, the default.

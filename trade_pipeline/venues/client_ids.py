@@ -13,7 +13,7 @@ from typing import Any
 from trade_pipeline.errors import MalformedAnswer, OrderNotFound, OrderRefused
 from trade_pipeline.schemas.trading import OrderRequest, OrderType, Side
 from trade_pipeline.venues.capabilities import LookUp, VenueCapabilities
-from trade_pipeline.venues.unified_history import orders_of_span
+from trade_pipeline.venues.unified_history import open_orders, orders_of_span
 
 _STOPS = {OrderType.STOP_LOSS: "market", OrderType.STOP_LOSS_LIMIT: "limit"}
 _PLAIN = {OrderType.LIMIT: "limit", OrderType.LIMIT_MAKER: "limit", OrderType.MARKET: "market"}
@@ -145,6 +145,8 @@ def _ask(client: Any, look_up: LookUp, symbol: str, client_order_id: str, since_
     method = getattr(client, look_up.method)
     if not look_up.is_list:
         return [method(None, symbol, params)]
+    if look_up.parameter is None and look_up.method == "fetch_open_orders":
+        return open_orders(client, client.id, symbol)
     if look_up.parameter is None:
         return list(orders_of_span(client, client.id, look_up.method, symbol, since_ms, client.milliseconds() + 1000))
     return list(method(symbol, None, None, params))

@@ -148,3 +148,17 @@ def test_a_stop_is_sent_once_and_stands_as_what_was_sent(exchange: str, kind: Or
     stop = venue.create(request(kind, side=Side.SELL, stop_price=Decimal("101.5")))
     assert (stop.type, stop.stop_price, stop.state) == (kind, Decimal("101.5"), OrderState.OPEN)
     assert len([sent for sent in transport.sent if sent.path == known.create]) == 1
+
+
+def test_a_stop_that_has_rested_for_long_is_found_and_cancelled() -> None:
+    """Coinbase lists orders of every status by time; what rests has to be found however old it is."""
+
+    def listed(fields: dict[str, Any]) -> Any:
+        return {"orders": [COINBASE_ORDER] if fields.get("order_status") == "OPEN" else [], "has_next": False}
+
+    done = {"results": [{"success": True, "failure_reason": "UNKNOWN_CANCEL_FAILURE_REASON", "order_id": "7"}]}
+    venue, transport = opened("coinbase", {"/historical/batch": listed, "/orders/batch_cancel": done})
+    assert venue.order(BTC, OWN).order_id == "7"
+    venue.cancel(BTC, OWN)
+    (sent,) = [sent for sent in transport.sent if sent.method == "POST"]
+    assert sent.fields["order_ids"] == ["7"]
