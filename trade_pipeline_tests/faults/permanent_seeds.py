@@ -15,5 +15,6 @@ PERMANENT: dict[int, str] = {
     5363: "an order whose UNKNOWN could not be written stayed SENT, and its position without a stop",
     5431: "the rest of a staged exit was worth the minimum at what is bid, and less at its limit",
     5685: "a run that died with the lease kept its positions without a stop until the lease ended by itself",
+    32065: "an entry rested on after its breaker had opened, behind the lease of a run that had died",
     20546: "a lease whose release was refused did the same",
 }

@@ -191,7 +191,7 @@ class Guard:
         return intent is not None and intent.expires_at is not None and intent.expires_at <= self.desk.now()
 
     def _act(self, pending: list[Action]) -> list[str]:
-        urgent = any(action.do == Do.EXIT for action in pending) or self.upkeep.overdue(self.desk)
+        urgent = any(map(self._does_not_wait, pending)) or self.upkeep.overdue(self.desk)
         try:
             # Placing a first stop lets a running entry plan finish; an exit, or a stop long missing, does not wait.
             lease = acquire_lease(self.desk, self.holder, for_exit=urgent, wait_s=2.0 if urgent else 0.5)
@@ -202,6 +202,11 @@ class Guard:
             return [self._try(action, lease) for action in self._due(self._watch())]
         finally:
             self.desk.ledger.release_lease(lease)
+
+    def _does_not_wait(self, action: Action) -> bool:
+        """An exit, and an entry that rests although its breaker is open: within 5 s it is gone (TRADING 12)."""
+        stopped = (order.role == Role.ENTRY and self.breaker.is_open_for(order.symbol) for order in action.orders)
+        return action.do == Do.EXIT or (action.do == Do.CANCEL and any(stopped))
 
     def _try(self, action: Action, lease: Lease) -> str:
         """One symbol's failure never keeps the others without a stop (RELIABILITY 25)."""
