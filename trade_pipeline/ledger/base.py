@@ -11,6 +11,9 @@ from trade_pipeline.ledger import rows, tables
 from trade_pipeline.ledger.database import Database
 from trade_pipeline.ledger.records import Event
 
+_LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:account, 7))")
+_NEW_EVENT = insert(tables.events).inline()
+
 
 def utc_now() -> datetime:
     """The wall clock, UTC."""
@@ -50,11 +53,11 @@ def lock_account(connection: Connection, account: str) -> None:
 
     Always taken before any row is locked, so that two writers cannot wait for each other.
     """
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:account, 7))"), {"account": account})
+    connection.execute(_LOCK, {"account": account})
 
 
 def write_event(connection: Connection, event: Event) -> None:
-    connection.execute(insert(tables.events).values(rows.event_values(event)))
+    connection.execute(_NEW_EVENT, rows.event_values(event))
 
 
 def write_events(connection: Connection, events: Sequence[Event]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from trade_pipeline.errors import AlreadyClaimed
@@ -14,6 +14,12 @@ from trade_pipeline.ledger.base import LedgerPart
 from trade_pipeline.ledger.records import Decision, Outcome, Target
 from trade_pipeline.ledger.tables import account_snapshots, claims, decisions, outcomes, targets
 from trade_pipeline.schemas.trading import AccountSnapshot
+
+_NEW_OUTCOME = insert(outcomes).inline()
+_CLAIM = upsert(claims).on_conflict_do_nothing()
+_OWNER = select(claims.c.run_id).where(
+    claims.c.decision_id == bindparam("decision_id"), claims.c.job == bindparam("job")
+)
 
 
 class DecisionBook(LedgerPart):
@@ -82,7 +88,7 @@ class DecisionBook(LedgerPart):
         """How far a decision came and why it went no further."""
         values = {"decision_id": decision_id, "stage": stage, "outcome": outcome, "at": self._now()}
         with self._database.transaction() as connection:
-            connection.execute(insert(outcomes).values(values | {"detail": rows.plain(detail or {})}))
+            connection.execute(_NEW_OUTCOME, values | {"detail": rows.plain(detail or {})})
 
     def outcomes(self, decision_id: str) -> list[Outcome]:
         """In the order in which they were recorded."""
@@ -99,10 +105,9 @@ class DecisionBook(LedgerPart):
         The same run may claim again: its step was repeated after a crash.
         """
         values = {"decision_id": decision_id, "job": job, "run_id": run_id, "claimed_at": self._now()}
-        query = select(claims.c.run_id).where(claims.c.decision_id == decision_id, claims.c.job == job)
         with self._database.transaction() as connection:
-            connection.execute(upsert(claims).values(values).on_conflict_do_nothing())
-            owner = connection.execute(query).scalar_one()
+            connection.execute(_CLAIM, values)
+            owner = connection.execute(_OWNER, {"decision_id": decision_id, "job": job}).scalar_one()
         if owner != run_id:
             raise AlreadyClaimed(
                 f"run {owner} does job {job!r} of this decision", thing=f"decision {decision_id}", value=run_id

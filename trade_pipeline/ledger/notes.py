@@ -6,8 +6,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import fields
 from datetime import datetime
 from decimal import Decimal
+from functools import cache
 
 from sqlalchemy import Update, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from trade_pipeline.ledger import rows
@@ -96,10 +98,9 @@ class NoteBook(LedgerPart):
 
     def heartbeat(self, process: str, detail: Mapping[str, object] | None = None) -> None:
         """This process lives, at the ledger's clock."""
-        values = {"at": self._now(), "detail": rows.plain(detail or {})}
-        statement = upsert(heartbeats).values(values | {"process": process})
+        values = {"process": process, "at": self._now(), "detail": rows.plain(detail or {})}
         with self._database.transaction() as connection:
-            connection.execute(statement.on_conflict_do_update(index_elements=[heartbeats.c.process], set_=values))
+            connection.execute(_beat(), values)
 
     def heartbeats(self) -> list[Heartbeat]:
         """By process name."""
@@ -119,3 +120,10 @@ def _unlock(account: str, strategy: str, symbol: str, now: datetime) -> Update:
         )
         .values(unlocked_at=now)
     )
+
+
+@cache
+def _beat() -> Insert:
+    new = upsert(heartbeats)
+    set_ = {"at": new.excluded.at, "detail": new.excluded.detail}
+    return new.on_conflict_do_update(index_elements=[heartbeats.c.process], set_=set_)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, Numeric, Text, column, insert, select, update, values
+from sqlalchemy import Connection, Numeric, Text, bindparam, column, insert, select, update, values
 from sqlalchemy.exc import IntegrityError
 
 from trade_pipeline.errors import LedgerError
@@ -16,16 +16,22 @@ from trade_pipeline.ledger.records import Order
 from trade_pipeline.ledger.tables import order_events, orders
 from trade_pipeline.schemas.trading import OrderState
 
+# Built once: a statement that is built anew for every order costs more than its round trip.
+_NAMED = select(orders).where(orders.c.client_order_id == bindparam("named"))
+_LOCKED = _NAMED.with_for_update()
+_CHANGE = update(orders).where(orders.c.client_order_id == bindparam("named")).returning(orders)
+NEW_EVENT = insert(order_events).inline()
+"""Inline: nobody asks for the id of its row, so nothing has to be answered."""
+
 
 def order_named(connection: Connection, client_order_id: str) -> Order | None:
-    row = connection.execute(select(orders).where(orders.c.client_order_id == client_order_id)).one_or_none()
+    row = connection.execute(_NAMED, {"named": client_order_id}).one_or_none()
     return rows.order_from(row) if row else None
 
 
 def locked_order(connection: Connection, client_order_id: str) -> Order:
     """The order, its row locked until the transaction ends. LedgerError if it is not in the ledger."""
-    query = select(orders).where(orders.c.client_order_id == client_order_id).with_for_update()
-    row = connection.execute(query).one_or_none()
+    row = connection.execute(_LOCKED, {"named": client_order_id}).one_or_none()
     if row is None:
         raise LedgerError(
             "the ledger has no such order",
@@ -56,12 +62,9 @@ def change_order(
     connection: Connection, order: Order, state: OrderState, evidence: str, now: datetime, **more: object
 ) -> Order:
     """Update the projection and append the event that says why, in the caller's transaction."""
-    changed = more | {"state": str(state), "updated_at": now, "last_evidence": evidence}
-    statement = (
-        update(orders).where(orders.c.client_order_id == order.client_order_id).values(changed).returning(orders)
-    )
+    named = {"named": order.client_order_id, "state": str(state), "updated_at": now, "last_evidence": evidence}
     try:
-        row = connection.execute(statement).one()
+        row = connection.execute(_CHANGE, more | named).one()
     except IntegrityError as error:
         raise LedgerError(
             "the exchange's order id belongs to another order of ours",
@@ -70,7 +73,7 @@ def change_order(
             repair="Halt the symbol's entries and compare with `trade-pipeline explain`.",
         ) from error
     event = {"client_order_id": order.client_order_id, "at": now, "state": str(state), "evidence": evidence}
-    connection.execute(insert(order_events).values(event | {"venue_order_id": row.venue_order_id}))
+    connection.execute(NEW_EVENT, event | {"venue_order_id": row.venue_order_id})
     return rows.order_from(row)
 
 

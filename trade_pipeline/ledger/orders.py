@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, bindparam, insert, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
@@ -20,11 +20,20 @@ from trade_pipeline.ledger.coverage import check_protects_alone, check_sell_is_c
 from trade_pipeline.ledger.folding import book_into_positions
 from trade_pipeline.ledger.leases import check_lease
 from trade_pipeline.ledger.order_fills import refresh_filled
-from trade_pipeline.ledger.order_rows import change_order, locked_order, order_named
+from trade_pipeline.ledger.order_rows import NEW_EVENT, change_order, locked_order, order_named
 from trade_pipeline.ledger.records import Intent, Lease, Order, OrderEvent
 from trade_pipeline.ledger.tables import fills, intents, order_events, orders
 from trade_pipeline.schemas.order_states import FINISHED_AT_EXCHANGE, NEVER_SENT, check_step, merge
 from trade_pipeline.schemas.trading import LIVE_STATES, OrderRequest, OrderState, Role, Side, VenueOrder
+
+_KEEP_INTENT = upsert(intents).on_conflict_do_nothing()
+_NEW_ORDER = insert(orders).returning(orders)
+_INTENT = select(intents).where(intents.c.intent_id == bindparam("intent_id"))
+_LIVE = (
+    select(orders)
+    .where(orders.c.account == bindparam("account"), orders.c.state.in_(LIVE_STATES))
+    .order_by(orders.c.planned_at, orders.c.client_order_id)
+)
 
 
 class OrderBook(LedgerPart):
@@ -44,7 +53,7 @@ class OrderBook(LedgerPart):
                 check_protects_alone(connection, intent.account, intent.symbol, intent.role, beside)
                 if request.side == Side.SELL:
                     check_sell_is_covered(connection, intent.account, request, intent.role)
-                connection.execute(upsert(intents).values(rows.intent_values(intent)).on_conflict_do_nothing())
+                connection.execute(_KEEP_INTENT, rows.intent_values(intent))
                 return insert_order(connection, intent, request, attempt, self._now())
         except IntegrityError as error:
             raise LedgerError(
@@ -200,12 +209,9 @@ class OrderBook(LedgerPart):
 
     def live_orders(self, account: str, symbol: str | None = None) -> list[Order]:
         """Orders that may still change the position, PLANNED and UNKNOWN ones included; oldest first."""
-        query = select(orders).where(orders.c.account == account, orders.c.state.in_(LIVE_STATES))
-        if symbol is not None:
-            query = query.where(orders.c.symbol == symbol)
+        query = _LIVE if symbol is None else _LIVE.where(orders.c.symbol == symbol)
         with self._database.reading() as connection:
-            found = connection.execute(query.order_by(orders.c.planned_at, orders.c.client_order_id))
-            return [rows.order_from(row) for row in found]
+            return [rows.order_from(row) for row in connection.execute(query, {"account": account})]
 
     def orders(self, account: str, since: datetime | None = None, limit: int = 1000) -> list[Order]:
         """Newest first."""
@@ -217,9 +223,8 @@ class OrderBook(LedgerPart):
             return [rows.order_from(row) for row in connection.execute(query)]
 
     def intent(self, intent_id: str) -> Intent | None:
-        query = select(intents).where(intents.c.intent_id == intent_id)
         with self._database.reading() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(_INTENT, {"intent_id": intent_id}).one_or_none()
         return rows.intent_from(row) if row else None
 
     def newest_entry_intent(self, account: str, symbol: str) -> Intent | None:
@@ -261,9 +266,9 @@ def insert_order(connection: Connection, intent: Intent, request: OrderRequest, 
         "updated_at": now,
         "last_evidence": intent.reason,
     }
-    row = connection.execute(insert(orders).values(values).returning(orders)).one()
+    row = connection.execute(_NEW_ORDER, values).one()
     event = {"client_order_id": request.client_order_id, "at": now, "state": row.state, "evidence": intent.reason}
-    connection.execute(insert(order_events).values(event))
+    connection.execute(NEW_EVENT, event)
     return rows.order_from(row)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal, localcontext
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from trade_pipeline.ledger import rows
@@ -32,6 +32,8 @@ from trade_pipeline.ledger.trade_checks import (
 from trade_pipeline.schemas.trading import AccountReading, FlowKind, OrderState, VenueTrade
 
 Prices = Mapping[str, Decimal]
+
+_OPENED_AT = select(func.min(flows.c.at)).where(flows.c.account == bindparam("account"), flows.c.kind == "opening")
 
 
 class TradeBook(FillBook):
@@ -164,9 +166,7 @@ class TradeBook(FillBook):
 
 
 def _opened_at(connection: Connection, account: str) -> datetime | None:
-    query = select(func.min(flows.c.at)).where(flows.c.account == account, flows.c.kind == str(FlowKind.OPENING))
-    opened_at: datetime | None = connection.execute(query).scalar_one()
-    return opened_at
+    return connection.execute(_OPENED_AT, {"account": account}).scalar_one()  # type: ignore[no-any-return]  # min(at)
 
 
 def _fill_values(account: str, trade: VenueTrade, prices: Mapping[str, Decimal], now: datetime) -> dict[str, object]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import date, datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
+from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from trade_pipeline.ledger.base import LedgerPart, write_event
@@ -18,6 +20,7 @@ from trade_pipeline.ledger.tables import breakers, conflicts, exit_states, guard
 STILL_OPEN = frozenset({"found", "halted"})
 """Last outcomes of a conflict that is not over."""
 _BREAKER_SEVERITY = {"OPEN": "critical", "HALF_OPEN": "warning", "CLOSED": "info"}
+_EXIT_STATES = select(exit_states).where(exit_states.c.account == bindparam("account")).order_by(exit_states.c.symbol)
 
 
 class WatchBook(LedgerPart):
@@ -83,18 +86,14 @@ class WatchBook(LedgerPart):
 
     def exit_states(self, account: str) -> dict[str, ExitState]:
         """By symbol."""
-        query = select(exit_states).where(exit_states.c.account == account).order_by(exit_states.c.symbol)
         with self._database.reading() as connection:
-            return {row.symbol: ExitState(**row._mapping) for row in connection.execute(query)}
+            found = connection.execute(_EXIT_STATES, {"account": account})
+            return {row.symbol: ExitState(**row._mapping) for row in found}
 
     def save_exit_state(self, state: ExitState) -> None:
         """Replaces what was remembered of the symbol."""
-        values = _values(state)
-        where = [exit_states.c.account, exit_states.c.symbol]
         with self._database.transaction() as connection:
-            connection.execute(
-                upsert(exit_states).values(values).on_conflict_do_update(index_elements=where, set_=values)
-            )
+            connection.execute(_save_exit_state(), _values(state))
 
     def drop_exit_state(self, account: str, symbol: str) -> None:
         where = (exit_states.c.account == account, exit_states.c.symbol == symbol)
@@ -139,3 +138,12 @@ def _without_id(values: Any) -> dict[str, Any]:
 
 def _conflict(values: Any) -> Conflict:
     return Conflict(**_without_id(values))
+
+
+@cache
+def _save_exit_state() -> Insert:
+    new = upsert(exit_states)
+    key = [exit_states.c.account, exit_states.c.symbol]
+    return new.on_conflict_do_update(
+        index_elements=key, set_={item.name: new.excluded[item.name] for item in fields(ExitState)}
+    )
