@@ -34,6 +34,7 @@ class Sizes:
     positions: int = 1_000
     fills: int = 10_000
     chain_fills: int = 1_000
+    chain_orders: int = 100
     chain_rounds: int = 3
 
 
@@ -56,7 +57,7 @@ def _chain(report: Report, ledger: Ledger, url: str, symbols: Sequence[str], siz
     for turn in range(sizes.chain_rounds * 2):
         chained = turn % 2 == 0
         account = f"chain-{turn}"
-        trades = _fills(ledger, account, symbols, sizes.chain_fills)
+        trades = _fills(ledger, account, symbols[: sizes.chain_orders], sizes.chain_fills)
         with nullcontext() if chained else _without_chain(url):
             began = time.perf_counter()
             _book(ledger, account, trades)

@@ -25,6 +25,7 @@ from trade_pipeline.execution.recovery import answer_for, count, next_step, open
 from trade_pipeline.execution.replacement import send_or_replace
 from trade_pipeline.execution.rounding import amount_down, is_dust
 from trade_pipeline.execution.submit import acquire_lease, send
+from trade_pipeline.execution.witness import note_head
 from trade_pipeline.ledger.records import BreakerState, Decision, Lease, Order, Target
 from trade_pipeline.schemas.order_states import is_live
 from trade_pipeline.schemas.trading import OrderRequest, OrderState, OrderType, Side
@@ -90,6 +91,7 @@ def execute_decision(desk: Desk, decision_id: str, *, run_id: str, gate: Gate) -
             desk.ledger.record_outcome(decision_id, JOB, f"failed: {error}")
         raise
     desk.ledger.record_outcome(decision_id, JOB, result.outcome, result.detail())
+    note_head(desk.home, desk.ledger)
     return result
 
 

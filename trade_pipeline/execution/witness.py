@@ -1,8 +1,12 @@
-"""The newest link of the ledger's chain, written down beside the database: a tail that is cut off then shows."""
+"""The newest link of the ledger's chain, written down beside the database: a tail that is cut off then shows.
+
+Noted by the guard each minute and whenever it has done something, and at the end of each decision's execution.
+"""
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 from trade_pipeline.errors import LedgerError
 from trade_pipeline.ledger.ledger import Ledger
@@ -18,6 +22,12 @@ def write_head(home: Home, ledger: Ledger) -> Head:
     head = ledger.chain_head()
     write_private(home.control / NAME, json.dumps({"number": head.number, "hash": head.hash}) + "\n")
     return head
+
+
+def note_head(home: Home, ledger: Ledger) -> None:
+    """`write_head` where it is possible: what was done stays done when a note cannot be written."""
+    with suppress(LedgerError, OSError):
+        write_head(home, ledger)
 
 
 def read_head(home: Home) -> Head | None:

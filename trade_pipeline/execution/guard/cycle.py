@@ -26,6 +26,7 @@ from trade_pipeline.execution.plan import REDUCING
 from trade_pipeline.execution.reconcile import Reconciliation, reconcile
 from trade_pipeline.execution.recovery import count
 from trade_pipeline.execution.submit import acquire_lease
+from trade_pipeline.execution.witness import note_head
 from trade_pipeline.ledger.records import BreakerState, Event, Lease, Order
 from trade_pipeline.schemas.trading import BookTop, MarketRules, Position, Role
 
@@ -77,6 +78,8 @@ class Guard:
         self.memories.forget_others(desk, {position.symbol for position in watch.positions})
         counted = {"positions": len(watch.positions), "done": len(said), **self.upkeep.weight(desk)}
         desk.ledger.heartbeat("guard", counted)
+        if said:
+            note_head(desk.home, desk.ledger)
         return said
 
     def _watch_and_act(self) -> tuple[Watch, list[str]]:
