@@ -13,10 +13,10 @@ import stamina
 from trade_pipeline.errors import MalformedAnswer, VenueError, VenueUnavailable
 from trade_pipeline.schemas.frames import BARS, empty
 from trade_pipeline.settings.market import MarketSettings
-from trade_pipeline.venues.answers import milliseconds
+from trade_pipeline.venues.answers import listing, milliseconds
 from trade_pipeline.venues.ccxt_clients import WEIGHT_PER_MINUTE, ClientOptions, LoopedClient, PerProcess
 from trade_pipeline.venues.error_map import Asked, own_error
-from trade_pipeline.venues.klines import BAR_LENGTH, ROWS_MAX, pages, read_klines
+from trade_pipeline.venues.klines import BAR_LENGTH, ROWS_MAX, pages, read_batch, read_klines
 from trade_pipeline.venues.protocols import BarsAnswer
 from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, PublicReads, backoff
 from trade_pipeline.venues.rate_budget import Cooldown
@@ -26,6 +26,8 @@ from trade_pipeline.venues.used_weight import UsedWeight, WeightReading
 READ_SHARE = 0.5
 """Of the address's weight limit: the rest is for the account's reads and for orders, in other processes."""
 PAGES_MAX = 10_000
+SHORT_ROWS_MAX = 60
+"""Rows of a symbol that are kept as they came until the whole batch is read; more would only fill the memory."""
 WEIGHT_OF_A_READ = 2.0
 """Of a page of candles, or the best prices of up to 20 symbols."""
 
@@ -96,13 +98,17 @@ class BinanceMarketData(PublicReads):
                 errors[symbol] = error
         looped = self._clients.get()
         answers = looped.run(self._batch(looped.client, names, starts, until, limit, patience_s))
-        frames = []
+        short: dict[str, list[Any]] = {}
+        frames = [empty(BARS)]
         for symbol, answer in zip(names, answers, strict=True):
             if isinstance(answer, VenueError):
                 errors[symbol] = answer
+            elif isinstance(answer, list):
+                short[symbol] = answer
             else:
                 frames.append(answer)
-        return BarsAnswer(pl.concat(frames) if frames else empty(BARS), errors)
+        newest, unreadable = read_batch(short, self._source)
+        return BarsAnswer(pl.concat([*frames, newest]), errors | unreadable)
 
     def used_weight(self) -> WeightReading:
         """What the exchange has counted for this address in its present minute. Asks nobody."""
@@ -122,7 +128,7 @@ class BinanceMarketData(PublicReads):
         until: datetime | None,
         limit: int | None,
         patience_s: float | None,
-    ) -> list[pl.DataFrame | VenueError]:
+    ) -> list[pl.DataFrame | list[Any] | VenueError]:
         gate = asyncio.Semaphore(self._settings.fetch_concurrency)
         work = {
             symbol: asyncio.ensure_future(self._bars_of(client, gate, symbol, name, starts[symbol], until, limit))
@@ -144,33 +150,44 @@ class BinanceMarketData(PublicReads):
         since: datetime | None,
         until: datetime | None,
         limit: int | None,
-    ) -> pl.DataFrame | VenueError:
-        async def page(params: Mapping[str, int]) -> pl.DataFrame:
+    ) -> pl.DataFrame | list[Any] | VenueError:
+        """The symbol's bars; a few rows as they came, because the whole batch is read at once then."""
+
+        async def rows(params: Mapping[str, int]) -> list[Any]:
             async with gate:
                 asked = Asked("reading klines", symbol)
                 raw = await self._ask_once_more(
                     client, "public_get_klines", {"symbol": name, "interval": "1m", **params}, asked
                 )
-            return read_klines(raw, symbol, self._source)
+            return list(listing(raw, "klines", symbol))
+
+        async def page(params: Mapping[str, int]) -> pl.DataFrame:
+            return read_klines(await rows(params), symbol, self._source)
 
         windows = pages(since, until, limit)
         if not windows:
             return empty(BARS)
+        if len(windows) == 1:
+            try:
+                only = await rows(windows[0])
+                if len(only) <= SHORT_ROWS_MAX:
+                    return only
+                frames = [read_klines(only, symbol, self._source)]
+                if since is not None and until is None and limit is None:
+                    await self._follow(page, frames, symbol)
+            except VenueError as error:
+                return error
+            return pl.concat(frames)
         # A failure of one page fails the symbol: history with a hole would pass for history.
         results = await asyncio.gather(*(page(window) for window in windows), return_exceptions=True)
-        frames: list[pl.DataFrame] = []
+        parts: list[pl.DataFrame] = []
         for result in results:
             if isinstance(result, VenueError):
                 return result
             if isinstance(result, BaseException):
                 raise result
-            frames.append(result)
-        if since is not None and until is None and limit is None:
-            try:
-                await self._follow(page, frames, symbol)
-            except VenueError as error:
-                return error
-        return pl.concat(frames)
+            parts.append(result)
+        return pl.concat(parts)
 
     @staticmethod
     async def _follow(page: Any, frames: list[pl.DataFrame], symbol: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
+from trade_pipeline.errors import MalformedAnswer
 from trade_pipeline.schemas.frames import BARS, UTC_MS, empty
 from trade_pipeline.venues.answers import TIME_MS_MAX, listing, malformed, milliseconds, whole
 
@@ -24,6 +26,31 @@ def read_klines(raw: object, symbol: str, source: str) -> pl.DataFrame:
     Raises MalformedAnswer for a row that is too short or holds something that is no finite number.
     """
     rows = listing(raw, "klines", symbol)
+    return _frame(rows, [symbol] * len(rows), symbol, source)
+
+
+def read_batch(answers: Mapping[str, Sequence[Any]], source: str) -> tuple[pl.DataFrame, dict[str, MalformedAnswer]]:
+    """Raw rows of many symbols as one BARS frame, each symbol's rows together.
+
+    They are read as one, which costs a fraction of reading them one by one. Only where something cannot be read each
+    symbol is read by itself, so that it spoils no other: those in the errors have no rows.
+    """
+    try:
+        rows = [row for each in answers.values() for row in each]
+        return _frame(rows, [symbol for symbol, each in answers.items() for _ in each], "a batch", source), {}
+    except MalformedAnswer:
+        parts: list[pl.DataFrame] = [empty(BARS)]
+        errors: dict[str, MalformedAnswer] = {}
+        for symbol, each in answers.items():
+            try:
+                parts.append(_frame(each, [symbol] * len(each), symbol, source))
+            except MalformedAnswer as error:
+                errors[symbol] = error
+        return pl.concat(parts), errors
+
+
+def _frame(rows: Sequence[Any], symbols: list[str], symbol: str, source: str) -> pl.DataFrame:
+    """`symbols` has one name a row; `symbol` is for messages."""
     if not rows:
         return empty(BARS)
     for row in rows:
@@ -32,7 +59,7 @@ def read_klines(raw: object, symbol: str, source: str) -> pl.DataFrame:
     columns = list(zip(*(row[:_FIELDS_MIN] for row in rows), strict=True))
     return pl.DataFrame(
         {
-            "symbol": pl.repeat(symbol, len(rows), dtype=pl.String(), eager=True),
+            "symbol": pl.Series(symbols, dtype=pl.String()),
             "open_time": time_column(columns[0], "open_time", symbol).cast(UTC_MS),
             "close_time": (time_column(columns[6], "close_time", symbol) + 1).cast(UTC_MS),
             **{name: real_column(columns[position], name, symbol) for name, position in _POSITIONS.items()},
