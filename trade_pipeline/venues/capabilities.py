@@ -63,6 +63,8 @@ class VenueCapabilities:
     """Of a refusal because of the id: look the order up and adopt it. ccxt has a class for none of them."""
     acceptance_bound_s: float | None = None
     """A request older than this is refused, because every one that we sign says so. None: no bound."""
+    deadline_parameter: str | None = None
+    """Of create_order: the moment after which the exchange refuses the order, where its signature does not say so."""
     unfilled_kept: timedelta | None = None
     """How long an order cancelled without a fill can be found; None where no limit is documented."""
     look_up_lag_s: float = 5.0
@@ -151,6 +153,9 @@ _KRAKEN = VenueCapabilities(
     histories=("fetch_open_orders", "fetch_closed_orders"),
     cancel_parameter="cl_ord_id",
     reuse=Reuse.OPEN_ONLY,
+    deadline_parameter="deadline",
+    # Five seconds, and one because its clock is known to a second.
+    acceptance_bound_s=6.0,
     # `triggerPrice` would pass unread: a limit order that rests, or sells, at once. So stopLossPrice, the default.
     # A sale's fee would be taken in base; ccxt reads every fee of a trade as one in quote.
     order_params={"oflags": "fciq"},

@@ -42,9 +42,9 @@ _KINDS: Mapping[str, Mapping[Kind | str, tuple[str, ...]]] = {
     "kraken": {
         LOST: ("EService:Unavailable", "EService:Busy", "EService:Timeout", "EDatabase:Internal error",
                 "EGeneral:Internal error"),
-        VenueUnavailable: ("EService:Deadline elapsed", "EService:Market in cancel_only mode",
+        VenueUnavailable: ("EService:Market in cancel_only mode",
                            "EService:Market in post_only mode"),
-        ClockSkew: ("EAPI:Invalid nonce",),
+        ClockSkew: ("EAPI:Invalid nonce", "EService:Deadline elapsed"),
         RateLimited: ("EAPI:Rate limit exceeded", "EOrder:Rate limit exceeded", "EGeneral:Too many requests"),
         Banned: ("EGeneral:Temporary lockout",),
         AuthenticationFailed: ("EAPI:Invalid key", "EAPI:Invalid signature", "EGeneral:Permission denied"),

@@ -5,6 +5,7 @@ Nothing here knows what is asked; `unified_trading` does.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
@@ -111,10 +112,11 @@ class UnifiedLines(UnifiedPublicReads):
     def _resynchronise(self, line: UnifiedLine) -> None:
         """Measure how far our clock is ahead of the exchange's; ccxt subtracts it from every timestamp."""
         before = line.client.milliseconds()
-        theirs = milliseconds(self._time_from(self._once(line, _fetch_time, Asked("the exchange's time"))))
+        theirs = self._time_from(self._once(line, _fetch_time, Asked("the exchange's time")))
         after = line.client.milliseconds()
+        self._offset = (time.monotonic(), theirs - self._now())
         for each in (self._orders.get(), self._reads.get()):
-            each.client.options["timeDifference"] = (before + after) // 2 - theirs
+            each.client.options["timeDifference"] = (before + after) // 2 - milliseconds(theirs)
 
 
 def _fetch_time(client: Any) -> object:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -51,6 +51,8 @@ LISTED_BACK = timedelta(days=7)
 """How far back an order is searched in a list without a filter by id."""
 CLOCKS_DIFFER = timedelta(seconds=5)
 """Lists are asked for until this much later than now: two clocks agree only so far."""
+DEADLINE_MAX = timedelta(seconds=60)
+"""Kraken's own limit."""
 REMEMBERED_MAX = 1000
 """Orders of this process that are remembered as they were sent."""
 
@@ -80,6 +82,7 @@ class UnifiedTrading(UnifiedLines):
         # Binance has both; through ccxt's unified methods nobody has.
         self.capabilities = replace(self.capabilities, oco=False, cancel_replace=False)
         self._symbols = tuple(symbols)
+        self._recv_window = min(timedelta(milliseconds=options.recv_window_ms), DEADLINE_MAX)
         self._sent: dict[str, OrderRequest] = {}
 
     # --- what is read -------------------------------------------------------------------------------------------
@@ -166,10 +169,10 @@ class UnifiedTrading(UnifiedLines):
         VenueUnavailable and its kinds (not executed).
         """
         rules_of(self._markets_now(any_age=True), request.symbol)
-        arguments = client_ids.create_arguments(self.capabilities, request)
+        client_ids.create_arguments(self.capabilities, request)  # what is refused here has asked nobody
         asked = Asked("sending an order", request.symbol, may_execute=True)
         self._remember(request)
-        raw = self._in_step(self._orders.get(), lambda client: client.create_order(*arguments), asked)
+        raw = self._in_step(self._orders.get(), lambda client: client.create_order(*self._arguments(request)), asked)
         try:
             if self.capabilities.whole_answers:
                 return self._read_order(raw)
@@ -180,6 +183,15 @@ class UnifiedTrading(UnifiedLines):
         except MalformedAnswer as error:
             raise _unreadable(asked, error) from error
         return self._read_again(request, order_id)
+
+    def _arguments(self, request: OrderRequest) -> tuple[Any, ...]:
+        """With the deadline as it is at this moment: after a wrong clock the same order is sent with another one."""
+        arguments = client_ids.create_arguments(self.capabilities, request)
+        if self.capabilities.deadline_parameter is not None:
+            until = self._exchange_now_or_ours() + self._recv_window
+            written = until.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            arguments[-1][self.capabilities.deadline_parameter] = written
+        return arguments
 
     def _read_again(self, request: OrderRequest, order_id: str) -> VenueOrder:
         """The order as it is now. It is there: a look-up that fails, or is too early, takes nothing back."""

@@ -181,13 +181,13 @@ def test_bybits_bound_travels_in_a_header() -> None:
 
 def test_without_a_bound_a_lost_order_is_waited_for_ten_minutes() -> None:
     waits = {name: line.acceptance_wait_s for name, line in CAPABILITIES.items()}
-    assert {name for name, wait_s in waits.items() if wait_s >= 600} == {"kraken", "okx", "coinbase", "kucoin"}
+    assert {name for name, wait_s in waits.items() if wait_s >= 600} == {"okx", "coinbase", "kucoin"}
     assert waits["binance"] < 10
 
 
 def test_the_exchange_says_itself_whether_a_lost_order_can_be_told_absent_soon() -> None:
     bounded = {name for name, line in CAPABILITIES.items() if line.acceptance_bounded}
-    assert bounded == {"binance", "bybit", "mexc"}
+    assert bounded == {"binance", "kraken", "bybit", "mexc"}
 
 
 def test_every_exchange_of_the_table_is_tested_and_another_is_refused() -> None:

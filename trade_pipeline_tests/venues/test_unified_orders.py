@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from trade_pipeline.errors import MalformedAnswer
+from trade_pipeline.errors import ClockSkew, MalformedAnswer
 from trade_pipeline.schemas.trading import OrderState, OrderType, Side
 from trade_pipeline_tests.venues.dialects import (
     BTC,
@@ -162,3 +162,21 @@ def test_a_stop_that_has_rested_for_long_is_found_and_cancelled() -> None:
     venue.cancel(BTC, OWN)
     (sent,) = [sent for sent in transport.sent if sent.method == "POST"]
     assert sent.fields["order_ids"] == ["7"]
+
+
+@pytest.mark.parametrize("refused", [False, True])
+def test_krakens_bound_travels_with_the_order_and_is_made_anew_after_a_wrong_clock(refused: bool) -> None:
+    known = EXCHANGES["kraken"]
+    elapsed = {"error": ["EService:Deadline elapsed"]}
+    venue, transport = opened("kraken", {**known.look_up, known.create: elapsed if refused else known.accepted})
+    if refused:
+        with pytest.raises(ClockSkew, match=BTC):
+            venue.create(request())
+    else:
+        venue.create(request())
+    sent = [item.fields for item in transport.sent if item.path == known.create]
+    assert len(sent) == (3 if refused else 1)
+    assert {fields["cl_ord_id"] for fields in sent} == {OWN}
+    # Five seconds from now on; once its clock is known (whole seconds), half a second later.
+    assert sent[0]["deadline"] == "2023-11-14T22:15:05.000Z"
+    assert sent[-1]["deadline"] == ("2023-11-14T22:15:05.500Z" if refused else "2023-11-14T22:15:05.000Z")
