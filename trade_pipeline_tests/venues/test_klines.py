@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from trade_pipeline.errors import MalformedAnswer
@@ -25,7 +27,7 @@ def test_a_batch_reads_as_each_symbol_by_itself() -> None:
 
 @pytest.mark.parametrize("bad", [row(2, "NaN"), row(2, "1e999"), row(2)[:5], {"not": "a row"}, [*row(2)[:8], 1.5]])
 def test_one_unreadable_symbol_spoils_no_other(bad: object) -> None:
-    answers = {"BTC/USDT": [row(1)], "ETH/USDT": [row(1), bad], "SOL/USDT": [row(1), row(2)]}
+    answers: dict[str, list[Any]] = {"BTC/USDT": [row(1)], "ETH/USDT": [row(1), bad], "SOL/USDT": [row(1), row(2)]}
     frame, errors = read_batch(answers, "test")
     assert set(errors) == {"ETH/USDT"}
     assert isinstance(errors["ETH/USDT"], MalformedAnswer)
