@@ -12,6 +12,7 @@ from statistics import median
 
 from sqlalchemy import create_engine, text
 
+from trade_pipeline.bench.desk import in_haste
 from trade_pipeline.bench.measure import Report
 from trade_pipeline.bench.still_venue import ASK, FEE_RATE
 from trade_pipeline.execution.ids import client_order_id
@@ -32,6 +33,7 @@ class Sizes:
     """How much is measured. The defaults are what the floors and the aim speak of."""
 
     positions: int = 1_000
+    trades: int = 200
     fills: int = 10_000
     chain_fills: int = 1_000
     chain_orders: int = 100
@@ -40,7 +42,8 @@ class Sizes:
 
 def measure_bookkeeping(report: Report, ledger: Ledger, url: str, symbols: Sequence[str], sizes: Sizes) -> None:
     """Adds the rows book, verify-ledger and the ratio chain. The ledger's chain has holes afterwards."""
-    trades = _fills(ledger, "book", symbols, sizes.fills)
+    with in_haste(ledger, url):
+        trades = _fills(ledger, "book", symbols, sizes.fills)
     with report.row("book", len(trades), "fills", floor_per_min=UPDATES_PER_MIN_FLOOR, aim_per_s=UPDATES_PER_S_AIM):
         _book(ledger, "book", trades)
     assert len(ledger.fills("book", limit=sizes.fills + 1)) == sizes.fills, "each is booked once"
@@ -57,7 +60,8 @@ def _chain(report: Report, ledger: Ledger, url: str, symbols: Sequence[str], siz
     for turn in range(sizes.chain_rounds * 2):
         chained = turn % 2 == 0
         account = f"chain-{turn}"
-        trades = _fills(ledger, account, symbols[: sizes.chain_orders], sizes.chain_fills)
+        with in_haste(ledger, url):
+            trades = _fills(ledger, account, symbols[: sizes.chain_orders], sizes.chain_fills)
         with nullcontext() if chained else _without_chain(url):
             began = time.perf_counter()
             _book(ledger, account, trades)

@@ -17,6 +17,7 @@ import polars as pl
 
 from trade_pipeline.bench.measure import Report
 from trade_pipeline.errors import DataError
+from trade_pipeline.market_data.universe import screen
 from trade_pipeline.quality.judge import judge
 from trade_pipeline.quality.rules import Scope
 from trade_pipeline.recorded.reading import read_recorded
@@ -24,12 +25,14 @@ from trade_pipeline.recorded.values import RecordedBars
 from trade_pipeline.runtime.throwaway_exchange import throwaway_exchange
 from trade_pipeline.settings.market import MarketSettings
 from trade_pipeline.settings.quality import QualitySettings
+from trade_pipeline.settings.universe import UniverseSettings
 from trade_pipeline.venues.binance_market_data import BinanceMarketData
 from trade_pipeline.venues.protocols import BarsAnswer
 
 ROUNDS = 3
 RATIO_AIM = 3.0
 SYMBOLS = 200
+SCANNED, SCAN_S_AIM = 500, 2.0
 FETCHES = 5
 FETCH_PER_MIN_FLOOR = 200.0
 FETCH_CONCURRENCY = 20
@@ -61,6 +64,7 @@ def measure_data(paths: Sequence[Path], settings: QualitySettings, tell: Callabl
     ratio = statistics.median(ours) / statistics.median(plain)
     report.ratio("ingest to polars", ratio)
     _fetch(report)
+    _scan(report)
     report.summary = {
         "bars": count,
         "files": len(files),
@@ -87,6 +91,27 @@ def _fetch(report: Report) -> None:
                         aim_per_s=FETCH_PER_MIN_FLOOR * 100 / 60):  # fmt: skip
             for _ in range(FETCHES):
                 _complete(venue.fetch_bars(symbols, since), symbols)
+        venue.close()
+
+
+def _scan(report: Report) -> None:
+    """The hourly look for symbols worth trading: rules, tickers, filters and rank."""
+    with (
+        tempfile.TemporaryDirectory(prefix="trade-pipeline-bench-") as folder,
+        throwaway_exchange(Path(folder), symbols=SCANNED, history_days=1, weight_limit_per_minute=10**9) as exchange,
+    ):
+        venue = BinanceMarketData(exchange.url, MarketSettings(), weight_per_minute=10**9)
+        with report.row("scan", SCANNED, "symbols", aim_per_s=SCANNED / SCAN_S_AIM):
+            active = [rule.symbol for rule in venue.markets().values() if rule.active]
+            found = screen(
+                venue.day_tickers(active),
+                active,
+                UniverseSettings(),
+                scanned_at=venue.server_time(),
+                symbols_max=SYMBOLS,
+                listed_at={},
+            )
+        assert found.get_column("selected").sum() == min(SYMBOLS, SCANNED)
         venue.close()
 
 

@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from sqlalchemy import create_engine, make_url, text
+
 from trade_pipeline.bench.still_venue import ASK, BID, StillVenue, symbols_of
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.ids import client_order_id, intent_id
+from trade_pipeline.ledger.database import ledger_url as database_url
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Intent, Target
 from trade_pipeline.schemas.trading import OrderRequest, OrderType, Role, Side, TargetKind, TimeInForce
@@ -39,6 +42,21 @@ def open_desk(ledger_url: str, positions: int) -> Iterator[tuple[Desk, StillVenu
             yield Desk(ledger, venue, settings, home, now), venue
         finally:
             ledger.close()
+
+
+@contextmanager
+def in_haste(ledger: Ledger, url: str) -> Iterator[None]:
+    """For what is made before something is measured: commits inside do not wait for the disk."""
+    name, engine = make_url(url).database, create_engine(database_url(url))
+    try:
+        for setting in ("SET synchronous_commit = off", "RESET synchronous_commit"):
+            with engine.begin() as connection:
+                connection.execute(text(f'ALTER DATABASE "{name}" {setting}'))
+            ledger.close()  # connections keep the setting that they began with
+            if setting.startswith("SET"):
+                yield
+    finally:
+        engine.dispose()
 
 
 def entry(desk: Desk, symbol: str, amount: Decimal) -> tuple[Intent, OrderRequest]:

@@ -6,11 +6,11 @@ real code on a real PostgreSQL that syncs each commit to its disk; only the exch
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 from trade_pipeline.bench.bookkeeping import UPDATES_PER_MIN_FLOOR, UPDATES_PER_S_AIM, Sizes, measure_bookkeeping
-from trade_pipeline.bench.desk import entry, open_desk, partial_exit, stop, targets_for
+from trade_pipeline.bench.desk import entry, in_haste, open_desk, partial_exit, stop, targets_for
 from trade_pipeline.bench.measure import Report
 from trade_pipeline.bench.still_venue import StillVenue
 from trade_pipeline.execution.conflicts.compare import compare
@@ -33,10 +33,13 @@ def measure_execution(ledger_url: str, tell: Callable[[str], None], sizes: Sizes
     sizes = sizes or Sizes()
     report = Report("execution", tell)
     with open_desk(ledger_url, sizes.positions) as (desk, venue):
-        _trades(report, desk, venue)
-        _rest(desk, venue, stop, AMOUNT / 2)
+        _trades(report, desk, venue.symbols[: sizes.trades])
+        with in_haste(desk.ledger, ledger_url):
+            _send(desk, venue.symbols[sizes.trades :], entry, AMOUNT)
+            _send(desk, venue.symbols, stop, AMOUNT / 2)
         _plan(report, desk, venue)
-        _rest(desk, venue, partial_exit, AMOUNT / 4)
+        with in_haste(desk.ledger, ledger_url):
+            _send(desk, venue.symbols, partial_exit, AMOUNT / 4)
         quiet = _reconcile_quiet(report, desk, venue)
         _reconcile_moved(report, desk, venue, quiet)
         measure_bookkeeping(report, desk.ledger, ledger_url, venue.symbols, sizes)
@@ -48,21 +51,20 @@ def measure_execution(ledger_url: str, tell: Callable[[str], None], sizes: Sizes
     return report
 
 
-def _trades(report: Report, desk: Desk, venue: StillVenue) -> None:
-    """Intent, order, lease, request, answer, fill: the whole way of a trade, committed at each step."""
-    lease = desk.ledger.acquire_lease(desk.account, "bench", LEASE_S)
-    with report.row("trade", len(venue.symbols), "trades", floor_per_min=TRADES_PER_MIN_FLOOR):
-        for symbol in venue.symbols:
-            send(desk, lease, *entry(desk, symbol, AMOUNT))
-    desk.ledger.release_lease(lease)
+def _trades(report: Report, desk: Desk, symbols: Sequence[str]) -> None:
+    """Intent, order, lease, request, answer, fill: the whole way of a trade, synced to the disk at each step."""
+    with report.row("trade", len(symbols), "trades", floor_per_min=TRADES_PER_MIN_FLOOR):
+        _send(desk, symbols, entry, AMOUNT)
 
 
-def _rest(
-    desk: Desk, venue: StillVenue, make: Callable[[Desk, str, Decimal], tuple[Intent, OrderRequest]], amount: Decimal
+def _send(
+    desk: Desk,
+    symbols: Sequence[str],
+    make: Callable[[Desk, str, Decimal], tuple[Intent, OrderRequest]],
+    amount: Decimal,
 ) -> None:
-    """An order for each symbol that rests on the exchange; not measured."""
     lease = desk.ledger.acquire_lease(desk.account, "bench", LEASE_S)
-    for symbol in venue.symbols:
+    for symbol in symbols:
         send(desk, lease, *make(desk, symbol, amount))
     desk.ledger.release_lease(lease)
 

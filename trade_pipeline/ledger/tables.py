@@ -1,6 +1,7 @@
 """The ledger's tables. Definitions only: the migrations under `migrations/` create them, a test holds both together.
 
-Here what was decided, sent and filled, and its projections; in `note_tables.py` what is noted beside it.
+Here what was decided, sent and filled; in `projection_tables.py` what follows from it; in `note_tables.py` what is
+noted beside it.
 Append-only tables refuse UPDATE and DELETE by a trigger; the others are projections of them (orders' state,
 positions, sleeves, cash, closed trades) or tools of the moment (leases, locks, heartbeats).
 """
@@ -35,6 +36,7 @@ from trade_pipeline.ledger.note_tables import (
     locks,
     recoveries,
 )
+from trade_pipeline.ledger.projection_tables import cash, closed_trades, positions, sleeves
 from trade_pipeline.schemas.trading import LIVE_STATES
 
 _LIVE = text("state IN ({})".format(", ".join(f"'{state}'" for state in sorted(LIVE_STATES))))
@@ -221,58 +223,6 @@ flows = Table(
     money("price", nullable=True),
     word("strategy", nullable=True),
     UniqueConstraint("account", "kind", "asset", "reference"),
-)
-
-positions = Table(
-    "positions",
-    metadata,
-    word("account", primary_key=True),
-    word("symbol", primary_key=True),
-    money("amount"),
-    money("cost_quote"),
-    money("realised_quote"),
-    money("fees_quote"),
-    money("realised_total_quote"),
-    money("fees_total_quote"),
-    at("opened_at", nullable=True),
-    at("updated_at"),
-    map_("state"),
-    CheckConstraint("amount >= 0", name="amount_not_negative"),
-)
-
-sleeves = Table(
-    "sleeves",
-    metadata,
-    word("account", primary_key=True),
-    word("symbol", primary_key=True),
-    word("strategy", primary_key=True),
-    money("amount"),
-)
-
-cash = Table(
-    "cash",
-    metadata,
-    word("account", primary_key=True),
-    word("asset", primary_key=True),
-    money("amount"),
-)
-
-closed_trades = Table(
-    "closed_trades",
-    metadata,
-    word("account", primary_key=True),
-    word("symbol", primary_key=True),
-    Column("number", Integer, primary_key=True, autoincrement=False),
-    at("opened_at"),
-    at("closed_at"),
-    money("amount"),
-    money("entry_price"),
-    money("exit_price"),
-    money("profit_quote"),
-    money("fees_quote"),
-    word("exit_reason"),
-    word("strategy"),
-    Index(None, "account", "closed_at"),
 )
 
 APPEND_ONLY = (

@@ -23,13 +23,15 @@ def recording(folder: Path) -> Path:
 def test_it_measures_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(data, "SYMBOLS", 3)
     monkeypatch.setattr(data, "FETCHES", 1)
+    monkeypatch.setattr(data, "SCANNED", 5)
     lines: list[str] = []
     report = data.measure_data([recording(tmp_path)], QualitySettings(), lines.append)
     found = json.loads(report.as_json())
     assert (found["bars"], found["files"]) == (500, 1)
     assert found["ratio"] == pytest.approx(found["ingest_s"] / found["polars_s"], rel=0.05)
     assert found["rows"]["fetch"]["count"] == 3
-    assert len(lines) == 3
+    assert found["rows"]["scan"]["count"] == 5
+    assert len(lines) == 4
 
 
 def test_a_folder_without_bars_is_refused(tmp_path: Path) -> None:
