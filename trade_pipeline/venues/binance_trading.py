@@ -7,7 +7,6 @@ repeated, with the same client order id.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
@@ -33,8 +32,9 @@ from trade_pipeline.venues.answers import (
     read_trade,
     whole,
 )
+from trade_pipeline.venues.binance_line import BinanceLine
 from trade_pipeline.venues.capabilities import capabilities_of
-from trade_pipeline.venues.ccxt_clients import WEIGHT_PER_MINUTE, ClientOptions, PerProcess, sync_client
+from trade_pipeline.venues.ccxt_clients import WEIGHT_PER_MINUTE, ClientOptions, PerProcess
 from trade_pipeline.venues.error_map import Asked, own_error
 from trade_pipeline.venues.market_rules import Listing, read_listing
 from trade_pipeline.venues.order_params import order_params, pair_params, the_order
@@ -51,19 +51,6 @@ RESYNCS_MAX = 2
 CANCEL_ATTEMPTS_MAX = 3
 ORDER_PAGES_MAX = 100
 ROWS_MAX = 1000
-
-
-class _Line:
-    """One client with its budget. A `requests` session is not safe to share, so one request at a time."""
-
-    def __init__(self, options: ClientOptions, budget: RollingWindow | BudgetLine) -> None:
-        self.client = sync_client(options)
-        self.budget = budget
-        self._lock = threading.Lock()
-
-    def ask(self, method: str, params: Mapping[str, Any]) -> Any:
-        with self._lock:
-            return getattr(self.client, method)(dict(params))
 
 
 class BinanceTrading(PublicReads):
@@ -96,8 +83,8 @@ class BinanceTrading(PublicReads):
         def reads() -> RollingWindow | BudgetLine:
             return budget.line(ACCOUNT_SHARE) if budget else RollingWindow(weight_per_minute * READ_SHARE, 60.0)
 
-        self._orders = PerProcess(lambda: _Line(options, per_second(order_requests_per_s_max)))
-        self._reads = PerProcess(lambda: _Line(options, reads()))
+        self._orders = PerProcess(lambda: BinanceLine(options, per_second(order_requests_per_s_max)))
+        self._reads = PerProcess(lambda: BinanceLine(options, reads()))
         self._cooldown = budget or Cooldown()
         self._budget = budget
         self._weight = UsedWeight(weight_per_minute, used_weight_share_max)
@@ -240,7 +227,7 @@ class BinanceTrading(PublicReads):
                 return self._in_step(self._reads.get(), method, params, asked, weight)
         raise AssertionError("stamina returns or raises")
 
-    def _in_step(self, line: _Line, method: str, params: Mapping[str, Any], asked: Asked, cost: float) -> Any:
+    def _in_step(self, line: BinanceLine, method: str, params: Mapping[str, Any], asked: Asked, cost: float) -> Any:
         """One request; after ClockSkew the clock is set and the very same request repeated, at most RESYNCS_MAX times.
 
         The exchange refuses a request outside its window before it looks at the order: nothing was executed.
@@ -252,7 +239,7 @@ class BinanceTrading(PublicReads):
                 self._resynchronise(line)
         return self._once(line, method, params, asked, cost)
 
-    def _once(self, line: _Line, method: str, params: Mapping[str, Any], asked: Asked, cost: float) -> Any:
+    def _once(self, line: BinanceLine, method: str, params: Mapping[str, Any], asked: Asked, cost: float) -> Any:
         self._cooldown.check()
         # Outside of what the cooldown notes: our own budget for reads must not silence orders.
         if line is self._reads.get():
@@ -278,7 +265,7 @@ class BinanceTrading(PublicReads):
         """What the exchange has counted for this address in its present minute. Asks nobody."""
         return self._weight.reading()
 
-    def _resynchronise(self, line: _Line) -> None:
+    def _resynchronise(self, line: BinanceLine) -> None:
         """Measure how far our clock is ahead of the exchange's; ccxt subtracts it from every timestamp."""
         before = line.client.milliseconds()
         raw = self._once(line, "public_get_time", {}, Asked("the exchange's time"), 1)
