@@ -30,10 +30,12 @@ def feature_layers(settings: FeatureSettings) -> list[Layer]:
 def compute_features(bars: pl.DataFrame, settings: FeatureSettings) -> pl.DataFrame:
     """A FEATURES frame with one row per bar, sorted by (symbol, open_time).
 
-    `bars` is a clean BARS frame. Warm-up rows hold nulls, as does every value that is not finite. Two frames whose
-    symbols start at the same bar agree bit for bit on every row they share.
+    `bars` is a JUDGED_BARS frame, or a clean BARS frame. Warm-up rows hold nulls, as does every value that is not
+    finite. Two frames whose symbols start at the same bar agree bit for bit on every row they share.
     """
     frame = bars.sort(BAR_KEY)
+    if "synthetic" not in frame.columns:  # bars that nobody judged, as of a backtest, hold nothing made up
+        frame = frame.with_columns(pl.lit(False).alias("synthetic"))
     for layer in feature_layers(settings):
         frame = frame.with_columns(column.over("symbol").alias(name) for name, column in layer.items())
     return frame.select(

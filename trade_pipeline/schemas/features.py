@@ -34,6 +34,7 @@ class Features(Frame):
     realised_volatility: float = number(ge=0)
     volume_zscore: float = number()
     idle_ratio: float = number(ge=-1e-9, le=1.0000001)  # a running mean of zeros and ones
+    synthetic: bool = pa.Field(nullable=True)
 
     class Config(Frame.Config):
         unique: ClassVar[list[str]] = ["symbol", "open_time"]

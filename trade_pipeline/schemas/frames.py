@@ -65,6 +65,31 @@ COARSE_BARS: dict[str, pl.DataType] = {
 }
 """coarse_bars. Key: (symbol, length_s, open_time)."""
 
+DAY_TICKERS: dict[str, pl.DataType] = {
+    "symbol": pl.String(),
+    "price": pl.Float64(),  # of the last trade
+    "bid": pl.Float64(),
+    "ask": pl.Float64(),
+    "high": pl.Float64(),  # of the last 24 hours, as the next two
+    "low": pl.Float64(),
+    "day_volume_quote": pl.Float64(),
+}
+"""The last 24 hours of many symbols, one row each; what an exchange does not tell is null."""
+
+UNIVERSE: dict[str, pl.DataType] = {
+    "scanned_at": UTC_MS,
+    "symbol": pl.String(),
+    "selected": pl.Boolean(),
+    "reason": pl.String(),  # why not; empty for what is selected
+    "rank": pl.Int32(),  # 1 is the most traded of those that pass the filters; null for others
+    "price": pl.Float64(),
+    "day_volume_quote": pl.Float64(),
+    "spread_ratio": pl.Float64(),
+    "day_range_ratio": pl.Float64(),
+    "listed_at": UTC_MS,  # open of the first bar, where it was asked for
+}
+"""universe. Key: (scanned_at, symbol)."""
+
 FEATURES: dict[str, pl.DataType] = {
     "symbol": pl.String(),
     "open_time": UTC_MS,
@@ -87,6 +112,7 @@ FEATURES: dict[str, pl.DataType] = {
     "realised_volatility": pl.Float64(),  # per bar, standard deviation of log returns
     "volume_zscore": pl.Float64(),
     "idle_ratio": pl.Float64(),  # share of the volume window's bars without a trade
+    "synthetic": pl.Boolean(),  # nothing was traded in this bar: its price is the last one carried on
 }
 """Warm-up rows hold nulls (never NaN)."""
 

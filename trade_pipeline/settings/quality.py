@@ -36,7 +36,7 @@ class QualitySettings(Section):
     outlier_volume_ratio: float = Field(3.0, gt=1)
     """Volume over the usual one that makes a move believable, if the bar also opens where the one before closed."""
     wick_return_min: float = Field(0.25, gt=0)
-    """Log distance of a high or low from the bar's body below which no wick is an outlier."""
+    """Log distance of a high or low from the bar's body that is told; twice as far without volume it is false."""
     volume_scales_max: float = Field(6.0, gt=1)
     """Robust scales of the logarithm of volume above the usual one beyond which a volume is told."""
     frozen_bars_min: int = Field(4, ge=2)

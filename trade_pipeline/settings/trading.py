@@ -83,6 +83,8 @@ class StrategySettings(Section):
 
     A strategy that holds from an entry until an exit cannot tell, on a short history, whether it had entered.
     """
+    synthetic_refused_by: tuple[Literal["trend", "mean_reversion"], ...] = ()
+    """Strategies that have no opinion (HOLD) on a flagged bar, in which nothing was traded."""
     regimes: RegimeSettings = RegimeSettings()
     trend: TrendSettings = TrendSettings()
     mean_reversion: MeanReversionSettings = MeanReversionSettings()

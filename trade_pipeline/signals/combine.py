@@ -33,23 +33,30 @@ def compute_signals(
     """A SIGNALS frame, one row per (symbol, open_time, strategy), sorted by these.
 
     `features` and `regimes` are frames of the same keys that start at the same anchor. A score that is null is HOLD:
-    warm-up, a history shorter than `history_bars_min`, a value that is no number, or a strategy that raised, whose
-    rows name the error.
+    warm-up, a history shorter than `history_bars_min`, a flagged bar that the strategy refuses, a value that is no
+    number, or a strategy that raised, whose rows name the error.
     """
     words = regimes.select(*BAR_KEY, "regime")
     frame = features.join(words, on=list(BAR_KEY), how="left").sort(BAR_KEY)
     frame = frame.with_columns(pl.int_range(1, pl.len() + 1).over("symbol").alias(BARS_SEEN))
     chosen = enabled_strategies(settings) if strategies is None else strategies
-    rows = [_scored(frame, strategy, settings.history_bars_min) for strategy in chosen]
+    rows = [_scored(frame, strategy, settings) for strategy in chosen]
     if not rows:
         return empty(SIGNALS)
     return pl.concat(rows).sort(*BAR_KEY, "strategy")
 
 
-def _scored(frame: pl.DataFrame, strategy: Strategy, history_bars_min: int) -> pl.DataFrame:
+def _scored(frame: pl.DataFrame, strategy: Strategy, settings: StrategySettings) -> pl.DataFrame:
     """One strategy's SIGNALS rows. Any error of a strategy becomes HOLD for its rows: rule 1 of the targets."""
-    enough = pl.col(BARS_SEEN) >= history_bars_min
-    too_short = pl.lit(f"fewer than {history_bars_min} bars of history")
+    refused = pl.lit(False)
+    if strategy.name in settings.synthetic_refused_by:
+        refused = pl.col("synthetic").fill_null(False)
+    enough = (pl.col(BARS_SEEN) >= settings.history_bars_min) & ~refused
+    without = (
+        pl.when(refused)
+        .then(pl.lit("nothing was traded in this bar"))
+        .otherwise(pl.lit(f"fewer than {settings.history_bars_min} bars of history"))
+    )
     try:
         opinion = strategy.opinion()
         score = finite(opinion.score.cast(pl.Float64)).clip(-1.0, 1.0)
@@ -58,7 +65,7 @@ def _scored(frame: pl.DataFrame, strategy: Strategy, history_bars_min: int) -> p
             *KEYS,
             pl.when(enough).then(score).over("symbol").alias("score"),
             pl.when(enough).then(confidence).over("symbol").alias("confidence"),
-            pl.when(enough).then(opinion.reason).otherwise(too_short).over("symbol").alias("reason"),
+            pl.when(enough).then(opinion.reason).otherwise(without).over("symbol").alias("reason"),
         )
     except Exception as error:
         text = f"{strategy.name} failed: {type(error).__name__}: {error}".splitlines()[0][:ERROR_TEXT_CHARS_MAX]

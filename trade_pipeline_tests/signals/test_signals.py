@@ -173,3 +173,17 @@ def test_a_jump_in_volatility_is_its_own_regime() -> None:
     regimes = compute_regimes(features, SETTINGS.regimes).get_column("regime")
     assert (regimes.slice(520) == "volatile").mean() > 0.5  # type: ignore[operator]
     assert (regimes.slice(200, 250) == "volatile").sum() == 0
+
+
+def test_a_strategy_may_refuse_bars_in_which_nothing_was_traded() -> None:
+    bars = random_bars(symbol_count=1, bar_count=400)
+    flagged = pl.col("open_time") == bars.get_column("open_time").max()
+    features = compute_features(bars.with_columns(synthetic=flagged), FeatureSettings())
+    regimes = compute_regimes(features, StrategySettings().regimes)
+    strict = StrategySettings(synthetic_refused_by=("trend",))
+    last = compute_signals(features, regimes, strict).filter(flagged)
+    reasons = dict(last.select("strategy", "reason").iter_rows())
+    scores = dict(last.select("strategy", "score").iter_rows())
+    assert scores["trend"] is None and reasons["trend"] == "nothing was traded in this bar"
+    assert scores["mean_reversion"] is not None
+    assert compute_signals(features, regimes, StrategySettings()).filter(flagged).get_column("score").null_count() == 0
