@@ -53,22 +53,42 @@ def scan_files(files: Sequence[str], spec: Table, options: dict[str, str] | None
     if not files:
         return empty_rows(spec).lazy()
     scan = pl.scan_parquet(
-        list(files), hive_partitioning=True, hive_schema={"date": pl.String}, storage_options=options, glob=False
+        list(files),
+        hive_partitioning=True,
+        hive_schema={"date": pl.String},
+        storage_options=options,
+        glob=False,
+        schema=_written_schema(spec),
+        missing_columns="insert",  # of files from before the column was there: null
     )
     # Delta keeps microseconds; the product's times are milliseconds.
     return scan.select(pl.col(name).cast(dtype) for name, dtype in stored_schema(spec).items())
+
+
+def _written_schema(spec: Table) -> dict[str, pl.DataType]:
+    """Columns as Delta writes them, without the date, which stands in the path."""
+    stored = {name: dtype for name, dtype in stored_schema(spec).items() if name != "date"}
+    return {name: pl.Datetime("us", "UTC") if dtype == frames.UTC_MS else dtype for name, dtype in stored.items()}
 
 
 def commit(opened: Any, rows: pl.DataFrame) -> bool:
     """Append as the very next version of `opened`; False if another writer took that version first.
 
     Delta would rebase an append over any other, but our rows follow from what was stored when they were compared.
+    A table from before a column was there gets it.
     """
     from deltalake import CommitProperties, write_deltalake
     from deltalake.exceptions import CommitFailedError
 
+    known = {field.name for field in opened.schema().fields}
     try:
-        write_deltalake(opened, rows, mode="append", commit_properties=CommitProperties(max_commit_retries=0))
+        write_deltalake(
+            opened,
+            rows,
+            mode="append",
+            schema_mode="merge" if set(rows.columns) - known else None,
+            commit_properties=CommitProperties(max_commit_retries=0),
+        )
     except CommitFailedError:
         return False
     return True

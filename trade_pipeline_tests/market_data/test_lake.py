@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 from trade_pipeline.errors import DataError, LakeConflict
 from trade_pipeline.market_data import delta
 from trade_pipeline.market_data.lake import Lake
+from trade_pipeline.market_data.tables import TABLES, Table
 from trade_pipeline.schemas import frames
 from trade_pipeline_tests.market_data.frames_of import START, bars
 
@@ -134,3 +135,18 @@ def test_a_table_that_does_not_exist_is_empty_and_an_unknown_one_is_refused(tmp_
 def test_a_frame_that_lacks_a_column_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="volume"):
         Lake(tmp_path).append("raw_bars", bars(1).drop("volume"), frames.BAR_KEY, START)
+
+
+def test_a_table_from_before_a_column_was_there_gets_it_and_is_read_with_nulls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = Table("bars", frames.BARS, frames.BAR_KEY, "open_time")
+    with monkeypatch.context() as before:
+        before.setitem(TABLES, "bars", old)
+        Lake(tmp_path).append("bars", bars(3), frames.BAR_KEY, START)
+    lake = Lake(tmp_path)
+    assert lake.read("bars", [DAY]).get_column("synthetic").null_count() == 6
+    judged = bars(4).with_columns(synthetic=pl.lit(False), repair=pl.lit(None, pl.String))
+    assert lake.append("bars", judged, frames.BAR_KEY, START + timedelta(minutes=5)).rows_revised == 6
+    for reader in (lake, Lake(tmp_path)):
+        assert reader.read("bars", [DAY]).get_column("synthetic").to_list() == [False] * 8
