@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from trade_pipeline.errors import OutcomeUnknown, TradePipelineError
-from trade_pipeline.execution import recovery, submit
+from trade_pipeline.execution import cancelling, look_up, recovery, submit
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.faults.scenario import make_scenario
 from trade_pipeline.faults.stage import Stage
@@ -79,7 +79,8 @@ def test_trusting_closed_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch)
             answer = replace(answer, filled=answer.amount, trades=(*answer.trades, inferred))
         return real(desk, answer, evidence)
 
-    monkeypatch.setattr(submit, "apply", apply_as_filled)
+    for room in (submit, cancelling, look_up):
+        monkeypatch.setattr(room, "apply", apply_as_filled)
     assert "03" in first_finding(stage)
 
 
