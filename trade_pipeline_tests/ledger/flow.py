@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
 
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Order
-from trade_pipeline.schemas.trading import OrderState, Role, Side
-from trade_pipeline_tests.fakes import make_intent, make_request, make_trade, make_venue_order
+from trade_pipeline.schemas.trading import AccountReading, Balance, OrderState, Role, Side
+from trade_pipeline_tests.fakes import START, make_intent, make_request, make_trade, make_venue_order
 
 PREFIX = "7c01"
 
@@ -57,3 +58,16 @@ def sell(ledger: Ledger, number: int, amount: str, price: str, **changes: object
     open_order(ledger, number, amount=Decimal(amount), side=Side.SELL, **({"role": Role.EXIT} | changes))
     trade = make_trade(number, str(number), amount=Decimal(amount), price=Decimal(price), side=Side.SELL, **fee)
     ledger.book_trades("main", [trade], prefix=PREFIX)
+
+
+def opening(**balances: str) -> AccountReading:
+    """What the exchange held an hour before START."""
+    at = START - timedelta(hours=1)
+    return AccountReading(
+        {asset: Balance(asset, Decimal(amount), Decimal(0)) for asset, amount in balances.items()}, at
+    )
+
+
+def amount_of(ledger: Ledger, symbol: str = "BTC/USDT") -> Decimal:
+    position = ledger.position("main", symbol)
+    return position.amount if position else Decimal(0)

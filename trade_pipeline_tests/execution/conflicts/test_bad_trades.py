@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
-from trade_pipeline_tests.execution.conflicts.test_settle import holding, outcomes, rows
+from trade_pipeline_tests.execution.conflicts.steps import holding, outcomes, rows
 from trade_pipeline_tests.execution.conftest import Room
 from trade_pipeline_tests.execution.fake_venue import BTC
 from trade_pipeline_tests.reliability.conftest import BOUGHT, later
