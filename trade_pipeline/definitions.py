@@ -11,6 +11,7 @@ from trade_pipeline.defs.assets.positions import ledger_equals_exchange, positio
 from trade_pipeline.defs.assets.reports import closed_trades, equity_curve
 from trade_pipeline.defs.assets.sources import source_reliability
 from trade_pipeline.defs.assets.targets import approved_targets, target_positions
+from trade_pipeline.defs.assets.universe import universe
 from trade_pipeline.defs.checks import ALL_CHECKS
 from trade_pipeline.defs.execute import execute
 from trade_pipeline.defs.exits import exit_watch, exits, stand_in_for_guard
@@ -39,6 +40,7 @@ defs = dg.Definitions(
         position_conflicts,
         source_reliability,
         exits,
+        universe,
         coarse_bars,
         lake_upkeep,
     ],

@@ -28,7 +28,7 @@ def suites(symbols: int) -> Mapping[str, Sequence[Expectation]]:
     """By table; `symbols` is the number that the day was decided on."""
     return {
         "bars": [
-            _columns(list(frames.BARS)),
+            _columns(list(frames.JUDGED_BARS)),
             *_filled("symbol", "open_time", "close_time", "open", "high", "low", "close", "volume", "source"),
             _unique("symbol", "open_time"),
             *(_between(price, above=0) for price in ("open", "high", "low", "close")),

@@ -89,7 +89,7 @@ def _breadth(judged: Judged) -> pl.DataFrame:
     """Live only: in history nothing is bought."""
     if not judged.live:
         return no_failures()
-    universe = judged.stack.universe()
+    universe = judged.stack.universe(judged.window.as_of)
     held = held_at(judged.frame, universe, judged.window.as_of)
     return held_in_breadth(held, universe, judged.stack.settings.quality)
 
@@ -132,7 +132,7 @@ def _within_limits(judged: Judged) -> pl.DataFrame:
             targets_within_limits(
                 targets,
                 as_of=judged.window.as_of,
-                expected=stack.universe(),
+                expected=stack.universe(judged.window.as_of),
                 snapshot=snapshot,
                 settings=stack.settings.portfolio,
             )

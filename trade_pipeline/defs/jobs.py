@@ -44,6 +44,14 @@ reports = dg.define_asset_job(
     description="Equity curve, closed trades and conflicts with the exchange, from the ledger.",
 )
 
+scan_universe = dg.define_asset_job(
+    "scan_universe",
+    selection=dg.AssetSelection.assets("universe"),
+    tags={QUEUE_TAG: "history", "dagster/max_runtime": "300"},
+    executor_def=dg.in_process_executor,
+    description="Scans the exchange for symbols worth trading.",
+)
+
 repair = dg.define_asset_job(
     "repair",
     selection=dg.AssetSelection.assets(*HISTORY_CHAIN) - dg.AssetSelection.checks(RECOMPUTATION_CHECK),
@@ -71,4 +79,5 @@ __all__ = [
     "nightly",
     "repair",
     "reports",
+    "scan_universe",
 ]

@@ -20,7 +20,7 @@ def scope_of(raw: pl.DataFrame, window: Window, stack: OpenStack, *, live: bool)
     if not live and isinstance(first, datetime):
         start = max(start, first)
     settings = stack.settings
-    return Scope(window.as_of, start, stack.universe(), settings.quality, settings.market.bar_length_s)
+    return Scope(window.as_of, start, stack.universe(window.as_of), settings.quality, settings.market.bar_length_s)
 
 
 def judged(raw: pl.DataFrame, window: Window, stack: OpenStack, *, live: bool) -> Judgement:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from trade_pipeline.defs.jobs import decide, nightly, reports
+from trade_pipeline.defs.jobs import decide, nightly, reports, scan_universe
 from trade_pipeline.defs.partitions import DAY, last_close, partition_of
 from trade_pipeline.defs.resources import HOME_VARIABLE
 from trade_pipeline.defs.run_time import AS_OF_TAG, MODE_TAG
@@ -78,4 +78,22 @@ def nightly_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
     return dg.RunRequest(run_key=f"nightly:{day:%Y-%m-%d}", partition_key=f"{day:%Y-%m-%d}")
 
 
-SCHEDULES = [bar_close, reports_schedule, nightly_schedule]
+@dg.schedule(
+    cron_schedule="55 * * * *",
+    job=scan_universe,
+    name="scan_universe",
+    default_status=SCHEDULE_STATUS,
+    execution_timezone="UTC",
+    description="Scans the exchange for symbols worth trading.",
+)
+def universe_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+    """Decisions use a scan from the first bar that closes after it is known."""
+    as_of = last_close(context.scheduled_execution_time.astimezone(UTC))
+    return dg.RunRequest(
+        run_key=f"universe:{as_of.isoformat()}",
+        partition_key=partition_of(as_of),
+        tags={AS_OF_TAG: as_of.isoformat()},
+    )
+
+
+SCHEDULES = [bar_close, reports_schedule, nightly_schedule, universe_schedule]

@@ -34,6 +34,7 @@ TABLES: dict[str, Table] = {
         Table("quarantined_bars", frames.QUARANTINED_BARS, (*frames.BAR_KEY, "copy"), "open_time"),
         Table("quality_scores", frames.QUALITY_SCORES, frames.BAR_KEY, "open_time"),
         Table("coarse_bars", frames.COARSE_BARS, ("symbol", "length_s", "open_time"), "open_time"),
+        Table("universe", frames.UNIVERSE, ("scanned_at", "symbol"), "scanned_at"),
         Table("features", frames.FEATURES, frames.BAR_KEY, "open_time", anchored=True),
         Table("regimes", frames.REGIMES, frames.BAR_KEY, "open_time", anchored=True),
         Table("signals", frames.SIGNALS, (*frames.BAR_KEY, "strategy"), "open_time", anchored=True),

@@ -27,6 +27,7 @@ from trade_pipeline.settings.trading import (
     PortfolioSettings,
     StrategySettings,
 )
+from trade_pipeline.settings.universe import UniverseSettings
 from trade_pipeline.settings.venue import VenueSettings
 
 Mode = Literal["sim", "paper", "live"]
@@ -43,6 +44,7 @@ class Settings(Section):
     paper: PaperSettings = PaperSettings()
     quality: QualitySettings = QualitySettings()
     exchange: SimulatedExchangeSettings = SimulatedExchangeSettings()
+    universe: UniverseSettings = UniverseSettings()
     venue: VenueSettings = VenueSettings()
     features: FeatureSettings = FeatureSettings()
     strategies: StrategySettings = StrategySettings()

@@ -47,6 +47,14 @@ class MarketDataVenue(Protocol):
 
     def book_tops(self, symbols: Sequence[str]) -> dict[str, BookTop]: ...
 
+    def day_tickers(self, symbols: Sequence[str]) -> pl.DataFrame:
+        """DAY_TICKERS of those of `symbols` that the exchange tells of."""
+        ...
+
+    def listed_at(self, symbols: Sequence[str]) -> dict[str, datetime]:
+        """When each symbol was first traded, of those of which the exchange tells it."""
+        ...
+
     def close(self) -> None: ...
 
 

@@ -13,15 +13,20 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import polars as pl
+
 from trade_pipeline.errors import MalformedAnswer, SymbolUnknown, VenueError, VenueUnavailable
 from trade_pipeline.schemas.trading import BookTop, MarketRules
-from trade_pipeline.venues.answers import listing, mapping, read_book_top, read_server_time
+from trade_pipeline.venues.answers import listing, mapping, read_book_top, read_server_time, text
+from trade_pipeline.venues.day_tickers import BINANCE_FIELDS, read_day_tickers
 from trade_pipeline.venues.error_map import Asked
+from trade_pipeline.venues.klines import read_klines
 from trade_pipeline.venues.market_rules import Listing, read_listing
 
 LOGGER = logging.getLogger(__name__)
 
 LISTING_AGE_S_MAX = 900.0
+WEIGHT_OF_ALL_TICKERS = 80
 TICKER_SYMBOLS_MAX = 20
 """Symbols in one ticker request: above 20 its weight jumps from 2 to 40."""
 
@@ -82,6 +87,32 @@ class PublicReads(ABC):
                 except MalformedAnswer as error:
                     LOGGER.warning("a ticker was left out: %s", error)
         return tops
+
+    def day_tickers(self, symbols: Sequence[str]) -> pl.DataFrame:
+        """DAY_TICKERS of `symbols`, in one request whatever their number. Raises VenueError."""
+        known, wanted = self._markets_now(), frozenset(symbols)
+        answer = self._ask("public_get_ticker_24hr", {}, Asked("the last 24 hours"), WEIGHT_OF_ALL_TICKERS)
+
+        def symbol_of(row: object) -> str | None:
+            symbol = known.symbols.get(text(mapping(row, "ticker"), "symbol"))
+            return symbol if symbol in wanted else None
+
+        return read_day_tickers(listing(answer, "tickers"), symbol_of, BINANCE_FIELDS)
+
+    def listed_at(self, symbols: Sequence[str]) -> dict[str, datetime]:
+        """Open of each symbol's first candle: a request for each. A symbol without an answer is left out."""
+        known, found = self._markets_now(), {}
+        for symbol in symbols:
+            params = {"symbol": known.ids.get(symbol, ""), "interval": "1m", "startTime": 0, "limit": 1}
+            try:
+                raw = self._ask("public_get_klines", params, Asked("the first candle", symbol), 2)
+                first = read_klines(raw, symbol, "").get_column("open_time").min()
+            except VenueError as error:
+                LOGGER.warning("the first candle of %s is not known: %s", symbol, error)
+            else:
+                if isinstance(first, datetime):
+                    found[symbol] = first
+        return found
 
     def _tickers(self, names: Sequence[str]) -> Sequence[Any]:
         params = {"symbols": json.dumps(list(names), separators=(",", ":"))}

@@ -10,10 +10,13 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypeVar
 
+import polars as pl
+
 from trade_pipeline.errors import MalformedAnswer, VenueError
 from trade_pipeline.schemas.trading import BookTop, MarketRules
-from trade_pipeline.venues.answers import mapping, moment
+from trade_pipeline.venues.answers import mapping, moment, text
 from trade_pipeline.venues.capabilities import VenueCapabilities, capabilities_of
+from trade_pipeline.venues.day_tickers import UNIFIED_FIELDS, read_day_tickers
 from trade_pipeline.venues.error_map import Asked
 from trade_pipeline.venues.public_reads import LISTING_AGE_S_MAX, utc_now
 from trade_pipeline.venues.unified_answers import read_unified_top
@@ -79,6 +82,27 @@ class UnifiedPublicReads(ABC):
             else:
                 tops[top.symbol] = top
         return tops
+
+    def day_tickers(self, symbols: Sequence[str]) -> pl.DataFrame:
+        """DAY_TICKERS of `symbols`, in one request where the exchange's list has best prices. Raises VenueError."""
+        rules = self._markets_now()
+        wanted = frozenset(symbol for symbol in symbols if symbol in rules)
+
+        def symbol_of(row: object) -> str | None:
+            symbol = text(mapping(row, "ticker"), "symbol")
+            return symbol if symbol in wanted else None
+
+        return read_day_tickers(self._tickers(sorted(wanted)), symbol_of, UNIFIED_FIELDS)
+
+    def listed_at(self, symbols: Sequence[str]) -> dict[str, datetime]:
+        """As the exchange's own list of symbols tells it through ccxt; few do. Asks nobody once the list is known."""
+        self._markets_now()
+
+        def created(client: Any) -> dict[str, datetime]:
+            times = {symbol: client.markets[symbol].get("created") for symbol in symbols if symbol in client.markets}
+            return {name: moment({"created": ms}, "created", name) for name, ms in times.items() if ms is not None}
+
+        return self._ask(created, Asked("the symbols"))
 
     def _tickers(self, wanted: Sequence[str]) -> list[Any]:
         asked = Asked("the best prices")

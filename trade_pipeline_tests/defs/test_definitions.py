@@ -32,6 +32,8 @@ DEPENDENCIES: dict[str, set[str]] = {
     "position_conflicts": {"approved_targets"},
     "source_reliability": {"raw_bars"},
     "exits": set(),
+    "data_quality": {"quality_scores", "quarantined_bars"},
+    "universe": set(),
     "coarse_bars": {"bars"},
     "lake_upkeep": {"coarse_bars"},
 }

@@ -21,7 +21,7 @@ HISTORY = ["bars", "quarantined_bars", "quality_scores", "features", "regimes", 
 def test_a_hole_is_fetched_again_and_the_day_that_stands_on_it_computed_again(stack: TestStack) -> None:
     today = datetime.now(UTC).date()
     broken, after = str(today - timedelta(days=2)), str(today - timedelta(days=1))
-    symbol = stack.open.universe()[0]
+    symbol = stack.open.universe(datetime.now(UTC))[0]
     _store_but_for_an_hour(stack, broken, after, symbol)
     assert stack.backfill(HISTORY, broken, after).success
 
@@ -45,7 +45,7 @@ def test_a_hole_is_fetched_again_and_the_day_that_stands_on_it_computed_again(st
 def _store_but_for_an_hour(stack: TestStack, first: str, last: str, symbol: str) -> None:
     """Two whole days with their warm-up, less the last hour of the first day of one symbol."""
     start, end = day_start(first) - timedelta(hours=5), day_start(last) + DAY
-    whole = fetch_span(stack.open.market, stack.open.universe(), start, end).frame
+    whole = fetch_span(stack.open.market, stack.open.universe(datetime.now(UTC)), start, end).frame
     evening = pl.col("open_time").is_between(day_start(last) - timedelta(hours=1), day_start(last), closed="left")
     lost = evening & (pl.col("symbol") == symbol)
     stack.open.lake.append("raw_bars", whole.filter(~lost), frames.BAR_KEY, datetime.now(UTC))

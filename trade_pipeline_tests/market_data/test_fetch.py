@@ -50,6 +50,12 @@ class FakeMarket:
     def markets(self) -> dict[str, MarketRules]:
         return {}
 
+    def listed_at(self, symbols: Sequence[str]) -> dict[str, datetime]:
+        return {}
+
+    def day_tickers(self, symbols: Sequence[str]) -> pl.DataFrame:
+        return frames.empty(frames.DAY_TICKERS)
+
     def book_tops(self, symbols: Sequence[str]) -> dict[str, BookTop]:
         return {}
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 
+import polars as pl
 import pytest
 
 from trade_pipeline.errors import (
@@ -175,3 +176,24 @@ def test_a_limit_that_is_reached_is_a_rate_limit_with_its_wait(
     with pytest.raises(RateLimited) as caught:
         trading.create(request)
     assert caught.value.retry_after_s == 1.0
+
+
+def test_a_scan_reads_the_last_day_of_every_symbol_in_one_request(exchange: RunningExchange) -> None:
+    venue = exchange.market_data()
+    symbols = sorted(venue.markets())
+    found = venue.day_tickers([*symbols, "GONE/USDT"])
+    assert found.get_column("symbol").to_list() == symbols
+    assert found.null_count().sum_horizontal().item() == 0
+    assert (found.get_column("bid") < found.get_column("ask")).all()
+    assert found.filter(pl.col("price").is_between("low", "high")).height == len(symbols)
+    assert venue.day_tickers(symbols[:1]).height == 1
+    venue.close()
+
+
+def test_a_symbol_s_first_candle_tells_since_when_it_is_traded(exchange: RunningExchange) -> None:
+    venue = exchange.market_data()
+    (symbol, *_) = sorted(venue.markets())
+    listed = venue.listed_at([symbol])[symbol]
+    bars = venue.fetch_bars([symbol], listed - timedelta(hours=1), listed + timedelta(hours=1)).frame
+    assert bars.get_column("open_time").min() == listed
+    venue.close()

@@ -52,7 +52,7 @@ def decide_now(stack: OpenStack, window: Window, evaluation: Evaluation, scores:
     if snapshot is None:  # a rerun decides on the same account again
         snapshot = replace(take_snapshot(stack.desk), snapshot_id=decision_id)
         stack.ledger.record_snapshot(snapshot)
-    around = surroundings_now(stack, window.as_of, held_at(scores, stack.universe(), window.as_of))
+    around = surroundings_now(stack, window.as_of, held_at(scores, stack.universe(window.as_of), window.as_of))
     frame = targets_of(evaluation, snapshot, settings, around, decision_id=decision_id, as_of=window.as_of)
     released = release_locks(stack, evaluation, around.locks)
     kinds: dict[str, int] = dict(frame.group_by("kind").len().iter_rows())
@@ -81,7 +81,7 @@ def surroundings_now(stack: OpenStack, as_of: datetime, quarantined: Mapping[str
     """Locks count at the bar's close, not at the moment of the run, so that they can be told again."""
     locks = stack.ledger.locks(stack.settings.account, as_of)
     locked = sorted((lock.strategy, lock.symbol) for lock in locks)
-    return Surroundings(stack.universe(), locked, stack.rules(), dict(quarantined))
+    return Surroundings(stack.universe(as_of), locked, stack.rules(), dict(quarantined))
 
 
 @lake_asset("approved_targets", "targets", "Targets whose every check passed in this run.")

@@ -47,7 +47,8 @@ class CandleView:
             # One more, because the newest candle may not have begun to trade.
             first -= length
         else:
-            first = _ceil(_ceil(start_ms, MINUTE_MS), length) * length
+            # What lies before a symbol's first candle counts for nothing: startTime 0 gives the oldest ones.
+            first = max(_ceil(_ceil(start_ms, MINUTE_MS), length), begin // length) * length
             last = min(last, first + limit * length - 1)
         table = aggregate(self.minutes(symbol, max(first, begin), last, now_ms), length)
         return table[:limit] if start_ms is not None else table[-limit:]

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as OutOfTime
 from datetime import datetime
 
+import polars as pl
+
 from trade_pipeline.errors import VenueUnavailable
 from trade_pipeline.market_data.sources.protocol import BarSource
 from trade_pipeline.schemas.trading import BookTop, MarketRules
@@ -64,6 +66,12 @@ class PatientVenue:
 
     def book_tops(self, symbols: Sequence[str]) -> dict[str, BookTop]:
         return self._venue.book_tops(symbols)
+
+    def day_tickers(self, symbols: Sequence[str]) -> pl.DataFrame:
+        return self._venue.day_tickers(symbols)
+
+    def listed_at(self, symbols: Sequence[str]) -> dict[str, datetime]:
+        return self._venue.listed_at(symbols)
 
     def close(self) -> None:
         if self._threads is not None:
