@@ -12,14 +12,14 @@ from pathlib import Path
 
 import polars as pl
 
-from trade_pipeline.commands.context import open_context
+from trade_pipeline.commands.context import home_named
 from trade_pipeline.commands.output import say
 from trade_pipeline.errors import DataError
 from trade_pipeline.quality.judge import Judgement, judge
 from trade_pipeline.quality.rules import Scope
 from trade_pipeline.recorded.reading import bars_from_trades, read_recorded
 from trade_pipeline.recorded.values import RecordedBars, RecordedTrades
-from trade_pipeline.settings.load import load_settings
+from trade_pipeline.settings.load import load_settings, settings_in_force
 from trade_pipeline.settings.quality import QualitySettings
 from trade_pipeline.settings.root import Settings
 
@@ -67,9 +67,9 @@ def report_lake(home: Path | None, days: int, *, as_json: bool) -> None:
     """Judges the newest `days` days of raw bars in the lake of this home. Raises DataError where it is empty."""
     from trade_pipeline.market_data.lake import Lake
 
-    context = open_context(home)
-    settings = context.settings
-    lake = Lake(settings.storage.lake_url or str(context.home.lake))
+    found = home_named(home)
+    settings = settings_in_force(found)
+    lake = Lake(settings.storage.lake_url or str(found.lake))
     stored = lake.days("raw_bars")[-days:]
     raw = lake.read("raw_bars", stored)
     if raw.is_empty():
