@@ -23,7 +23,7 @@ DAY = f"{START:%Y-%m-%d}"
 
 @pytest.fixture(scope="module")
 def tables() -> dict[str, pl.DataFrame]:
-    bars = random_bars(2, 1440)
+    bars = random_bars(2, 1440).with_columns(synthetic=pl.lit(False), repair=pl.lit(None, dtype=pl.String))
     targets = pl.DataFrame(
         [("d", START, "S00/USDT", "SET", 1, 100, 1, 0.5, 0.1, "trend", "{}", START + timedelta(minutes=1), "why")],
         schema=frames.TARGETS,
