@@ -13,10 +13,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from trade_pipeline.errors import SettingsError
+from trade_pipeline.errors import LedgerUnavailable, SettingsError
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.market_data.lake import Lake
@@ -25,7 +26,11 @@ from trade_pipeline.schemas.trading import MarketRules
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import Secrets, secrets_from, settings_in_force
 from trade_pipeline.settings.root import Settings
-from trade_pipeline.venues.protocols import MarketDataVenue, TradingVenue
+from trade_pipeline.venues.protocols import TradingVenue
+
+if TYPE_CHECKING:
+    from trade_pipeline.market_data.sources.cascade import Cascade
+    from trade_pipeline.market_data.sources.warm import Warmer
 
 HOME_VARIABLE = "TRADE_PIPELINE_HOME"
 RULES_AGE_MAX = timedelta(hours=1)
@@ -58,11 +63,28 @@ class OpenStack:
         return Ledger(self.secrets.ledger_url)
 
     @cached_property
-    def market(self) -> MarketDataVenue:
+    def market(self) -> Cascade:
         """Public data: the first source, and those that stand in for it."""
         from trade_pipeline.market_data.sources.from_settings import cascade_of
 
         return cascade_of(self.settings, self.home, self.environ, self.now)
+
+    @cached_property
+    def warmer(self) -> Warmer:
+        """Reads the sources before a bar closes, in the process that has decided on the one before."""
+        from trade_pipeline.market_data.sources.warm import Warmer
+
+        return Warmer(self.market, self.settings.sources.warm_lead_s, self.now)
+
+    def in_play(self) -> tuple[str, ...]:
+        """Symbols with a position, then those with live orders: their data comes first. None where nobody can say."""
+        account = self.settings.account
+        try:
+            held = [position.symbol for position in self.ledger.positions(account)]
+            waiting = [order.symbol for order in self.ledger.live_orders(account)]
+        except LedgerUnavailable:
+            return ()
+        return tuple(dict.fromkeys([*held, *waiting]))
 
     @cached_property
     def figures(self) -> Figures:
@@ -119,7 +141,7 @@ def open_stack(home: str) -> OpenStack:
 def forget(home: str) -> None:
     """Close and drop what this process has open of that home; the next use reads settings and opens anew."""
     opened = _OPEN.pop((os.getpid(), home), None)
-    for name in ("ledger", "market", "trading"):
+    for name in ("warmer", "ledger", "market", "trading"):
         if opened is not None and name in opened.__dict__:
             opened.__dict__[name].close()
 

@@ -69,12 +69,15 @@ def fetch_closed(
     as_of: datetime,
     settings: MarketSettings,
     clock: Clock = Clock(),
+    *,
+    first: Sequence[str] = (),
 ) -> Fetched:
     """Final bars of every symbol of `since` that open at or after its time and are closed by `as_of`.
 
     The last bar is final once the exchange's clock is past close + settle and either the next row exists or two
     reads agree on volume and trade count. Waits for it until `late_limit_s` after the close, and no longer.
-    One symbol's failure is told in `late` and holds up nobody else.
+    One symbol's failure is told in `late` and holds up nobody else. Symbols of `first` are asked for before the
+    others, so that a slow source or a spent budget meets those that nobody holds.
     """
     offset = venue.server_time() - clock.now()
     settled_at = as_of + timedelta(milliseconds=settings.settle_ms) - offset
@@ -85,7 +88,7 @@ def fetch_closed(
     origins: dict[str, Provenance] = {}
     while pending := {name: symbol for name, symbol in symbols.items() if not symbol.done}:
         answer = venue.fetch_bars(
-            sorted(pending), {name: symbol.since for name, symbol in pending.items()}, None, PAGE_BARS
+            _in_order(pending, first), {name: symbol.since for name, symbol in pending.items()}, None, PAGE_BARS
         )
         reads += 1
         origins |= _origins(answer)
@@ -152,6 +155,11 @@ def next_wanted(stored: pl.DataFrame, symbols: Iterable[str], start: datetime) -
     for symbol, first in [*holes.iter_rows(), *impossible.iter_rows()]:
         wanted[symbol] = min(wanted[symbol], first)
     return {symbol: max(wanted.get(symbol, start), start) for symbol in symbols}
+
+
+def _in_order(pending: Iterable[str], first: Sequence[str]) -> list[str]:
+    place = {symbol: index for index, symbol in enumerate(first)}
+    return sorted(pending, key=lambda symbol: (place.get(symbol, len(place)), symbol))
 
 
 def _take(symbol: _Symbol, rows: pl.DataFrame | None, error: Exception | None, as_of: datetime) -> bool:

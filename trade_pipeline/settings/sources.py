@@ -43,6 +43,8 @@ class SourceSettings(Section):
     breaker_open_s: float = Field(15.0, gt=0, le=3600)
     """How long it is left alone before a few symbols try it again."""
     breaker_probes: int = Field(3, ge=1, le=100)
+    warm_lead_s: float = Field(8.0, ge=0, le=50)
+    """How long before a bar's close connections, symbols and newest bars are read; 0 does not."""
     figures_days: int = Field(7, ge=1, le=366)
     """How long the reliability of every minute is remembered."""
 
