@@ -35,11 +35,13 @@ def add_to_cash(connection: Connection, account: str, changes: Mapping[str, Deci
     if not changes:
         return
     statement = upsert(cash)
-    # In the order of the names: two writers then lock the rows in the same order.
+    adding = statement.on_conflict_do_update(
+        index_elements=[cash.c.account, cash.c.asset], set_={"amount": cash.c.amount + statement.excluded.amount}
+    )
+    # In the order of the names: two writers then lock the rows in the same order. SQLAlchemy sends many rows in one
+    # statement only where something is returned.
     connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=[cash.c.account, cash.c.asset], set_={"amount": cash.c.amount + statement.excluded.amount}
-        ),
+        adding.returning(cash.c.asset),
         [{"account": account, "asset": asset, "amount": change} for asset, change in sorted(changes.items())],
     )
 

@@ -91,7 +91,7 @@ def _store(connection: Connection, account: str, folded: Sequence[Folded], now: 
         statement.on_conflict_do_update(
             index_elements=[positions.c.account, positions.c.symbol],
             set_={name: statement.excluded[name] for name in columns},
-        ),
+        ).returning(positions.c.symbol),  # without it SQLAlchemy would send each row by itself
         [_position_values(account, item, now) for item in folded],
     )
     symbols = [item.symbol for item in folded]

@@ -103,7 +103,8 @@ def change_orders(connection: Connection, changes: Sequence[Change], now: dateti
     )
     changed = {row.client_order_id: rows.order_from(row) for row in connection.execute(statement)}
     ordered = [changed[change.order.client_order_id] for change in changes]
-    connection.execute(insert(order_events), [_event_of(order, now) for order in ordered])
+    # One statement for all of them: without RETURNING each row would travel by itself.
+    connection.execute(insert(order_events).returning(order_events.c.id), [_event_of(order, now) for order in ordered])
     return ordered
 
 
