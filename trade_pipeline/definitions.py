@@ -8,6 +8,7 @@ from trade_pipeline.defs.assets.analysis import features, regimes, signals
 from trade_pipeline.defs.assets.history import coarse_bars, lake_upkeep
 from trade_pipeline.defs.assets.market import judge_bars, raw_bars
 from trade_pipeline.defs.assets.positions import ledger_equals_exchange, position_conflicts
+from trade_pipeline.defs.assets.quality import data_quality
 from trade_pipeline.defs.assets.reports import closed_trades, equity_curve
 from trade_pipeline.defs.assets.sources import source_reliability
 from trade_pipeline.defs.assets.targets import approved_targets, target_positions
@@ -39,6 +40,7 @@ defs = dg.Definitions(
         closed_trades,
         position_conflicts,
         source_reliability,
+        data_quality,
         exits,
         universe,
         coarse_bars,

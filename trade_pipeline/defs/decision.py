@@ -53,10 +53,16 @@ def evaluate(bars: pl.DataFrame, settings: Settings) -> Evaluation:
     return Evaluation(features, compute_signals(features, regimes, settings.strategies))
 
 
-def decision_id_of(settings: Settings, as_of: datetime, code_version: str, signals: pl.DataFrame) -> str:
-    """32 hex characters that follow from the account, the moment, settings, code and the signal rows used."""
+def decision_id_of(
+    settings: Settings, as_of: datetime, code_version: str, signals: pl.DataFrame, quarantined: Mapping[str, str]
+) -> str:
+    """32 hex characters that follow from the account, the moment, settings, code, the signal rows used and who is held.
+
+    A bar that is found to be bad changes no signal at once: without the last a rerun would be the decision before it.
+    """
     rows = content_hash(signals, table_of("signals").key)
-    parts = [settings.account, settings.mode, as_of.isoformat(), settings.decision_hash, code_version, rows]
+    held = ",".join(sorted(quarantined))
+    parts = [settings.account, settings.mode, as_of.isoformat(), settings.decision_hash, code_version, rows, held]
     return hashlib.blake2b("|".join(parts).encode(), digest_size=16).hexdigest()
 
 

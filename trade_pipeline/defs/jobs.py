@@ -38,10 +38,12 @@ decide = dg.define_asset_job(
 
 reports = dg.define_asset_job(
     "reports",
-    selection=dg.AssetSelection.assets("equity_curve", "closed_trades", "position_conflicts", "source_reliability"),
+    selection=dg.AssetSelection.assets(
+        "equity_curve", "closed_trades", "position_conflicts", "source_reliability", "data_quality"
+    ),
     tags={"dagster/max_runtime": "120"},
     executor_def=dg.in_process_executor,
-    description="Equity curve, closed trades and conflicts with the exchange, from the ledger.",
+    description="Equity curve, closed trades, conflicts with the exchange, how good sources and bars were.",
 )
 
 scan_universe = dg.define_asset_job(

@@ -52,18 +52,20 @@ def test_a_decision_is_taken_approved_executed_and_taken_again(stack: TestStack)
     assert (counts["decisions_recomputed"], counts["decisions_different"]) == (1, 0)
 
 
-def test_a_late_symbol_is_held_and_the_others_are_decided(stack: TestStack) -> None:
+def test_a_late_or_an_absent_bar_holds_its_symbol_and_the_others_are_decided(stack: TestStack) -> None:
     settle_in_minute(20)
-    late, other = stack.open.universe(datetime.now(UTC))[:2]
+    late, absent, other = stack.open.universe(datetime.now(UTC))[:3]
     stack.decide()
     settle_next = last_close(datetime.now(UTC)) + timedelta(minutes=1)
     stack.fault(kind="stale", symbol=late)
+    stack.fault(kind="gap", symbol=absent)
     wait_until(settle_next)
     result = stack.decide(settle_next)
     assert late in str(metadata_of(result, "raw_bars")["late_symbols"])
     targets = {target.symbol: target for target in stack.open.ledger.targets(decision_of(result))}
-    assert targets[late].kind == "HOLD"
-    assert "not final" in targets[late].reason
+    for symbol in (late, absent):
+        assert targets[symbol].kind == "HOLD"
+        assert "not final" in targets[symbol].reason
     assert "not final" not in targets[other].reason
 
 

@@ -47,12 +47,13 @@ def target_positions(
 def decide_now(stack: OpenStack, window: Window, evaluation: Evaluation, scores: pl.DataFrame) -> DayFrames:
     """One decision on the account as it is; the snapshot is stored, the decision itself not yet."""
     settings = stack.settings
-    decision_id = decision_id_of(settings, window.as_of, stack.code_version, evaluation.signals)
+    held = held_at(scores, stack.universe(window.as_of), window.as_of)
+    decision_id = decision_id_of(settings, window.as_of, stack.code_version, evaluation.signals, held)
     snapshot = stack.ledger.snapshot(decision_id)
     if snapshot is None:  # a rerun decides on the same account again
         snapshot = replace(take_snapshot(stack.desk), snapshot_id=decision_id)
         stack.ledger.record_snapshot(snapshot)
-    around = surroundings_now(stack, window.as_of, held_at(scores, stack.universe(window.as_of), window.as_of))
+    around = surroundings_now(stack, window.as_of, held)
     frame = targets_of(evaluation, snapshot, settings, around, decision_id=decision_id, as_of=window.as_of)
     released = release_locks(stack, evaluation, around.locks)
     kinds: dict[str, int] = dict(frame.group_by("kind").len().iter_rows())
