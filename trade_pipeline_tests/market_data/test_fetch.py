@@ -206,3 +206,25 @@ def test_symbols_that_are_in_play_are_asked_for_before_the_others() -> None:
     first = ("DDD/USDT", "GONE/USDT", "CCC/USDT")
     fetch_closed(market, dict.fromkeys(names, START), as_of, SETTINGS, clock.clock(), first=first)
     assert asked == [["DDD/USDT", "CCC/USDT", "AAA/USDT", "BBB/USDT"]]
+
+
+def test_symbols_that_are_in_play_are_asked_for_before_the_others() -> None:
+    as_of = START + 5 * MINUTE
+    clock, asked = ManualClock(as_of), list[list[str]]()
+
+    class Watched(FakeMarket):
+        def fetch_bars(
+            self,
+            symbols: Sequence[str],
+            since: Mapping[str, datetime] | datetime | None = None,
+            until: datetime | None = None,
+            limit: int | None = None,
+        ) -> BarsAnswer:
+            asked.append(list(symbols))
+            return super().fetch_bars(symbols, since, until, limit)
+
+    names = ("AAA/USDT", "BBB/USDT", "CCC/USDT", "DDD/USDT")
+    market = Watched(clock, lambda now: bars(6, symbols=names))
+    first = ("DDD/USDT", "GONE/USDT", "CCC/USDT")
+    fetch_closed(market, dict.fromkeys(names, START), as_of, SETTINGS, clock.clock(), first=first)
+    assert asked == [["DDD/USDT", "CCC/USDT", "AAA/USDT", "BBB/USDT"]]

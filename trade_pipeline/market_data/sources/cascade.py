@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -127,6 +128,17 @@ class Cascade:
     def book_tops(self, symbols: Sequence[str]) -> dict[str, BookTop]:
         """Of the first source alone: orders meet its book."""
         return self.sources[0].book_tops(symbols)
+
+    def warm(self, symbols: Sequence[str], bars: int) -> None:
+        """Make every source ready for the next read and keep the newest bars. Raises nothing of a source's failures."""
+        for source in self.sources:
+            if self.breakers[source.name].phase is BreakerPhase.OPEN:
+                continue
+            with suppress(VenueError):
+                source.markets()
+        with suppress(VenueError):
+            self.server_time()
+        self.fetch_bars(symbols, limit=bars)
 
     def warm(self, symbols: Sequence[str], bars: int) -> None:
         """Make every source ready for the next read and keep the newest bars. Raises nothing of a source's failures."""
