@@ -22,6 +22,7 @@ from trade_pipeline.execution.desk import Desk
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.market_data.lake import Lake
 from trade_pipeline.market_data.sources.figures import Figures
+from trade_pipeline.market_data.universe import chosen, chosen_in_day
 from trade_pipeline.schemas.trading import MarketRules
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import Secrets, secrets_from, settings_in_force
@@ -44,6 +45,7 @@ class OpenStack:
     environ: dict[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     _rules: tuple[datetime, dict[str, MarketRules]] | None = field(default=None, repr=False)
+    _universes: dict[datetime, tuple[str, ...] | None] = field(default_factory=dict, repr=False)
 
     @cached_property
     def settings(self) -> Settings:
@@ -110,11 +112,30 @@ class OpenStack:
             self._rules = (self.now(), self.market.markets())
         return self._rules[1]
 
-    def universe(self) -> tuple[str, ...]:
-        """Symbols to decide on: those that the settings name, else the active ones of the quote asset, in order."""
+    def universe(self, as_of: datetime) -> tuple[str, ...]:
+        """Symbols to decide on at a bar's close: those that the settings name, else those of the newest scan by then.
+
+        Before the first scan, and without discovery: the active ones of the quote asset, by name.
+        """
+        if as_of not in self._universes:
+            found = chosen(self.lake, as_of) if self._discovers else None
+            self._universes = {as_of: found}  # of the decision at hand: every step of it asks
+        return self._named() or self._universes[as_of] or self._active()
+
+    def universe_of_day(self, day: str, until: datetime) -> tuple[str, ...]:
+        """Symbols that a decision of this UTC day up to `until` could be taken on, as it was known then."""
+        found = chosen_in_day(self.lake, day, until) if self._discovers else None
+        return self._named() or found or self._active()
+
+    @property
+    def _discovers(self) -> bool:
+        return self.settings.universe.discovery
+
+    def _named(self) -> tuple[str, ...]:
+        return self.settings.market.symbols
+
+    def _active(self) -> tuple[str, ...]:
         market = self.settings.market
-        if market.symbols:
-            return market.symbols
         active = sorted(r.symbol for r in self.rules().values() if r.active and r.quote == market.quote_asset)
         return tuple(active[: market.symbols_max])
 

@@ -50,6 +50,12 @@ class FakeMarket:
     def markets(self) -> dict[str, MarketRules]:
         return {}
 
+    def listed_at(self, symbols: Sequence[str]) -> dict[str, datetime]:
+        return {}
+
+    def day_tickers(self, symbols: Sequence[str]) -> pl.DataFrame:
+        return frames.empty(frames.DAY_TICKERS)
+
     def book_tops(self, symbols: Sequence[str]) -> dict[str, BookTop]:
         return {}
 
@@ -184,28 +190,6 @@ def test_a_bar_whose_prices_cannot_be_true_is_asked_for_again() -> None:
     assert next_wanted(negative, ["BTC/USDT"], START) == {"BTC/USDT": START + 3 * MINUTE}
     swapped = stored.with_columns(pl.when(broken).then(pl.col("low") / 2).otherwise("high").alias("high"))
     assert next_wanted(swapped, ["BTC/USDT"], START) == {"BTC/USDT": START + 3 * MINUTE}
-
-
-def test_symbols_that_are_in_play_are_asked_for_before_the_others() -> None:
-    as_of = START + 5 * MINUTE
-    clock, asked = ManualClock(as_of), list[list[str]]()
-
-    class Watched(FakeMarket):
-        def fetch_bars(
-            self,
-            symbols: Sequence[str],
-            since: Mapping[str, datetime] | datetime | None = None,
-            until: datetime | None = None,
-            limit: int | None = None,
-        ) -> BarsAnswer:
-            asked.append(list(symbols))
-            return super().fetch_bars(symbols, since, until, limit)
-
-    names = ("AAA/USDT", "BBB/USDT", "CCC/USDT", "DDD/USDT")
-    market = Watched(clock, lambda now: bars(6, symbols=names))
-    first = ("DDD/USDT", "GONE/USDT", "CCC/USDT")
-    fetch_closed(market, dict.fromkeys(names, START), as_of, SETTINGS, clock.clock(), first=first)
-    assert asked == [["DDD/USDT", "CCC/USDT", "AAA/USDT", "BBB/USDT"]]
 
 
 def test_symbols_that_are_in_play_are_asked_for_before_the_others() -> None:

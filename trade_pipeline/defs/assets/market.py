@@ -97,7 +97,7 @@ class _Verdicts:
 def live_bars(stack: OpenStack, window: Window) -> DayFrames:
     """Bars that closed since those stored; symbols whose last bar was not final in time are named in the notes."""
     stored = read_window(stack, table_of("raw_bars"), window)
-    since = next_wanted(stored, stack.universe(), window.start)
+    since = next_wanted(stored, stack.universe(window.as_of), window.start)
     in_play = stack.in_play()
     fetched = fetch_closed(stack.market, since, window.as_of, stack.settings.market, first=in_play)
     stack.warmer.after(window.as_of, [*in_play, *(symbol for symbol in since if symbol not in in_play)])
@@ -135,7 +135,7 @@ def origins_of(fetched: Fetched) -> dict[str, object]:
 def past_bars(stack: OpenStack, window: Window, is_first: bool, notes: dict[str, dict[str, object]]) -> pl.DataFrame:
     """A past day's bars; the first day of a range comes with its warm-up. A complete day is not fetched again."""
     begin = window.start if is_first else day_start(window.day)
-    symbols = stack.universe()
+    symbols = stack.universe_of_day(window.day, window.as_of)
     table = table_of("raw_bars")
     stored = read_window(stack, table, window).filter(pl.col("open_time") >= begin)
     end = min(window.as_of, day_start(window.day) + DAY)

@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -129,16 +128,13 @@ class Cascade:
         """Of the first source alone: orders meet its book."""
         return self.sources[0].book_tops(symbols)
 
-    def warm(self, symbols: Sequence[str], bars: int) -> None:
-        """Make every source ready for the next read and keep the newest bars. Raises nothing of a source's failures."""
-        for source in self.sources:
-            if self.breakers[source.name].phase is BreakerPhase.OPEN:
-                continue
-            with suppress(VenueError):
-                source.markets()
-        with suppress(VenueError):
-            self.server_time()
-        self.fetch_bars(symbols, limit=bars)
+    def day_tickers(self, symbols: Sequence[str]) -> pl.DataFrame:
+        """Of the first source alone: what is scanned is what can be traded."""
+        return self.sources[0].day_tickers(symbols)
+
+    def listed_at(self, symbols: Sequence[str]) -> dict[str, datetime]:
+        """Of the first source alone."""
+        return self.sources[0].listed_at(symbols)
 
     def warm(self, symbols: Sequence[str], bars: int) -> None:
         """Make every source ready for the next read and keep the newest bars. Raises nothing of a source's failures."""
