@@ -38,3 +38,15 @@ def report(
         report_files(file, settings, symbol=symbol, layout=layout, as_json=as_json)
     else:
         report_lake(home, days, as_json=as_json)
+
+
+@app.command()
+def revisions(
+    days: Annotated[int, typer.Option(min=1, help="Newest days of the lake that are looked at.")] = 7,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Bars that the exchange changed after they were known, and how many decisions stood on the old values."""
+    from trade_pipeline.commands.revisions import show_revisions
+
+    show_revisions(home, days, as_json=as_json)

@@ -20,7 +20,15 @@ def scope_of(raw: pl.DataFrame, window: Window, stack: OpenStack, *, live: bool)
     if not live and isinstance(first, datetime):
         start = max(start, first)
     settings = stack.settings
-    return Scope(window.as_of, start, stack.universe(window.as_of), settings.quality, settings.market.bar_length_s)
+    return Scope(
+        window.as_of,
+        start,
+        stack.universe(window.as_of),
+        settings.quality,
+        settings.market.bar_length_s,
+        # Bars that were changed since this bar's close: the decisions before this one stood on other values.
+        earlier=stack.lake.before_revision("raw_bars", window.dates, window.as_of) if live else None,
+    )
 
 
 def judged(raw: pl.DataFrame, window: Window, stack: OpenStack, *, live: bool) -> Judgement:

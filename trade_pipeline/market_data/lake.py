@@ -114,6 +114,27 @@ class Lake:
             parts = [newest(known.filter(pl.col("known_at") <= as_seen), spec.key)]
         return pl.concat([empty, *(part.select(empty.columns) for part in parts)]).sort(spec.key, maintain_order=True)
 
+    def as_seen(self, table: str, dates: Sequence[str], moment: datetime) -> pl.DataFrame:
+        """Rows of what had closed by `moment`, as they were known then: what a decision of that moment stood on."""
+        return _until(self.read(table, dates, as_seen=moment), table, moment)
+
+    def as_revised(self, table: str, dates: Sequence[str], moment: datetime) -> pl.DataFrame:
+        """The same rows as they are known now: what that decision would stand on today."""
+        return _until(self.read(table, dates), table, moment)
+
+    def before_revision(self, table: str, dates: Sequence[str], since: datetime) -> pl.DataFrame:
+        """Rows that were known by `since` and have other values now, as they were then. Cheap where there are none."""
+        spec = table_of(table)
+        opened = self._open(spec, create=False)
+        empty = frames.empty(spec.columns)
+        if opened is None:
+            return empty
+        now = pl.concat([delta.empty_rows(spec), *(self._view(spec, opened, day).frame for day in sorted(set(dates)))])
+        changed = now.filter((pl.col("revision") > 0) & (pl.col("known_at") > since)).select(spec.key)
+        if changed.is_empty():
+            return empty
+        return self.read(table, dates, as_seen=since).join(changed, on=list(spec.key), how="semi")
+
     def history(self, table: str, dates: Sequence[str]) -> pl.DataFrame:
         """Every revision of these days, with the lake's columns, in no order."""
         spec = table_of(table)
@@ -203,6 +224,11 @@ class Lake:
         if seen is not None and (merged or len(seen.files) + 1 == len(files)):
             rows = part.select(seen.frame.columns)
             self._keep(spec, day, _View(frozenset(files), newest(pl.concat([seen.frame, rows]), spec.key)))
+
+
+def _until(rows: pl.DataFrame, table: str, moment: datetime) -> pl.DataFrame:
+    spec = table_of(table)
+    return rows.filter(pl.col("close_time" if "close_time" in spec.columns else spec.time) <= moment)
 
 
 def _conform(frame: pl.DataFrame, spec: Table) -> pl.DataFrame:

@@ -16,6 +16,32 @@ def newest(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     return ordered.unique(subset=[*key, "date"], keep="last", maintain_order=True)
 
 
+def revised_values(history: pl.DataFrame, key: Sequence[str], values: Sequence[str]) -> pl.DataFrame:
+    """Every value of `history` (all revisions of a table) that a later revision changed, newest first.
+
+    Columns: key, column, was, is, was_known_at, known_at, revision. A decision taken between the two times stood on
+    `was`.
+    """
+    ordered = history.sort([*key, "date", "revision"]).with_columns(
+        pl.col("known_at").shift(1).over([*key, "date"]).alias("was_known_at"),
+        *(pl.col(name).shift(1).over([*key, "date"]).alias(f"__was_{name}") for name in values),
+    )
+    later = ordered.filter(pl.col("revision") > 0)
+    parts = [
+        later.filter(pl.col(name).ne_missing(pl.col(f"__was_{name}"))).select(
+            *key,
+            pl.lit(name).alias("column"),
+            pl.col(f"__was_{name}").cast(pl.Float64).alias("was"),
+            pl.col(name).cast(pl.Float64).alias("is"),
+            "was_known_at",
+            "known_at",
+            "revision",
+        )
+        for name in values
+    ]
+    return pl.concat(parts).sort("known_at", *key, "column", descending=[True, *[False] * (len(key) + 1)])
+
+
 def changes(dated: pl.DataFrame, stored: pl.DataFrame, key: Sequence[str], known_at: datetime) -> pl.DataFrame:
     """Rows of `dated` that `stored` (newest revisions) lacks or has with other values, with lake columns.
 

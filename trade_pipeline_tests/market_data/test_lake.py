@@ -13,6 +13,7 @@ from polars.testing import assert_frame_equal
 from trade_pipeline.errors import DataError, LakeConflict
 from trade_pipeline.market_data import delta
 from trade_pipeline.market_data.lake import Lake
+from trade_pipeline.market_data.revisions import revised_values
 from trade_pipeline.market_data.tables import TABLES, Table
 from trade_pipeline.schemas import frames
 from trade_pipeline_tests.market_data.frames_of import START, bars
@@ -150,3 +151,39 @@ def test_a_table_from_before_a_column_was_there_gets_it_and_is_read_with_nulls(
     assert lake.append("bars", judged, frames.BAR_KEY, START + timedelta(minutes=5)).rows_revised == 6
     for reader in (lake, Lake(tmp_path)):
         assert reader.read("bars", [DAY]).get_column("synthetic").to_list() == [False] * 8
+
+
+def test_a_past_moment_reads_as_it_was_seen_and_as_it_is_known_today(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    known = START + timedelta(minutes=5, seconds=1)
+    lake.append("raw_bars", bars(5), frames.BAR_KEY, known)
+    at_five = START + timedelta(minutes=5)
+    changed = bars(7).with_columns(close=pl.when(pl.col("open_time") == START).then(7.5).otherwise("close"))
+    lake.append("raw_bars", changed, frames.BAR_KEY, known + timedelta(minutes=2))
+
+    seen = lake.as_seen("raw_bars", [DAY], known)
+    revised = lake.as_revised("raw_bars", [DAY], at_five)
+    assert seen.height == revised.height == 10, "what closed later belongs to neither"
+    assert 7.5 not in seen.get_column("close")
+    assert revised.filter(pl.col("open_time") == START).get_column("close").to_list() == [7.5, 7.5]
+    before = lake.before_revision("raw_bars", [DAY], known)
+    assert before.get_column("open_time").to_list() == [START, START]
+    assert 7.5 not in before.get_column("close")
+    assert lake.before_revision("raw_bars", [DAY], known + timedelta(minutes=3)).is_empty()
+
+
+def test_what_was_changed_is_told_value_by_value(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.append("raw_bars", bars(3), frames.BAR_KEY, START)
+    first = pl.col("open_time") == START
+    changed = bars(3).with_columns(
+        close=pl.when(first).then(7.5).otherwise("close"), volume=pl.when(first).then(None).otherwise("volume")
+    )
+    lake.append("raw_bars", changed, frames.BAR_KEY, START + timedelta(minutes=9))
+    found = revised_values(lake.history("raw_bars", [DAY]), frames.BAR_KEY, ("open", "close", "volume"))
+    assert found.select("column", "was", "is").unique().sort("column").rows() == [
+        ("close", 101.0, 7.5),
+        *sorted([("volume", 10.0, None), ("volume", 11.0, None)]),
+    ]
+    assert found.get_column("known_at").unique().to_list() == [START + timedelta(minutes=9)]
+    assert found.get_column("was_known_at").unique().to_list() == [START]
