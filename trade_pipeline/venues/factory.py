@@ -81,19 +81,19 @@ def make_market_data_venue(
         )
     capabilities_of(name)
     options = UnifiedOptions(name, exchange_url, settings.request_timeout_s, sandbox=sandbox)
-    return UnifiedMarketData(options, settings, budget_path=_budget_path(budgets, name, exchange_url))
+    return UnifiedMarketData(options, settings, budget_path=budget_path(budgets, name, exchange_url, "requests"))
 
 
 def budget_of(folder: Path | None, name: str, exchange_url: str | None, limit: float) -> SharedBudget | None:
     """What all processes of a home may spend at that address; None where no folder is given."""
-    path = _budget_path(folder, name, exchange_url)
+    path = budget_path(folder, name, exchange_url, "weight")
     return None if path is None else SharedBudget(path, limit)
 
 
-def _budget_path(folder: Path | None, name: str, exchange_url: str | None) -> Path | None:
-    """A file for each address: what stands in for an exchange has a limit of its own."""
+def budget_path(folder: Path | None, name: str, exchange_url: str | None, unit: str) -> Path | None:
+    """A file for each address and unit of counting: what stands in for an exchange has a limit of its own."""
     where = urlsplit(exchange_url).netloc.replace(":", "-") if exchange_url else "itself"
-    return None if folder is None else folder / f"{name}-{where}.budget"
+    return None if folder is None else folder / f"{name}-{where}-{unit}.budget"
 
 
 def exchange_of(settings: Settings) -> str:

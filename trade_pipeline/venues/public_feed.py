@@ -6,11 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any
 
 from trade_pipeline.settings.market import MarketSettings
 from trade_pipeline.venues.answers import TIME_MS_MAX, listing, malformed, mapping, milliseconds, whole
 from trade_pipeline.venues.error_map import Asked
+from trade_pipeline.venues.factory import budget_path
 from trade_pipeline.venues.unified_client import UnifiedOptions
 from trade_pipeline.venues.unified_market_data import UnifiedMarketData
 from trade_pipeline.venues.unified_rules import rules_of
@@ -70,9 +72,15 @@ class PublicFeed(UnifiedMarketData):
         return sorted(found.values(), key=lambda row: row.at_ms)
 
 
-def public_feed(name: str, settings: MarketSettings, *, exchange_url: str | None = None) -> PublicFeed:
-    """Raises SettingsError for an exchange that nothing is known of. Connects at the first call."""
-    return PublicFeed(UnifiedOptions(name, exchange_url, settings.request_timeout_s), settings)
+def public_feed(
+    name: str, settings: MarketSettings, *, exchange_url: str | None = None, budgets: Path | None = None
+) -> PublicFeed:
+    """`budgets` is the folder in which processes share the exchange's limit. Connects at the first call.
+
+    Raises SettingsError for an exchange that nothing is known of.
+    """
+    options = UnifiedOptions(name, exchange_url, settings.request_timeout_s)
+    return PublicFeed(options, settings, budget_path=budget_path(budgets, name, exchange_url, "requests"))
 
 
 def _levels(raw: object, symbol: str) -> tuple[tuple[Decimal, Decimal], ...]:

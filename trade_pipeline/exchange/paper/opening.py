@@ -34,7 +34,8 @@ def open_paper(
     store = Store(home.exchange / "exchange.sqlite" if home is not None else None)
     identity: dict[str, object] = {"paper": name}
     check_identity(home, store.meta(), identity)
-    followed = venue or public_feed(name, settings.market, exchange_url=paper.feed_url)
+    budgets = home.budgets if home is not None else None
+    followed = venue or public_feed(name, settings.market, exchange_url=paper.feed_url, budgets=budgets)
     clock, asked_ms = ExchangeClock(), wall_clock_ms()
     clock.set(followed.server_time(), asked_ms)
     rules = _wanted(followed.markets(), settings)

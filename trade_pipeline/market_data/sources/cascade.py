@@ -39,7 +39,9 @@ CASCADE = "(whole cascade)"
 """Under this name the figures count what readers got in the end, whoever answered."""
 COMPARED_BARS = timedelta(minutes=5)
 """How far before the wanted start a secondary is read, so that there is something to compare."""
-OFFSET_AGE_MAX = timedelta(hours=1)
+OFFSET_AGE_S = 150.0
+"""How long an exchange's time is carried on without asking; warming asks every minute."""
+OFFSET_AGE_S_MAX = 3600.0
 
 
 @dataclass
@@ -79,7 +81,7 @@ class Cascade:
         self._figures = figures
         self._now = now
         self._monotonic = monotonic
-        self._offset: tuple[datetime, timedelta] | None = None
+        self._told_time: tuple[float, datetime] | None = None
 
     def fetch_bars(
         self,
@@ -104,21 +106,41 @@ class Cascade:
         return SourcedBars(frame, batch.errors, batch.provenance)
 
     def server_time(self) -> datetime:
-        """The clock of the first source that tells it, else ours with the last known difference. Raises VenueError."""
+        """The clock of the first source that tells it. Asked anew once OFFSET_AGE_S is over, else carried on.
+
+        A source that hangs must not hold up a decision only to tell the time: warming has asked it shortly before.
+        Raises VenueError where nobody has told it for OFFSET_AGE_S_MAX.
+        """
+        known = self._told_time
+        if known is not None and self._monotonic() - known[0] <= OFFSET_AGE_S:
+            return self._carried_on(known)
+        try:
+            return self.read_time()
+        except VenueError:
+            if known is not None and self._monotonic() - known[0] <= OFFSET_AGE_S_MAX:
+                return self._carried_on(known)
+            raise
+
+    def read_time(self) -> datetime:
+        """Ask for the time now. Raises VenueError where no source tells it."""
         last: VenueError | None = None
         for source in self.sources:
-            if self.breakers[source.name].phase is BreakerPhase.OPEN:
+            breaker = self.breakers[source.name]
+            if breaker.phase is BreakerPhase.OPEN:
                 continue
             try:
                 told = source.server_time()
             except VenueError as error:
+                breaker.record(0, 1)
                 last = error
                 continue
-            self._offset = (self._now(), told - self._now())
+            self._told_time = (self._monotonic(), told)
             return told
-        if self._offset is not None and self._now() - self._offset[0] <= OFFSET_AGE_MAX:
-            return self._now() + self._offset[1]
         raise last or SourcesFailed("no source tells the time", thing=self.sources[0].name)
+
+    def _carried_on(self, known: tuple[float, datetime]) -> datetime:
+        """By the monotonic clock: ours may be set in between."""
+        return known[1] + timedelta(seconds=self._monotonic() - known[0])
 
     def markets(self) -> dict[str, MarketRules]:
         """Of the first source alone: orders are made by its rules."""
@@ -144,7 +166,7 @@ class Cascade:
             with suppress(VenueError):
                 source.markets()
         with suppress(VenueError):
-            self.server_time()
+            self.read_time()
         self.fetch_bars(symbols, limit=bars)
 
     def close(self) -> None:

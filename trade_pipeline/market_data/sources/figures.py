@@ -10,7 +10,7 @@ import logging
 import sqlite3
 import time
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -85,12 +85,12 @@ class Figures:
     def add(self, counts: Iterable[Count], changes: Iterable[tuple[str, str]] = ()) -> None:
         """Count what a batch brought, and breakers that changed as (source, phase)."""
         now, sums = self._now_s(), Counter[tuple[str, str, int]]()
-        spent: Counter[tuple[str, str, int]] = Counter()
+        spent: defaultdict[tuple[str, str, int], float] = defaultdict(float)
         for row in counts:
             key = (row.source, row.outcome, bisect_left(LATENCY_MS, row.latency_ms))
             sums[key] += row.count
-            spent[key] += row.latency_ms * row.count  # type: ignore[assignment]  # a Counter adds floats too
-        rows = [(int(now // 60), *key, count, float(spent[key])) for key, count in sums.items()]
+            spent[key] += row.latency_ms * row.count
+        rows = [(int(now // 60), *key, count, spent[key]) for key, count in sums.items()]
         try:
             with self._open() as db:
                 db.executemany(

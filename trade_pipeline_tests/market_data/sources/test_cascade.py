@@ -199,11 +199,19 @@ def test_time_is_told_by_the_next_source_and_then_by_the_last_known_difference(s
     stage.first.down = DOWN
     assert stage.cascade.server_time() - stage.time.now() == ahead
     stage.second.down = DOWN
-    stage.time.passes(60)
-    assert stage.cascade.server_time() - stage.time.now() == ahead
+    for passed in (60, 600):
+        stage.time.passes(passed)
+        assert stage.cascade.server_time() - stage.time.now() == ahead
     stage.time.passes(3601)
     with pytest.raises(VenueUnavailable):
         stage.cascade.server_time()
+
+
+def test_time_that_was_told_shortly_before_is_carried_on_without_asking(stage: Stage) -> None:
+    stage.cascade.server_time()
+    stage.first.down = ZeroDivisionError("nobody may ask")
+    stage.time.passes(149)
+    assert stage.cascade.server_time() - stage.time.now() == timedelta(seconds=2)
 
 
 def test_every_source_is_counted_and_so_is_what_readers_got(tmp_path: Path) -> None:
