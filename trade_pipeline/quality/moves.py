@@ -1,11 +1,12 @@
 """Moves that the market did not make: a close or a wick far outside the robust scale around it.
 
 A fall of half in one bar may be real. What tells: the next bars stay there, or the bar carries a volume far above
-the usual one and opens where the one before closed. What comes back without such support was a false price. Log
-returns make it symmetrical: a doubling is judged as a halving is.
+the usual one, opens where the one before closed, and the next opens where it closed. What comes back without such
+support was a false price. Log returns make it symmetrical: a doubling is judged as a halving is.
 
 Scale: 1.4826 times the median absolute log return of the block around the bar (Hampel 1974: MAD of a normal
-distribution), at least 1.2533 times its mean, because the median of a market with coarse ticks is 0.
+distribution), at least its upper quartile over 1.1503, because the median of a market with coarse ticks is 0. Neither
+moves when a few prices are false, as a mean would.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import polars as pl
 from trade_pipeline.quality.rules import Scope
 
 MAD_TO_SIGMA = 1.4826
-MEAN_TO_SIGMA = 1.2533
+UPPER_QUARTILE_TO_SIGMA = 1 / 1.1503
 RETURNS_MIN = 20
 """Moves from which a scale can be told; among fewer nothing is called an outlier."""
 
@@ -60,7 +61,9 @@ def _beyond_scale(rows: pl.DataFrame, candidates: pl.DataFrame, scope: Scope) ->
         rows.join(blocks, on=["symbol", "_block"], how="semi")
         .group_by("symbol", "_block")
         .agg(
-            pl.max_horizontal(absolute.median() * MAD_TO_SIGMA, absolute.mean() * MEAN_TO_SIGMA).alias("_scale"),
+            pl.max_horizontal(
+                absolute.median() * MAD_TO_SIGMA, absolute.quantile(0.75, "linear") * UPPER_QUARTILE_TO_SIGMA
+            ).alias("_scale"),
             absolute.count().alias("_returns"),
         )
         .filter(pl.col("_returns") >= RETURNS_MIN)
@@ -99,11 +102,13 @@ def _judged(rows: pl.DataFrame, candidates: pl.DataFrame, scope: Scope) -> pl.Da
     lasts = pl.coalesce(
         *(pl.when(came.fill_null(False)).then(pl.lit(n)) for n, came in enumerate(after, start=1)), pl.lit(0)
     )
+    # A market that fell trades on from where it fell to; a false close stands alone.
+    onwards = ((pl.col("_next_open") / pl.col("close")).log().abs() < left).fill_null(True)
     heavy = (pl.col("volume") >= settings.outlier_volume_ratio * pl.col("_usual")).fill_null(False)
     joined = ((pl.col("open") / pl.col("_prior1")).log().abs() < left).fill_null(False)
     around = around.with_columns(
         lasts.alias("_lasts"),
-        (heavy & joined).alias("_supported"),
+        (heavy & joined & onwards).alias("_supported"),
         pl.col("_next1").is_null().alias("_newest"),
         (pl.col("_far") & ~back_again).alias("_moved"),
     )
@@ -134,15 +139,18 @@ def _judged(rows: pl.DataFrame, candidates: pl.DataFrame, scope: Scope) -> pl.Da
 
 
 def _with_neighbours(rows: pl.DataFrame, candidates: pl.DataFrame, reach: int) -> pl.DataFrame:
-    """Closes of the bars before (_prior1 is the nearest) and after, null beyond the symbol's ends."""
-    closes, names = rows.get_column("close"), rows.get_column("symbol")
+    """Closes of the bars before (_prior1 is the nearest) and after, _next_open; null beyond the symbol's ends."""
+    names = rows.get_column("symbol")
     places = candidates.get_column("_at").cast(pl.Int64)
     columns = []
-    offsets = [(f"_prior{n}", -n) for n in range(1, reach + 2)] + [(f"_next{n}", n) for n in range(1, reach + 1)]
-    for label, offset in offsets:
+    wanted = [(f"_prior{n}", "close", -n) for n in range(1, reach + 2)]
+    wanted += [(f"_next{n}", "close", n) for n in range(1, reach + 1)]
+    wanted.append(("_next_open", "open", 1))
+    for label, name, offset in wanted:
+        values = rows.get_column(name)
         there = places + offset
         inside = (there >= 0) & (there < rows.height)
         safe = there.clip(0, rows.height - 1)
         same = inside & (names.gather(safe) == candidates.get_column("symbol"))
-        columns.append(pl.select(pl.when(same).then(closes.gather(safe))).to_series().alias(label))
+        columns.append(pl.select(pl.when(same).then(values.gather(safe))).to_series().alias(label))
     return candidates.with_columns(columns)

@@ -27,14 +27,14 @@ class QualitySettings(Section):
     """Longest hole that is filled with flagged bars at the last price, so that later bars keep their places."""
     outlier_return_min: float = Field(0.03, gt=0)
     """Log return of a bar below which no move is an outlier, however quiet the market."""
-    outlier_scales_min: float = Field(15.0, gt=0)
+    outlier_scales_min: float = Field(12.0, gt=0)
     """Robust scales (MAD of the log returns around the bar) that a move must exceed to be an outlier."""
     outlier_return_ratio: float = Field(0.35, gt=0, lt=1)
     """A move has come back when no more than this share of it is left; it is confirmed when more stays."""
     outlier_bars_max: int = Field(3, ge=1, le=20)
     """Bars within which a false price comes back; a level that holds longer is the market's."""
     outlier_volume_ratio: float = Field(3.0, gt=1)
-    """Volume over the usual one that makes a move believable, if the bar also opens where the one before closed."""
+    """Volume over the usual one that makes a move believable, if its path joins those of the bars before and after."""
     wick_return_min: float = Field(0.25, gt=0)
     """Log distance of a high or low from the bar's body that is told; twice as far without volume it is false."""
     volume_scales_max: float = Field(6.0, gt=1)

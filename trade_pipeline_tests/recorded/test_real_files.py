@@ -254,3 +254,20 @@ def test_the_report_of_trades_counts_trades() -> None:
     report = of_file(shared_path(KRAKEN_NEXT), SETTINGS)
     assert (report.rows, report.accepted, report.quarantined) == (486, 486, 0)
     assert report.bars is not None and report.bars < 486
+
+
+@pytest.mark.parametrize("factor", [0.5, 0.9, 1.1, 2.0])
+@pytest.mark.parametrize("name", ["binance/ETH_USDT-5m.feather", "bitfinex/BTCUSD-2019-1m.parquet"])
+def test_false_closes_among_real_bars_are_found_and_no_real_one_with_them(name: str, factor: float) -> None:
+    """A hundred, in bars of any volume; the next bar goes on as if nothing had been."""
+    recorded = bars_of(f"data/{name}")
+    place = pl.int_range(pl.len())
+    false = (place % (recorded.bars.height // 101) == 70) & (place > 100)
+    close = pl.when(false).then(pl.col("close") * factor).otherwise("close")
+    broken = recorded.bars.with_columns(close=close).with_columns(
+        high=pl.max_horizontal("high", "close"), low=pl.min_horizontal("low", "close")
+    )
+    judged = judge(broken, scope_of(recorded, SETTINGS))
+    wanted = broken.filter(false).get_column("open_time")
+    assert judged.quarantined.get_column("open_time").to_list() == wanted.to_list()
+    assert wanted.len() >= 100
