@@ -134,14 +134,17 @@ def _without_one(scenario: Scenario) -> Iterable[Scenario]:
         yield replace(scenario, decisions=scenario.decisions[:-1])
 
 
-def every_single_crash(stage: Stage, base: Scenario, part: int = 0, parts: int = 1) -> Iterable[tuple[Crash, Played]]:
-    """Kill at each boundary that the base scenario passes, one at a time: at its first passing and at its last.
+def every_single_crash(
+    stage: Stage, base: Scenario, part: int = 0, parts: int = 1, *, last: bool = True
+) -> Iterable[tuple[Crash, Played]]:
+    """Kill at each boundary that the base scenario passes, one at a time: at its first passing and at its `last`.
 
     `part` of `parts`: every so many-th of them.
     """
     calm = replace(base, injections=(), crashes=())
     passed = stage.play(calm).points
-    crashes = [Crash(point, nth) for point, count in sorted(passed.items()) for nth in sorted({1, count})]
+    passings = {point: {1, count} if last else {1} for point, count in sorted(passed.items())}
+    crashes = [Crash(point, nth) for point, passing in passings.items() for nth in sorted(passing)]
     for crash in crashes[part::parts]:
         yield crash, stage.play(replace(calm, crashes=(crash,)))
 
