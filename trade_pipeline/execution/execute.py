@@ -141,7 +141,7 @@ def situation_now(desk: Desk, targets: Sequence[Target], stopped: str | None) ->
         account=desk.account,
         now=desk.now(),
         positions={position.symbol: position.amount for position in positions},
-        sleeves={symbol: desk.ledger.sleeves(desk.account, symbol) for symbol in symbols},
+        sleeves=desk.ledger.sleeves_of(desk.account, tuple(symbols)) if symbols else {},
         live_orders=desk.ledger.live_orders(desk.account),
         rules=listed,
         tops=desk.venue.book_tops(symbols) if symbols else {},

@@ -101,6 +101,7 @@ CHANGED_BY: dict[str, frozenset[str]] = {
     "positions": MONEY,
     "realised": MONEY,
     "sleeves": MONEY,
+    "sleeves_of": MONEY,
     "snapshot": frozenset({"record_decision"}),
     "targets": frozenset({"record_decision"}),
 }

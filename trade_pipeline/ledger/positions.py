@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -36,6 +37,15 @@ class PositionBook(LedgerPart):
         query = select(sleeves).where(sleeves.c.account == account, sleeves.c.symbol == symbol)
         with self._database.reading() as connection:
             return {row.strategy: row.amount for row in connection.execute(query.order_by(sleeves.c.strategy))}
+
+    def sleeves_of(self, account: str, symbols: Sequence[str]) -> dict[str, dict[str, Decimal]]:
+        """`sleeves` of many symbols; one without sleeves has an empty dict."""
+        query = select(sleeves).where(sleeves.c.account == account, sleeves.c.symbol.in_(symbols))
+        found: dict[str, dict[str, Decimal]] = {symbol: {} for symbol in symbols}
+        with self._database.reading() as connection:
+            for row in connection.execute(query.order_by(sleeves.c.symbol, sleeves.c.strategy)):
+                found[row.symbol][row.strategy] = row.amount
+        return found
 
     def realised(self, account: str) -> Decimal:
         """Realised profit since the opening, in quote, before fees."""
