@@ -52,6 +52,7 @@ def with_fillers(kept: pl.DataFrame, rejected: pl.DataFrame | None, scope: Scope
     """
     length_ms = scope.bar_length_ms
     same = pl.col("symbol") == pl.col("symbol").shift(1)
+    number = (~same).fill_null(True).cum_sum().alias("_number")
     hole = pl.when(same).then((pl.col("open_time").diff().dt.total_milliseconds() // length_ms) - 1)
     worth = pl.when(pl.col("repair").is_null()).then(1.0).otherwise(REPAIRED_WEIGHT)
     idle = kept.get_column("_idle")
@@ -63,6 +64,7 @@ def with_fillers(kept: pl.DataFrame, rejected: pl.DataFrame | None, scope: Scope
         *(pl.col(name).shift(1) for name in carried),
         hole.alias("_hole"),
         idle.alias("_idle"),
+        number,
     ).filter((pl.col("_hole") > 0) & (pl.col("_idle") | (pl.col("_hole") <= scope.settings.fill_bars_max)))
     if holes.is_empty():
         return kept
@@ -70,7 +72,7 @@ def with_fillers(kept: pl.DataFrame, rejected: pl.DataFrame | None, scope: Scope
     fillers = _fillers(steps, length_ms)
     if rejected is not None:
         fillers = _told_apart(fillers, rejected)
-    return _merged(kept, fillers.select(kept.columns))
+    return _merged(kept.with_columns(number), fillers)
 
 
 def _fillers(steps: pl.DataFrame, length_ms: int) -> pl.DataFrame:
@@ -96,6 +98,7 @@ def _fillers(steps: pl.DataFrame, length_ms: int) -> pl.DataFrame:
         *(expression.cast(JUDGED_BARS[name]).alias(name) for name, expression in values.items()),
         pl.lit(True).alias("_filler"),
         weight.alias("_weight"),
+        "_number",
     )
 
 
@@ -111,9 +114,7 @@ def _told_apart(fillers: pl.DataFrame, rejected: pl.DataFrame) -> pl.DataFrame:
 
 
 def _merged(kept: pl.DataFrame, fillers: pl.DataFrame) -> pl.DataFrame:
-    """Both are sorted: merging by one number is linear, sorting by a text and a time is not."""
-    names = kept.get_column("symbol").unique().sort()
-    number = pl.col("symbol").replace_strict(names, pl.int_range(names.len(), dtype=pl.Int64, eager=True))
-    key = (number * (1 << _KEY_BITS) + pl.col("open_time").dt.timestamp("ms")).alias("_key")
-    merged = kept.with_columns(key).merge_sorted(fillers.with_columns(key), key="_key")
-    return merged.drop("_key")
+    """Both are sorted: merging by one number is linear, sorting by a text and a time is not. _number counts symbols."""
+    key = (pl.col("_number").cast(pl.Int64) * (1 << _KEY_BITS) + pl.col("open_time").dt.timestamp("ms")).alias("_key")
+    merged = kept.with_columns(key).merge_sorted(fillers.select(kept.columns).with_columns(key), key="_key")
+    return merged.drop("_key", "_number")

@@ -66,7 +66,7 @@ def judge(raw: pl.DataFrame, scope: Scope) -> Judgement:
     kept = kept_bars(sound, rejected)
     bars = with_fillers(kept, rejected, scope)
     parts = ((rows, row_flags, ROW_RULES), (sound, series_flags, SERIES_RULES))
-    whole = [rule.find(raw, scope) for rule in FRAME_RULES if rule.find is not None]
+    whole = [rule.find(raw, scope) for rule in FRAME_RULES if rule.find is not None and rule.find is not schema]
     told = [*whole, *(found for part in parts for found in _told(*part, scope))]
     newest = [*whole, *(found for part in parts for found in _told(*_recent(*part, scope), scope))]
     recent = pl.concat([no_failures(), *newest])

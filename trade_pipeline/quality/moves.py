@@ -55,11 +55,11 @@ def with_outliers(rows: pl.DataFrame, scope: Scope) -> pl.DataFrame:
 
 def _beyond_scale(rows: pl.DataFrame, candidates: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     """Candidates whose move exceeds the robust scale of their block; the wider the hole before, the more may move."""
-    blocks = candidates.select("symbol", "_block").unique()
+    blocks = candidates.select("_block").unique()
     absolute = pl.col("_return").abs()
     scales = (
-        rows.join(blocks, on=["symbol", "_block"], how="semi")
-        .group_by("symbol", "_block")
+        rows.join(blocks, on="_block", how="semi")
+        .group_by("_block")
         .agg(
             pl.max_horizontal(
                 absolute.median() * MAD_TO_SIGMA, absolute.quantile(0.75, "linear") * UPPER_QUARTILE_TO_SIGMA
@@ -76,7 +76,7 @@ def _beyond_scale(rows: pl.DataFrame, candidates: pl.DataFrame, scope: Scope) ->
         pl.lit(scope.settings.wick_return_min), pl.col("_scale") * scope.settings.outlier_scales_min
     )
     return (
-        candidates.join(scales, on=["symbol", "_block"], how="inner")
+        candidates.join(scales, on="_block", how="inner")
         .with_columns(
             (pl.col("_return").abs() > limit * width).fill_null(False).alias("_far"),
             (pl.col("_wick") > wick_limit).fill_null(False).alias("_long"),

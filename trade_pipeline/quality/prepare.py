@@ -15,6 +15,7 @@ from trade_pipeline.schemas.frames import BARS, UTC_MS
 FACTS = tuple(name for name in BARS if name != "source")
 """What a bar says happened; who says it is no difference."""
 SESSION_HOLE_DAYS = 7
+_BLOCKS_MAX = 1 << 32
 BLOCK_BARS = 2000
 """Bars whose usual move and volume a bar is held against."""
 
@@ -75,8 +76,9 @@ def _with_idle(rows: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     limits = rows.group_by("symbol").agg(
         pl.max_horizontal(by_chance, pl.lit(scope.settings.idle_bars_max, pl.Float64)).alias("_idle_max")
     )
-    idle = idle_is_missing(scope.settings) & (pl.col("_missing") > 0) & (pl.col("_missing") <= pl.col("_idle_max"))
-    return rows.join(limits, on="symbol", how="left", maintain_order="left").with_columns(idle.alias("_idle"))
+    idle = idle_is_missing(scope.settings) & (pl.col("_missing") <= pl.col("_idle_max"))
+    explained = holes.join(limits, on="symbol", how="left").filter(idle).get_column("_row")
+    return rows.with_columns(pl.col("_row").is_in(explained.implode()).alias("_idle"))
 
 
 def _with_copies(rows: pl.DataFrame) -> pl.DataFrame:
@@ -136,11 +138,14 @@ def prepare_series(sound: pl.DataFrame, scope: Scope) -> pl.DataFrame:
             .fill_null(False)
             .alias("_same")
         ),
-        (pl.int_range(pl.len(), dtype=pl.UInt32) // BLOCK_BARS).alias("_block"),
+        # One number for a block of a symbol: to group and join by text takes many times as long.
+        ((pl.int_range(pl.len(), dtype=pl.Int64) // BLOCK_BARS) + pl.col("_first").cum_sum() * _BLOCKS_MAX).alias(
+            "_block"
+        ),
     )
     traded = pl.col("volume").filter(pl.col("volume") > 0)
-    usual = rows.group_by("symbol", "_block").agg(
+    usual = rows.group_by("_block").agg(
         traded.median().alias("_usual"), traded.quantile(0.9, interpolation="higher").alias("_busy")
     )
-    rows = rows.join(usual, on=["symbol", "_block"], how="left", maintain_order="left")
+    rows = rows.join(usual, on="_block", how="left", maintain_order="left")
     return with_outliers(rows, scope)

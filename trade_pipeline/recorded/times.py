@@ -79,7 +79,8 @@ def bar_length_s(path: Path, times: pl.Series, said_s: int | None, closing: pl.S
     if steps.is_empty():
         length = said_s or _length_of_one(ordered, closing)
         return length or refuse(path, "one bar does not tell its length", None, "Put the length into the file's name.")
-    fitting = [length for length in LENGTHS_S if _fits(steps, length)]
+    counts = steps.value_counts()
+    fitting = [length for length in LENGTHS_S if _fits(counts, length)]
     if said_s is not None and said_s in fitting:
         return said_s
     found = max(fitting, default=_most_common(steps))
@@ -88,11 +89,12 @@ def bar_length_s(path: Path, times: pl.Series, said_s: int | None, closing: pl.S
     return found
 
 
-def _fits(steps: pl.Series, length: int) -> bool:
-    share = (steps % length == 0).mean()
-    own = (steps == length).mean()
-    assert isinstance(share, float) and isinstance(own, float), "there are steps"
-    return share >= ON_GRID_SHARE_MIN and own >= OWN_LENGTH_SHARE_MIN
+def _fits(counts: pl.DataFrame, length: int) -> bool:
+    """Whether nearly all distances are whole lengths, and some are one. `counts`: how often each distance occurs."""
+    count = pl.col("count").sum()
+    whole = pl.col("count").filter(pl.col("step") % length == 0).sum() >= ON_GRID_SHARE_MIN * count
+    own = pl.col("count").filter(pl.col("step") == length).sum() >= OWN_LENGTH_SHARE_MIN * count
+    return bool(counts.select(whole & own).item())
 
 
 def _most_common(steps: pl.Series) -> int:
