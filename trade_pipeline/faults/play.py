@@ -138,15 +138,18 @@ class Play:
     pending_fault: Fault | None = None
 
     def guards_turn(self) -> None:
-        """One cycle of the guard, when it is due; a new guard where the last one has died."""
-        if self.sim.clock.monotonic() < self.guard_due_s:
+        """One cycle of the guard, when it is due and not in another one; a new guard where the last one has died."""
+        if self.guard_is_at_work or self.sim.clock.monotonic() < self.guard_due_s:
             return
         moved = self._moved()
         self.guard_due_s = self._in(GUARD_EVERY_S)
         if self.guard_process.dead:
             self.guard_process = self.sim.born("guard", "guard:main")
             self.guard = _guard(self.guard_process)
-        if not self.sim.run(self.guard_process, self.guard.cycle):
+        self.guard_is_at_work = True
+        survived = self.sim.run(self.guard_process, self.guard.cycle)
+        self.guard_is_at_work = False
+        if not survived:
             self.guard_due_s = self._in(RESTART_S)
         elif self._moved() == moved and self.calm:
             # Nothing to do, twice: its next turns would be the same until something happens.
@@ -154,6 +157,7 @@ class Play:
         self.calm = self._moved() == moved
         self.judged()
 
+    guard_is_at_work: bool = False
     calm: bool = False
 
     def _in(self, seconds: float) -> float:

@@ -16,5 +16,6 @@ PERMANENT: dict[int, str] = {
     5431: "the rest of a staged exit was worth the minimum at what is bid, and less at its limit",
     5685: "a run that died with the lease kept its positions without a stop until the lease ended by itself",
     32065: "an entry rested on after its breaker had opened, behind the lease of a run that had died",
+    33143: "the simulator let the guard begin a cycle while it waited in another one, which released its lease",
     20546: "a lease whose release was refused did the same",
 }
