@@ -1,6 +1,6 @@
 """Fixtures that every room may use: a PostgreSQL server and a fresh ledger in it.
 
-The server is an embedded one in a temporary folder, or a stock one at TRADE_PIPELINE_TEST_POSTGRES_URL; the tests are
+The server is an embedded one, gone at the end, or a stock one at TRADE_PIPELINE_TEST_POSTGRES_URL; the tests are
 the same. Each test's ledger is a database of its own, copied from a migrated one.
 """
 
@@ -8,18 +8,14 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
-import signal
-import subprocess
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
 
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.runtime import embedded_postgres
+from trade_pipeline.runtime.throwaway_postgres import throwaway_server
 
 LONGEST_FIRST = ("test_chaos.py", "trade_pipeline_tests/stack/", "")
 
@@ -46,26 +42,9 @@ def postgres_url() -> Iterator[str]:
     if given:
         yield make_url(given).set(database=name).render_as_string(hide_password=False)
         return
-    # A short folder: a socket's path has room for 107 bytes.
-    root = Path(tempfile.mkdtemp(prefix="tp-test-"))
-    password = secrets.token_hex(8)
-    url = embedded_postgres.url(root / "s", password, name)
-    embedded_postgres.initialise(root / "postgres", root / "s", password)
-    # fsync is for machines that lose power; a test that is about it starts a server of its own.
-    command = [*embedded_postgres.foreground_command(root / "postgres", root / "s"), "-c", "fsync=off"]
-    with (root / "log").open("wb") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log)
-    try:
-        embedded_postgres.wait_ready(url, timeout_s=60)
+    # Nothing is synced: that is for machines that lose power, and a test that is about it starts a server of its own.
+    with throwaway_server(name) as url:
         yield url
-    finally:
-        server.send_signal(signal.SIGINT)
-        try:
-            server.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            server.kill()
-            server.wait()
-        shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
