@@ -181,7 +181,7 @@ def test_what_was_changed_is_told_value_by_value(tmp_path: Path) -> None:
     )
     lake.append("raw_bars", changed, frames.BAR_KEY, START + timedelta(minutes=9))
     found = revised_values(lake.history("raw_bars", [DAY]), frames.BAR_KEY, ("open", "close", "volume"))
-    assert found.select("column", "was", "is").unique().sort("column").rows() == [
+    assert found.select("column", "was", "is").unique().sort("column", "was").rows() == [
         ("close", 101.0, 7.5),
         *sorted([("volume", 10.0, None), ("volume", 11.0, None)]),
     ]

@@ -31,6 +31,10 @@ def _above(limit: str) -> Callable[[object], bool]:
     return lambda value: Decimal(str(value)) > Decimal(limit)
 
 
+def _below(limit: str) -> Callable[[object], bool]:
+    return lambda value: Decimal(str(value)) < Decimal(limit)
+
+
 RULES = (
     _Rule("portfolio.risk_per_position", _above("0.02"), "fifty stopped positions would cost the whole account"),
     _Rule("portfolio.position_weight_max", _above("0.34"), "a single symbol would decide over the account"),
@@ -39,6 +43,10 @@ RULES = (
     _Rule("execution.decision_age_s_max", _above("120"), "decisions on old prices would be sent"),
     _Rule("quality.staleness_s_max", _above("300"), "a feed that stands still would count as alive"),
     _Rule("quality.gap_bars_max", _above("5"), "indicators would be computed over holes"),
+    _Rule("quality.breadth_max", _above("0.8"), "a feed that is bad as a whole would be traded on"),
+    _Rule("quality.score_min", _below("0.5"), "symbols would be traded of which half the bars are bad or missing"),
+    _Rule("quality.quarantine_bars", _below("20"), "a symbol would be free with false bars still in its indicators"),
+    _Rule("quality.outlier_scales_min", _above("50"), "false prices would be taken for the market's"),
     _Rule("exits.guard_interval_s", _above("2"), "exits would be looked at too seldom"),
     _Rule("runtime.stop_policy", lambda value: value == "flatten", "every stop of the stack would sell everything"),
     _Rule("market.symbols", lambda value: not value, "whatever the exchange lists would be traded"),
