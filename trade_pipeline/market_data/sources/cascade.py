@@ -39,6 +39,8 @@ CASCADE = "(whole cascade)"
 """Under this name the figures count what readers got in the end, whoever answered."""
 COMPARED_BARS = timedelta(minutes=5)
 """How far before the wanted start a secondary is read, so that there is something to compare."""
+RECENT = timedelta(hours=1)
+"""A read from before that is one of history, also where it ends now."""
 OFFSET_AGE_S = 150.0
 """How long an exchange's time is carried on without asking; warming asks every minute."""
 OFFSET_AGE_S_MAX = 3600.0
@@ -126,7 +128,7 @@ class Cascade:
         last: VenueError | None = None
         for source in self.sources:
             breaker = self.breakers[source.name]
-            if breaker.phase is BreakerPhase.OPEN:
+            if breaker.phase is BreakerPhase.OPEN and len(self.sources) > 1:
                 continue
             try:
                 told = source.server_time()
@@ -176,7 +178,9 @@ class Cascade:
     def _ask(self, source: BarSource, rank: int, asked: Asked, batch: _Batch) -> None:
         """Ask one source for what is pending, and take what it has."""
         breaker = self.breakers[source.name]
-        wanted = batch.pending[: breaker.admitted(len(batch.pending))]
+        # A breaker chooses between sources: an only one is asked as often as its reader wants.
+        admitted = breaker.admitted(len(batch.pending)) if len(self.sources) > 1 else len(batch.pending)
+        wanted = batch.pending[:admitted]
         for symbol in batch.pending[len(wanted) :]:
             batch.give_up(symbol, source.name, f"left alone, its breaker is {breaker.phase}")
         if not wanted:
@@ -201,10 +205,10 @@ class Cascade:
         if rank:
             starts = {symbol: asked.start_of(symbol) for symbol in wanted}
             since = {symbol: start - COMPARED_BARS for symbol, start in starts.items() if start is not None}
-        # A long span takes its time; what has just closed has to be there within the decision's limit.
-        patience_s = self._settings.patience_s if asked.until is None else None
         try:
-            return source.fetch_bars(wanted, since or None, asked.until, asked.limit, patience_s=patience_s)
+            return source.fetch_bars(
+                wanted, since or None, asked.until, asked.limit, patience_s=self._patience_s(asked, wanted)
+            )
         except VenueError as error:
             return BarsAnswer(frames.empty(frames.BARS), dict.fromkeys(wanted, error))
         # Whatever a source does wrong, the others still answer; the log has where it happened.
@@ -212,6 +216,17 @@ class Cascade:
             LOGGER.exception("source %s failed in a way that nobody foresaw", source.name)
             unread = MalformedAnswer(f"the source failed: {type(error).__name__}", thing=source.name)
             return BarsAnswer(frames.empty(frames.BARS), dict.fromkeys(wanted, unread))
+
+    def _patience_s(self, asked: Asked, wanted: list[str]) -> float | None:
+        """What has just closed has to be there within the decision's limit, if another source can be asked instead.
+
+        A long span takes its time, and an only source has its own limits: giving it up would gain nothing.
+        """
+        if len(self.sources) == 1 or asked.until is not None:
+            return None
+        oldest = min((start for symbol in wanted if (start := asked.start_of(symbol)) is not None), default=None)
+        is_long = oldest is not None and oldest < self._now() - RECENT
+        return None if is_long else self._settings.patience_s
 
     def _take(
         self,

@@ -41,6 +41,7 @@ class ScriptedSource:
         self.unlisted: set[str] = set()
         self.down: Exception | None = None
         self.asked: list[list[str]] = []
+        self.patience_s: list[float | None] = []
 
     def fetch_bars(
         self,
@@ -52,6 +53,7 @@ class ScriptedSource:
         patience_s: float | None = None,
     ) -> BarsAnswer:
         self.asked.append(list(symbols))
+        self.patience_s.append(patience_s)
         if self.down is not None:
             raise self.down
         errors: dict[str, VenueError] = {name: VenueUnavailable("no", thing=name) for name in self.broken & {*symbols}}

@@ -146,6 +146,29 @@ def test_a_source_that_keeps_failing_is_not_asked_until_its_probes(stage: Stage)
     assert {origin.tier for origin in stage.cascade.fetch_bars(BOTH, RECENT).provenance.values()} == {Tier.PRIMARY}
 
 
+def test_an_only_source_is_asked_whatever_its_breaker_says() -> None:
+    time = Time()
+    only = ScriptedSource("one", time)
+    only.broken = {*BOTH}
+    cascade = Cascade([only], SourceSettings(), now=time.now, monotonic=time.monotonic)
+    for _ in range(20):
+        cascade.fetch_bars(BOTH, RECENT)
+    assert len(only.asked) == 20
+    assert cascade.server_time() > time.now()
+    only.broken = set()
+    assert not cascade.fetch_bars(BOTH, RECENT).errors
+
+
+def test_patience_is_for_what_has_just_closed_and_only_where_another_can_be_asked(stage: Stage) -> None:
+    stage.first.patience_s.clear()
+    stage.cascade.fetch_bars(BOTH, RECENT)
+    stage.cascade.fetch_bars(BOTH, {"BTC/USDT": RECENT, "ETH/USDT": START - timedelta(hours=1)})
+    stage.cascade.fetch_bars(BOTH, RECENT, START + timedelta(minutes=25))
+    alone = Cascade([stage.first], SourceSettings(), now=stage.time.now, monotonic=stage.time.monotonic)
+    alone.fetch_bars(BOTH, RECENT)
+    assert stage.first.patience_s == [1.0, None, None, None]
+
+
 def test_a_source_that_fails_in_an_unforeseen_way_takes_nobody_with_it(stage: Stage) -> None:
     stage.first.down = ZeroDivisionError("a bug")
     answer = stage.cascade.fetch_bars(BOTH, RECENT)
