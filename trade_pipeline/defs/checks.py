@@ -27,7 +27,7 @@ from trade_pipeline.defs.partitions import DAILY, Window
 from trade_pipeline.defs.resources import OpenStack, Stack
 from trade_pipeline.defs.run_time import run_time
 from trade_pipeline.quality.failures import failures, no_failures
-from trade_pipeline.quality.frame_rules import schema
+from trade_pipeline.quality.frame_rules import columns
 from trade_pipeline.quality.hold import held_at, held_in_breadth
 from trade_pipeline.quality.judge import Judgement
 from trade_pipeline.quality.registry import RULES
@@ -82,7 +82,7 @@ def from_rule(rule: Rule) -> Check:
 
 def _columns(judged: Judged) -> pl.DataFrame:
     """Without these no symbol can be judged."""
-    return schema(judged.frame)
+    return columns(judged.frame)
 
 
 def _breadth(judged: Judged) -> pl.DataFrame:

@@ -13,31 +13,49 @@ from trade_pipeline.schemas.frames import BAR_KEY, BARS, UTC_MS
 SYMBOL = r"^[A-Z0-9.-]+/[A-Z0-9]+$"
 
 
-def schema(bars: pl.DataFrame, scope: Scope | None = None) -> pl.DataFrame:
-    """Columns, types and names of symbols. Only with these can any other rule be asked."""
-    del scope
+def columns(bars: pl.DataFrame) -> pl.DataFrame:
+    """FAILURES without a symbol: columns and types that are not those of bars. With any of them nothing can be read."""
     found = [
-        (None, name, str(bars.schema.get(name, "absent")), str(dtype))
+        (name, str(bars.schema.get(name, "absent")), str(dtype))
         for name, dtype in BARS.items()
         if bars.schema.get(name) != dtype
     ]
-    found += [(None, name, "present", "absent") for name in bars.columns if name not in BARS]
-    if not found:
-        names = bars.get_column("symbol").unique()
-        odd = names.filter(~names.str.contains(SYMBOL).fill_null(False)).sort()
-        found += [(name, "symbol", str(name), SYMBOL) for name in odd.head(100)]
-        empty = bars.filter(pl.any_horizontal(pl.col(name).is_null() for name in ("open_time", "close_time")))
-        found += [(name, "open_time", "null", "a time") for name in empty.get_column("symbol").head(100)]
-    types = dict.fromkeys(("symbol", "_column", "_value", "_limit"), pl.String())
+    found += [(name, "present", "absent") for name in bars.columns if name not in BARS]
+    types = dict.fromkeys(("_column", "_value", "_limit"), pl.String())
     return failures(
         pl.DataFrame(found, schema=types, orient="row"),
         "schema",
         column=pl.col("_column"),
         value=pl.col("_value"),
         limit=pl.col("_limit"),
-        message=pl.format(
-            "{}: column {} is {}, not {}", pl.col("symbol").fill_null("the frame"), "_column", "_value", "_limit"
-        ),
+        message=pl.format("the frame: column {} is {}, not {}", "_column", "_value", "_limit"),
+    )
+
+
+def without_key(bars: pl.DataFrame) -> pl.DataFrame:
+    """Rows that no other rule can be asked of: no time, or a symbol that is none."""
+    known = bars.get_column("symbol").unique()
+    odd = known.filter(~known.str.contains(SYMBOL).fill_null(False))
+    broken = pl.any_horizontal(pl.col(name).is_null() for name in ("symbol", "open_time", "close_time"))
+    if odd.len():
+        broken = broken | pl.col("symbol").is_in(odd.implode())
+    return bars.filter(broken)
+
+
+def schema(bars: pl.DataFrame, scope: Scope | None = None) -> pl.DataFrame:
+    """Columns and types, and where they are right, rows without a symbol or a time."""
+    del scope
+    wrong = columns(bars)
+    if not wrong.is_empty():
+        return wrong
+    rows = without_key(bars).with_columns(pl.col("symbol").fill_null("(none)"))
+    return failures(
+        rows,
+        "schema",
+        column=pl.lit("open_time"),
+        value=pl.format("{} {}", "symbol", pl.col("open_time").cast(pl.String).fill_null("null")),
+        limit=pl.lit("a symbol and a time"),
+        message=pl.format("{} has a row without a time, or is no symbol", "symbol"),
     )
 
 

@@ -13,7 +13,7 @@ import polars as pl
 
 from trade_pipeline.quality.failures import no_failures
 from trade_pipeline.quality.fill import kept_bars, with_fillers
-from trade_pipeline.quality.frame_rules import schema
+from trade_pipeline.quality.frame_rules import columns, schema, without_key
 from trade_pipeline.quality.hold import held_symbols, with_held
 from trade_pipeline.quality.prepare import prepare, prepare_series
 from trade_pipeline.quality.registry import DROPPING, FRAME_RULES, ROW_RULES, SERIES_RULES, flags_of, sound_rows
@@ -54,27 +54,35 @@ def judge(raw: pl.DataFrame, scope: Scope) -> Judgement:
 
     Where columns or types are wrong nothing can be read: no bar is accepted and every symbol is held.
     """
-    wrong = schema(raw, scope)
+    wrong = columns(raw)
     if not wrong.is_empty():
         return _unreadable(raw, wrong, scope)
+    whole, nameless = raw, without_key(raw)
+    if not nameless.is_empty():
+        raw = raw.join(nameless, on=list(BARS), how="anti", nulls_equal=True, maintain_order="left")
     rows = prepare(raw, scope)
     row_flags = flags_of(rows, ROW_RULES, scope)
     sound = prepare_series(sound_rows(rows, row_flags), scope)
     series_flags = flags_of(sound, SERIES_RULES, scope)
-    dropped = [*_dropped(rows, row_flags, ROW_RULES, scope), *_dropped(sound, series_flags, SERIES_RULES, scope)]
+    dropped = [
+        *_nameless(nameless, rows.height),
+        *_dropped(rows, row_flags, ROW_RULES, scope),
+        *_dropped(sound, series_flags, SERIES_RULES, scope),
+    ]
     rejected = pl.concat(dropped) if dropped else None
     kept = kept_bars(sound, rejected)
     bars = with_fillers(kept, rejected, scope)
     parts = ((rows, row_flags, ROW_RULES), (sound, series_flags, SERIES_RULES))
-    whole = [rule.find(raw, scope) for rule in FRAME_RULES if rule.find is not None and rule.find is not schema]
-    told = [*whole, *(found for part in parts for found in _told(*part, scope))]
-    newest = [*whole, *(found for part in parts for found in _told(*_recent(*part, scope), scope))]
+    others = [rule.find for rule in FRAME_RULES if rule.find is not None and rule.find is not schema]
+    of_frame = [schema(nameless), *(find(raw, scope) for find in others)]
+    told = [*of_frame, *(found for part in parts for found in _told(*part, scope))]
+    newest = [*of_frame, *(found for part in parts for found in _told(*_recent(*part, scope), scope))]
     recent = pl.concat([no_failures(), *newest])
     scores = scores_by_day(bars, rejected, scope)
     held = held_symbols(bars, recent, scores, scope)
     repaired = int(kept.get_column("repair").is_not_null().sum())
     return Judgement(
-        rows=raw.height,
+        rows=whole.height,
         accepted=kept.height - repaired,
         repaired=repaired,
         filled=bars.height - kept.height,
@@ -124,6 +132,14 @@ def _dropped(rows: pl.DataFrame, flags: pl.DataFrame, rules: Sequence[Rule], sco
         pl.concat_str(names, separator=",", ignore_nulls=True).alias("_rules"),
         pl.coalesce(reasons).alias("_reason"),
     )
+
+
+def _nameless(rows: pl.DataFrame, offset: int) -> Iterator[pl.DataFrame]:
+    """Rows without a key, as `_dropped` gives them; their _row is counted on from `offset`."""
+    if not rows.is_empty():
+        yield rows.with_row_index("_row", offset).with_columns(
+            pl.lit("schema").alias("_rules"), pl.lit("a row without a time, or of no symbol").alias("_reason")
+        )
 
 
 def _quarantined(rejected: pl.DataFrame | None) -> pl.DataFrame:

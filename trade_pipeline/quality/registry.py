@@ -103,7 +103,7 @@ def check(name: str, bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     rule = RULES[name]
     if rule.find is not None:
         return rule.find(bars, scope)
-    if not frame_rules.schema(bars, scope).filter(pl.col("symbol").is_null()).is_empty():
+    if not frame_rules.columns(bars).is_empty():
         return no_failures()
     rows = prepare(bars, scope)
     if rule.series:

@@ -126,6 +126,18 @@ def test_wrong_columns_hold_everybody() -> None:
     assert judged.bars.is_empty()
 
 
+def test_a_row_without_a_time_or_of_no_symbol_is_quarantined_and_the_others_are_judged() -> None:
+    rows = CLEAN.with_columns(
+        open_time=pl.when(at(100)).then(None).otherwise("open_time"),
+        symbol=pl.when(at(200)).then(pl.lit("???")).otherwise("symbol"),
+    )
+    judged = verdict(rows)
+    assert judged.quarantined.get_column("rules").to_list() == ["schema", "schema"]
+    assert judged.accepted == CLEAN.height - 2
+    assert judged.count_by_rule() == {"schema": 2, "gap": 2}
+    assert set(judged.held) == {BAD, "???"}
+
+
 def test_an_expected_symbol_without_a_bar_has_a_score_of_nothing() -> None:
     judged = verdict(CLEAN, replace(SCOPE, symbols=(*SCOPE.symbols, "NEW/USDT")))
     assert list(judged.held) == ["NEW/USDT"]
