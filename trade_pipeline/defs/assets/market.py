@@ -98,6 +98,7 @@ def live_bars(stack: OpenStack, window: Window) -> DayFrames:
     """Bars that closed since those stored; symbols whose last bar was not final in time are named in the notes."""
     stored = read_window(stack, table_of("raw_bars"), window)
     since = next_wanted(stored, stack.universe(window.as_of), window.start)
+    stack.market.remember(stored)
     in_play = stack.in_play()
     fetched = fetch_closed(stack.market, since, window.as_of, stack.settings.market, first=in_play)
     stack.warmer.after(window.as_of, [*in_play, *(symbol for symbol in since if symbol not in in_play)])

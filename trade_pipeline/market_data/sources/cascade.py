@@ -160,6 +160,10 @@ class Cascade:
         """Of the first source alone."""
         return self.sources[0].listed_at(symbols)
 
+    def remember(self, stored: pl.DataFrame) -> None:
+        """Stored bars of symbols that this process has not read yet, so that it can judge a secondary by them."""
+        self.kept.seed(stored)
+
     def warm(self, symbols: Sequence[str], bars: int) -> None:
         """Make every source ready for the next read and keep the newest bars. Raises nothing of a source's failures."""
         for source in self.sources:

@@ -58,6 +58,19 @@ class KeptBars:
             if len(self._new) > MERGE_AFTER_FRAMES:
                 self._merge()
 
+    def seed(self, stored: pl.DataFrame) -> None:
+        """Keep stored bars of symbols of which nothing is kept yet: a process that has just begun knows its lake.
+
+        When they were fetched is not asked: they count as old as their last bar is.
+        """
+        with self._lock:
+            known = list(self._fetched_at)
+        fresh = stored.filter(~pl.col("symbol").is_in(known)) if known else stored
+        for part in fresh.partition_by("symbol"):
+            newest = part.get_column("close_time").max()
+            assert isinstance(newest, datetime)
+            self.put(part.sort("open_time").tail(self._bars_max).select(list(frames.BARS)), newest, 0)
+
     def get(self, symbols: Sequence[str]) -> dict[str, Kept]:
         """What is kept of these symbols; nothing of a symbol that is not known."""
         with self._lock:

@@ -86,6 +86,14 @@ def test_a_second_source_is_not_believed_unseen() -> None:
     assert "no bar to compare" in str(errors["BTC/USDT"])
 
 
+def test_a_process_that_has_just_begun_judges_it_by_what_is_stored() -> None:
+    stage = Stage()
+    stage.first.down = DOWN
+    stage.cascade.remember(stage.first.rows)
+    answer = stage.cascade.fetch_bars(BOTH, RECENT)
+    assert {origin.tier for origin in answer.provenance.values()} == {Tier.SECONDARY}
+
+
 def test_it_is_believed_unseen_where_a_person_says_so() -> None:
     stage = Stage(compared_bars_min=0)
     stage.first.down = DOWN

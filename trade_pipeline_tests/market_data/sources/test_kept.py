@@ -53,5 +53,16 @@ def test_the_oldest_bars_go_when_there_are_too_many() -> None:
     assert entry.frame["open_time"].max() == START + timedelta(minutes=MERGE_AFTER_FRAMES + 4)
 
 
+def test_stored_bars_are_as_old_as_their_last_one_and_replace_nothing() -> None:
+    kept = KeptBars(100)
+    kept.put(bars(5, symbols=("BTC/USDT",)), NOW, 0)
+    kept.seed(bars(8).with_columns(close=pl.lit(7.0)))
+    found = kept.get(["BTC/USDT", "ETH/USDT"])
+    assert found["BTC/USDT"].frame.height == 4
+    assert found["BTC/USDT"].fetched_at == NOW
+    assert found["ETH/USDT"].frame.height == 7
+    assert found["ETH/USDT"].fetched_at == START + timedelta(minutes=8)
+
+
 def test_nothing_is_kept_of_a_symbol_that_never_answered() -> None:
     assert KeptBars(3).get(["BTC/USDT"]) == {}
