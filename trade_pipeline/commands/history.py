@@ -61,7 +61,8 @@ query Look($id: String!) {
 
 def run_backfill(home: Path | None, first: str, last: str) -> None:
     """Launches the backfill, waits for it and prints its result. Raises ConfigurationError when it fails."""
-    launch(open_context(home), days_between(first, last, today=datetime.now(UTC).date()))
+    days = days_between(first, last, today=datetime.now(UTC).date())
+    launch(open_context(home), days)
 
 
 def run_repair(home: Path | None, first: str | None, last: str | None, *, dry_run: bool) -> None:

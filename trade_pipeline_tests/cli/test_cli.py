@@ -94,9 +94,15 @@ def test_help_costs_a_small_multiple_of_starting_python(run: Run) -> None:
     assert quickest("-m", "trade_pipeline.cli", "--help") < 25 * quickest("-c", "pass")
 
 
-def test_a_mode_that_is_not_offered_is_refused(run: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(("--mode", "dream"), "mode"), (("--mode", "paper", "--exchange", "nowhere"), "nowhere")],
+)
+def test_a_mode_or_an_exchange_that_is_not_offered_is_refused(
+    run: Run, tmp_path: Path, options: tuple[str, ...], words: str
+) -> None:
     home = tmp_path / "home"
-    assert "paper trading is not offered yet" in refused(run("up", "--mode", "paper", "--home", str(home)))
+    assert words in refused(run("up", *options, "--home", str(home)))
     assert not home.exists()
 
 
