@@ -16,10 +16,8 @@ from functools import cached_property
 
 import dagster as dg
 import polars as pl
-from dagster._core.definitions.asset_checks.asset_check_evaluation import (
-    AssetCheckEvaluationTargetMaterializationData,
-)
 
+from trade_pipeline.defs.check_results import evaluation_of, result_of, severity_of
 from trade_pipeline.defs.day_frames import DayFrames
 from trade_pipeline.defs.jobs import RECOMPUTATION_CHECK
 from trade_pipeline.defs.judging import judged as judgement_of
@@ -31,7 +29,7 @@ from trade_pipeline.quality.frame_rules import columns
 from trade_pipeline.quality.hold import held_at, held_in_breadth
 from trade_pipeline.quality.judge import Judgement
 from trade_pipeline.quality.registry import RULES
-from trade_pipeline.quality.rules import Rule, Severity
+from trade_pipeline.quality.rules import Rule
 from trade_pipeline.quality.target_rules import targets_within_limits
 from trade_pipeline.schemas.bars import JudgedBars
 from trade_pipeline.schemas.features import Features, Regimes
@@ -156,31 +154,6 @@ CHECKS: Mapping[str, Sequence[Check]] = {
 }
 
 
-def result_of(found: pl.DataFrame, judged: Judged) -> tuple[bool, str, dict[str, object]]:
-    """Passed, one sentence with numbers, and metadata with at most as many failing rows as the settings say."""
-    shown = judged.stack.settings.quality.failing_rows_shown_max
-    rows = judged.frame.height
-    passed = found.is_empty()
-    first = "" if passed else f": {found.item(0, 'message')}"
-    sentence = f"{found.height} failures in {rows} rows of {judged.window.day}{first}."
-    metadata: dict[str, object] = {"rows_checked": rows, "failures": found.height, "threshold": 0}
-    if not passed:
-        metadata["failing_rows"] = dg.MetadataValue.table(
-            records=[
-                dg.TableRecord({name: None if value is None else str(value) for name, value in row.items()})
-                for row in found.head(shown).iter_rows(named=True)
-            ],
-            schema=dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in found.columns]),
-        )
-    return passed, sentence, metadata
-
-
-def severity_of(found: pl.DataFrame) -> dg.AssetCheckSeverity:
-    """ERROR as soon as one row is one."""
-    mild = not found.is_empty() and (found.get_column("severity") == str(Severity.WARN)).all()
-    return dg.AssetCheckSeverity.WARN if mild else dg.AssetCheckSeverity.ERROR
-
-
 def checks_for(asset: str, checks: Sequence[Check], *, blocking: bool = True) -> dg.AssetChecksDefinition:
     """Checks of one asset as one step that cannot be taken apart: a check left out would let targets through.
 
@@ -207,11 +180,12 @@ def checks_for(asset: str, checks: Sequence[Check], *, blocking: bool = True) ->
         days = context.op_execution_context.partition_keys
         live = run_time(context.run, context.instance).is_live(days)
         single = len(frames.windows) == 1
+        shown_max = stack.open.settings.quality.failing_rows_shown_max
         for window, frame in frames:
             judged = Judged(frame, window, stack.open, live)
             for check in checks:
                 found = check.find(judged)
-                passed, sentence, metadata = result_of(found, judged)
+                passed, sentence, metadata = result_of(found, frame.height, window.day, shown_max)
                 answer = dg.AssetCheckResult(
                     passed=passed or check.informative,
                     asset_key=key,
@@ -227,33 +201,6 @@ def checks_for(asset: str, checks: Sequence[Check], *, blocking: bool = True) ->
                 yield dg.Output(None, output_name=spec.get_python_identifier())
 
     return judge
-
-
-def evaluation_of(
-    context: dg.AssetCheckExecutionContext, answer: dg.AssetCheckResult, day: str, *, blocking: bool
-) -> dg.AssetCheckEvaluation:
-    """A result of one day of a range, as Dagster records it for a run of that day."""
-    assert answer.asset_key is not None and answer.check_name is not None, "set by the factory"
-    found = context.instance.fetch_materializations(
-        dg.AssetRecordsFilter(asset_key=answer.asset_key, asset_partitions=[day]), limit=1
-    )
-    target = None
-    if found.records:
-        newest = found.records[0]
-        target = AssetCheckEvaluationTargetMaterializationData(
-            storage_id=newest.storage_id, run_id=newest.run_id, timestamp=newest.timestamp
-        )
-    return dg.AssetCheckEvaluation(
-        asset_key=answer.asset_key,
-        check_name=answer.check_name,
-        passed=answer.passed,
-        metadata=answer.metadata,
-        target_materialization_data=target,
-        severity=answer.severity,
-        description=answer.description,
-        blocking=blocking,
-        partition=day,
-    )
 
 
 @dg.asset_check(
