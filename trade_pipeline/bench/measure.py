@@ -97,11 +97,11 @@ class Report:
         whole = {
             "bench": self.bench,
             "passed": self.passed,
-            **self.summary,
             "memory_peak_mb": max((row.memory_peak_mb for row in self.rows), default=0.0),
             "rows": {row.name: row.as_json() for row in self.rows},
             "ratios": self.ratios,
             "python": platform.python_version(),
+            **self.summary,
         }
         return json.dumps(whole)
 

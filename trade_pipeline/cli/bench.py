@@ -35,3 +35,31 @@ def data(
     from trade_pipeline.commands.bench import run_data
 
     raise typer.Exit(run_data(paths, settings, as_json=as_json))
+
+
+@app.command("features")
+def features(
+    paths: Annotated[list[Path], typer.Option("--data", help="File or folder of recorded bars. Once for each.")],
+    as_json: JsonOption = False,
+) -> None:
+    """All features on recorded 5m bars beside pandas, on one core and on all, with equal values."""
+    from trade_pipeline.commands.bench import run_features
+
+    raise typer.Exit(run_features(paths, as_json=as_json))
+
+
+@app.command("latency")
+def latency(
+    bars: Annotated[int, typer.Option("--bars", min=1, help="Minutes to watch.")] = 10,
+    pairs: Annotated[
+        int, typer.Option("--stock-pairs", min=0, help="Pairs of empty runs of stock Dagster; 0 leaves it out.")
+    ] = 5,
+    home: Annotated[
+        Path | None, typer.Option("--home", help="Folder of a running stack. Default: a stack of its own.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Bar close to acknowledged order by stages, beside two empty runs of stock Dagster. A minute for each bar."""
+    from trade_pipeline.commands.bench import run_latency
+
+    raise typer.Exit(run_latency(bars=bars, pairs=pairs, home=home, as_json=as_json))

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import closing, nullcontext
 from pathlib import Path
 
 from trade_pipeline.bench.execution import measure_execution
+from trade_pipeline.bench.latency import Bars, latency_report, watch_bars
 from trade_pipeline.bench.measure import Report
 from trade_pipeline.commands.output import hint, say
+from trade_pipeline.ledger.database import Database
+from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.runtime.throwaway_postgres import throwaway_postgres
-from trade_pipeline.settings.load import load_settings
+from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.load import load_settings, secrets_from, settings_in_force
 
 
 def run_execution(*, as_json: bool) -> int:
@@ -29,6 +34,41 @@ def run_data(paths: Sequence[Path], settings_file: Path | None, *, as_json: bool
 
     settings = load_settings(settings_file, environ=os.environ).quality
     return run_bench(lambda tell: measure_data(paths, settings, tell), as_json=as_json)
+
+
+def run_features(paths: Sequence[Path], *, as_json: bool) -> int:
+    """Over the recorded 5m bars below `paths`. Raises DataError without bars, and where values differ."""
+    from trade_pipeline.bench.features import measure_features
+
+    return run_bench(lambda tell: measure_features(paths, tell), as_json=as_json)
+
+
+def run_latency(*, bars: int, pairs: int, home: Path | None, as_json: bool) -> int:
+    """On a stack of its own, or on the one that runs in `home`. Exit code 1: no bar had orders.
+
+    Raises SettingsError, ConfigurationError.
+    """
+    from trade_pipeline.bench.own_stack import own_stack
+    from trade_pipeline.bench.stock import measure_stock
+
+    def measure(tell: Callable[[str], None]) -> Report:
+        with own_stack() if home is None else nullcontext(Home.at(home)) as found:
+            seen = _watch(found, bars, tell)
+        # One after the other: each has the machine for itself, as far as we are concerned.
+        return latency_report(seen, measure_stock(pairs, tell) if pairs else [], tell)
+
+    return run_bench(measure, as_json=as_json)
+
+
+def _watch(home: Home, bars: int, tell: Callable[[str], None]) -> Bars:
+    url = secrets_from(os.environ, home).ledger_url
+    account = settings_in_force(home).account
+    database = Database(url)
+    try:
+        with closing(Ledger(url)) as ledger:
+            return watch_bars(ledger, database, account, bars, tell)
+    finally:
+        database.close()
 
 
 def run_bench(measure: Callable[[Callable[[str], None]], Report], *, as_json: bool) -> int:
