@@ -21,7 +21,7 @@ _MONDAY_MS = int(datetime(1970, 1, 5, tzinfo=UTC).timestamp() * 1000)
 def resample(bars: pl.DataFrame, *, length_s: int, as_of: datetime, base_length_s: int = 60) -> pl.DataFrame:
     """Bars of `length_s` from `bars` of `base_length_s`, sorted by (symbol, open_time), with COARSE_BARS' columns.
 
-    `bars` has the columns of BARS, one row per (symbol, open_time), in any order. Open is the first bar's, close the
+    `bars` has the columns of BARS or JUDGED_BARS, one row per (symbol, open_time), in any order. Open is the first bar's, close the
     last one's, high and low the extremes, volume, quote_volume and trades sums; several sources are joined by "+".
     `base_bars` counts the bars inside: fewer than length_s / base_length_s where the exchange has no bar for a minute
     without a trade, or where one was lost, which the bars cannot tell apart.
@@ -38,6 +38,8 @@ def resample(bars: pl.DataFrame, *, length_s: int, as_of: datetime, base_length_
             repair="Name a multiple of the base length that divides a week.",
         )
     length_ms = length_s * 1000
+    if "synthetic" in bars.columns:  # what we put into a hole is no bar of the exchange: the hole is told
+        bars = bars.filter(~(pl.col("synthetic") & pl.col("repair").is_not_null()))
     since_monday = (pl.col("open_time").dt.epoch("ms") - _MONDAY_MS) % length_ms
     start = (pl.col("open_time") - pl.duration(milliseconds=since_monday)).cast(frames.UTC_MS)
     windows = (

@@ -71,6 +71,18 @@ def test_missing_minutes_are_told_and_not_made_up() -> None:
     assert made.item(1, "open") == bars.filter(pl.col("open_time") == START + timedelta(minutes=6)).item(0, "open")
 
 
+def test_what_we_put_into_a_hole_is_left_out_and_what_the_exchange_filled_is_not() -> None:
+    bars = random_bars(1, 10)
+    opened = pl.col("open_time")
+    judged = bars.with_columns(
+        synthetic=opened.is_in([START + timedelta(minutes=minute) for minute in (5, 7)]),
+        repair=pl.when(opened == START + timedelta(minutes=5)).then(pl.lit("the source has no bar")),
+    )
+    made = resample(judged, length_s=300, as_of=FAR)
+    assert made.get_column("base_bars").to_list() == [5, 4]
+    assert made.item(1, "open") == bars.item(6, "open")
+
+
 def test_weeks_begin_on_monday() -> None:
     bars = bars_of("A/USDT", [100.0] * (15 * 24), datetime(2026, 3, 1, tzinfo=UTC))
     hourly = bars.with_columns(
