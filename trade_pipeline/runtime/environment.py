@@ -127,7 +127,8 @@ def stack_environment(home: Home, settings: Settings, secrets: Secrets, environ:
     paths = [str(REPOSITORY), *filter(None, environ.get("PYTHONPATH", "").split(os.pathsep))]
     return {
         "TRADE_PIPELINE_HOME": str(home.root),
-        **{variable: getattr(secrets, name) for name, variable in VARIABLES.items()},
+        # A secret that this stack has not (a key's third part) is not there, rather than empty.
+        **{variable: value for name, variable in VARIABLES.items() if (value := getattr(secrets, name))},
         **exchange_address(settings),
         CODE_SOCKET: environ.get(CODE_SOCKET) or str(code_socket(home)),
         RESEARCH_SOCKET: environ.get(RESEARCH_SOCKET) or str(research_socket(home)),
