@@ -21,8 +21,9 @@ _MONDAY_MS = int(datetime(1970, 1, 5, tzinfo=UTC).timestamp() * 1000)
 def resample(bars: pl.DataFrame, *, length_s: int, as_of: datetime, base_length_s: int = 60) -> pl.DataFrame:
     """Bars of `length_s` from `bars` of `base_length_s`, sorted by (symbol, open_time), with COARSE_BARS' columns.
 
-    `bars` has the columns of BARS or JUDGED_BARS, one row per (symbol, open_time), in any order. Open is the first bar's, close the
-    last one's, high and low the extremes, volume, quote_volume and trades sums; several sources are joined by "+".
+    `bars` has the columns of BARS or JUDGED_BARS, one row per (symbol, open_time), in any order. Open is the first
+    bar's, close the last one's, high and low the extremes, volume, quote_volume and trades sums; several sources are
+    joined by "+".
     `base_bars` counts the bars inside: fewer than length_s / base_length_s where the exchange has no bar for a minute
     without a trade, or where one was lost, which the bars cannot tell apart.
 
