@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from trade_pipeline.cli.options import HomeOption
+from trade_pipeline.cli.options import HomeOption, JsonOption
 from trade_pipeline.errors import SettingsError
 
 app = typer.Typer()
+
+
+@app.command()
+def ingest(
+    files: Annotated[list[Path], typer.Argument(help="Recorded files: feather, parquet, csv or json, also gzipped.")],
+    symbol: Annotated[str | None, typer.Option(help="BASE/QUOTE, for a file that names none.")] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="Of a file without names: ohlcv, ohlcvt, binance, kraken, bitfinex, coinbase.")
+    ] = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Judge recorded files and keep their bars in the lake: what is new is added, what changed is a revision."""
+    from trade_pipeline.commands.ingest import run_ingest
+
+    run_ingest(home, files, symbol=symbol, layout=layout, as_json=as_json)
 
 
 @app.command()

@@ -82,7 +82,7 @@ def of_file(file: Path, settings: QualitySettings, *, symbol: str | None = None,
     recorded = read_recorded(file, symbol=symbol, layout=layout, unnamed=UNNAMED)
     if isinstance(recorded, RecordedTrades):
         return _of_trades(file, recorded, settings)
-    return _report(file.name, recorded, judge(recorded.bars, scope_of(recorded, settings)))
+    return report_of(file.name, recorded, judge(recorded.bars, scope_of(recorded, settings)))
 
 
 def of_bars(raw: pl.DataFrame, settings: Settings) -> list[Report]:
@@ -96,7 +96,7 @@ def of_bars(raw: pl.DataFrame, settings: Settings) -> list[Report]:
         assert isinstance(first, datetime), "a group has rows"
         scope = Scope(as_of, first, (str(symbol),), settings.quality, length_s)
         recorded = RecordedBars(Path(), str(symbol), str(bars.item(0, "source")), "lake", length_s, as_of, bars)
-        reports.append(_report(str(symbol), recorded, judge(bars, scope)))
+        reports.append(report_of(str(symbol), recorded, judge(bars, scope)))
     return reports
 
 
@@ -110,7 +110,7 @@ def scope_of(recorded: RecordedBars, settings: QualitySettings) -> Scope:
 def _of_trades(file: Path, trades: RecordedTrades, settings: QualitySettings) -> Report:
     """Counts trades; the bars that they make are judged as any others."""
     recorded = bars_from_trades(trades)
-    judged = _report(file.name, recorded, judge(recorded.bars, scope_of(recorded, settings)))
+    judged = report_of(file.name, recorded, judge(recorded.bars, scope_of(recorded, settings)))
     counts = {"repeated_trade": trades.repeated, "impossible_trade": trades.refused}
     lost = {name: count for name, count in counts.items() if count}
     values = asdict(judged) | {
@@ -125,7 +125,8 @@ def _of_trades(file: Path, trades: RecordedTrades, settings: QualitySettings) ->
     return Report(**values)
 
 
-def _report(name: str, recorded: RecordedBars, judged: Judgement) -> Report:
+def report_of(name: str, recorded: RecordedBars, judged: Judgement) -> Report:
+    """Counts of one verdict."""
     weights = judged.scores.select((pl.col("score") * pl.col("expected")).sum() / pl.col("expected").sum()).item()
     repairs = judged.bars.filter(pl.col("repair").is_not_null()).get_column("repair")
     kinds = repairs.str.extract(r"^(fullest|put in its place|the source has no bar|in place of)").rename("kind")

@@ -26,6 +26,8 @@ class Table:
     anchored: bool = False
 
 
+RECORDED_KEY = ("symbol", "source", "length_s", "open_time")
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
@@ -33,6 +35,8 @@ TABLES: dict[str, Table] = {
         Table("bars", frames.JUDGED_BARS, frames.BAR_KEY, "open_time"),
         Table("quarantined_bars", frames.QUARANTINED_BARS, (*frames.BAR_KEY, "copy"), "open_time"),
         Table("quality_scores", frames.QUALITY_SCORES, frames.BAR_KEY, "open_time"),
+        Table("recorded_bars", frames.RECORDED_BARS, RECORDED_KEY, "open_time"),
+        Table("recorded_quarantine", frames.RECORDED_QUARANTINE, (*RECORDED_KEY, "copy"), "open_time"),
         Table("coarse_bars", frames.COARSE_BARS, ("symbol", "length_s", "open_time"), "open_time"),
         Table("universe", frames.UNIVERSE, ("scanned_at", "symbol"), "scanned_at"),
         Table("features", frames.FEATURES, frames.BAR_KEY, "open_time", anchored=True),

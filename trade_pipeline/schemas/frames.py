@@ -65,6 +65,12 @@ COARSE_BARS: dict[str, pl.DataType] = {
 }
 """coarse_bars. Key: (symbol, length_s, open_time)."""
 
+RECORDED_BARS: dict[str, pl.DataType] = {**JUDGED_BARS, "length_s": pl.Int32()}
+"""recorded_bars: what files held, of any length and source. Key: (symbol, source, length_s, open_time)."""
+
+RECORDED_QUARANTINE: dict[str, pl.DataType] = {**QUARANTINED_BARS, "length_s": pl.Int32()}
+"""recorded_quarantine. Key: that of recorded_bars and `copy`."""
+
 DAY_TICKERS: dict[str, pl.DataType] = {
     "symbol": pl.String(),
     "price": pl.Float64(),  # of the last trade
