@@ -103,7 +103,7 @@ class Figures:
                     self._pruned_at = now
                     db.execute("DELETE FROM answers WHERE minute < ?", (int((now - self._keep_s) // 60),))
                     db.execute("DELETE FROM changes WHERE at_s < ?", (now - self._keep_s,))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             LOGGER.warning("the reliability of sources could not be counted: %s", error)
 
     def snapshot(self, since_s: float = 0.0) -> list[SourceFigures]:
