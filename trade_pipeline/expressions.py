@@ -1,7 +1,7 @@
 """Column primitives that every stage may use: averages and ratios as `pl.Expr`, none knows a stage or a setting.
 
-Each is causal (row t reads rows up to t) and meant to be evaluated per symbol, `expression.over("symbol")`, on a
-frame sorted by time. Sums run forward from the first row, so two frames that start at the same row give the same
+Each is causal (row t reads rows up to t) and, where it looks back, meant to be evaluated `per_symbol` on a frame sorted
+by symbol and time. Sums run forward from the first row, so two frames that start at the same row give the same
 bits for every row that both hold, however many rows or symbols follow.
 """
 
@@ -16,30 +16,37 @@ Layer: TypeAlias = Mapping[str, pl.Expr]
 """Column name -> expression: columns that can be evaluated in one step."""
 
 
+def per_symbol(values: pl.Expr) -> pl.Expr:
+    """`values` among the rows of its symbol alone: for all that looks back. Arithmetic within a row is quicker without."""
+    return values.over("symbol")
+
+
 def simple_average(values: pl.Expr, bars: int) -> pl.Expr:
     """Mean of the last `bars` values; null before that many."""
     return values.rolling_mean(bars)
 
 
-def seeded_average(values: pl.Expr, bars: int, alpha: float) -> pl.Expr:
+def seeded_average(values: pl.Expr, bars: int, alpha: float, leading_nulls: int = 0) -> pl.Expr:
     """y[t] = y[t-1] + alpha (x[t] - y[t-1]), started with the mean of the first `bars` values; null before.
 
     The recursion of polars has no such start: rows before the seed are made null, the seed row becomes the mean.
-    Leading nulls of `values` do not count.
+    `leading_nulls`: rows at which `values` cannot have a value yet; they do not count. To be told is quicker than to
+    count. The mean is a rolling one, so that its bits are those of `simple_average` at that row.
     """
-    seen = values.is_not_null().cum_sum()
-    seeded = pl.when(seen == bars).then(values.rolling_mean(bars)).when(seen > bars).then(values)
+    row, seed_row = pl.int_range(pl.len()), leading_nulls + bars - 1
+    seed = values.slice(leading_nulls, bars).rolling_mean(bars).last()
+    seeded = pl.when(row == seed_row).then(seed).when(row > seed_row).then(values)
     return seeded.ewm_mean(alpha=alpha, adjust=False, ignore_nulls=True)
 
 
-def exponential_average(values: pl.Expr, bars: int) -> pl.Expr:
+def exponential_average(values: pl.Expr, bars: int, leading_nulls: int = 0) -> pl.Expr:
     """EMA with alpha = 2 / (bars + 1), seeded with the simple mean."""
-    return seeded_average(values, bars, 2.0 / (bars + 1.0))
+    return seeded_average(values, bars, 2.0 / (bars + 1.0), leading_nulls)
 
 
-def wilder_average(values: pl.Expr, bars: int) -> pl.Expr:
+def wilder_average(values: pl.Expr, bars: int, leading_nulls: int = 0) -> pl.Expr:
     """Wilder's smoothing, alpha = 1 / bars, seeded with the simple mean (New Concepts in Technical Trading, 1978)."""
-    return seeded_average(values, bars, 1.0 / bars)
+    return seeded_average(values, bars, 1.0 / bars, leading_nulls)
 
 
 def relative_average(values: pl.Expr, bars: int) -> pl.Expr:

@@ -12,13 +12,16 @@ from trade_pipeline.schemas.frames import BAR_KEY, FEATURES
 from trade_pipeline.settings.trading import FeatureSettings
 
 FAMILIES = (volatility.layers, momentum.layers, trend.layers, volume.layers)
+READ = ("symbol", "open_time", "close_time", "high", "low", "close", "volume")
+"""Columns of the bars that features are made of; no other is sorted and carried along."""
 
 
 def feature_layers(settings: FeatureSettings) -> list[Layer]:
     """Columns to evaluate together, then those that read them; names with an underscore in front are not kept.
 
     One nested expression per feature would be shorter and a thousand times slower: polars does not share equal
-    parts of expressions under `.over`, and ADX contains its own ingredients some hundred times.
+    parts of expressions under `.over`, and ADX contains its own ingredients some hundred times. For the same reason
+    what two columns have in common is a column of its own.
     """
     per_family = [layers(settings) for layers in FAMILIES]
     merged: list[Layer] = []
@@ -33,11 +36,11 @@ def compute_features(bars: pl.DataFrame, settings: FeatureSettings) -> pl.DataFr
     `bars` is a JUDGED_BARS frame, or a clean BARS frame. Warm-up rows hold nulls, as does every value that is not
     finite. Two frames whose symbols start at the same bar agree bit for bit on every row they share.
     """
-    frame = bars.sort(BAR_KEY)
-    if "synthetic" not in frame.columns:  # bars that nobody judged, as of a backtest, hold nothing made up
-        frame = frame.with_columns(pl.lit(False).alias("synthetic"))
+    # Bars that nobody judged, as of a backtest, hold nothing made up.
+    synthetic = pl.col("synthetic") if "synthetic" in bars.columns else pl.lit(False).alias("synthetic")
+    frame = bars.select(*READ, synthetic).sort(BAR_KEY)
     for layer in feature_layers(settings):
-        frame = frame.with_columns(column.over("symbol").alias(name) for name, column in layer.items())
+        frame = frame.with_columns(column.alias(name) for name, column in layer.items())
     return frame.select(
         finite(pl.col(name)).alias(name) if dtype == pl.Float64() else pl.col(name).cast(dtype)
         for name, dtype in FEATURES.items()

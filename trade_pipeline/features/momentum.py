@@ -1,10 +1,10 @@
-"""Momentum features: how one-sided the recent moves were. Each is evaluated `.over("symbol")`."""
+"""Momentum features: how one-sided the recent moves were."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from trade_pipeline.expressions import Layer, ratio, wilder_average
+from trade_pipeline.expressions import Layer, per_symbol, ratio, wilder_average
 from trade_pipeline.settings.trading import FeatureSettings
 
 
@@ -34,7 +34,10 @@ def rsi() -> pl.Expr:
 def layers(settings: FeatureSettings) -> tuple[Layer, ...]:
     """The family's columns in the order in which they need each other."""
     return (
-        {"_gain": gain(), "_loss": loss()},
-        {f"{name}_average": wilder_average(pl.col(name), settings.rsi_bars) for name in ("_gain", "_loss")},
+        {"_gain": per_symbol(gain()), "_loss": per_symbol(loss())},
+        {
+            f"{name}_average": per_symbol(wilder_average(pl.col(name), settings.rsi_bars, leading_nulls=1))
+            for name in ("_gain", "_loss")
+        },
         {"rsi": rsi()},
     )

@@ -1,10 +1,10 @@
-"""Trend features: where the price goes, and how decidedly. Each is evaluated `.over("symbol")`."""
+"""Trend features: where the price goes, and how decidedly."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from trade_pipeline.expressions import Layer, exponential_average, ratio, wilder_average
+from trade_pipeline.expressions import Layer, exponential_average, per_symbol, ratio, wilder_average
 from trade_pipeline.features.volatility import true_range
 from trade_pipeline.settings.trading import FeatureSettings
 
@@ -19,9 +19,9 @@ def macd() -> pl.Expr:
     return pl.col("_macd_fast") - pl.col("_macd_slow")
 
 
-def macd_signal(bars: int) -> pl.Expr:
-    """EMA of the MACD line. Reads `macd`."""
-    return exponential_average(pl.col("macd"), bars)
+def macd_signal(bars: int, slow_bars: int) -> pl.Expr:
+    """EMA of the MACD line, which begins where the slower of its averages does. Reads `macd`."""
+    return exponential_average(pl.col("macd"), bars, leading_nulls=slow_bars - 1)
 
 
 def macd_histogram() -> pl.Expr:
@@ -55,7 +55,7 @@ def directional() -> pl.Expr:
 
 def adx(bars: int) -> pl.Expr:
     """Wilder's average directional index, 0..100; first value at row 2 x bars - 1. Reads `_directional`."""
-    return wilder_average(pl.col("_directional"), bars)
+    return wilder_average(pl.col("_directional"), bars, leading_nulls=bars)
 
 
 def donchian_high(bars: int) -> pl.Expr:
@@ -70,21 +70,28 @@ def donchian_low(bars: int) -> pl.Expr:
 
 def layers(settings: FeatureSettings) -> tuple[Layer, ...]:
     """The family's columns in the order in which they need each other."""
-    bars = settings.adx_bars
+    bars, slow_bars = settings.adx_bars, settings.macd_slow_bars
+    looking_back = {
+        "ema_fast": ema(settings.ema_fast_bars),
+        "ema_slow": ema(settings.ema_slow_bars),
+        "_macd_fast": ema(settings.macd_fast_bars),
+        "_macd_slow": ema(slow_bars),
+        "_plus": plus_movement(),
+        "_minus": minus_movement(),
+        "_moved": moved_range(),
+        "donchian_high": donchian_high(settings.donchian_bars),
+        "donchian_low": donchian_low(settings.donchian_bars),
+    }
+    averages = {
+        f"{name}_average": per_symbol(wilder_average(pl.col(name), bars, leading_nulls=1))
+        for name in ("_plus", "_minus", "_moved")
+    }
     return (
+        {name: per_symbol(column) for name, column in looking_back.items()},
+        {"macd": macd()} | averages,
         {
-            "ema_fast": ema(settings.ema_fast_bars),
-            "ema_slow": ema(settings.ema_slow_bars),
-            "_macd_fast": ema(settings.macd_fast_bars),
-            "_macd_slow": ema(settings.macd_slow_bars),
-            "_plus": plus_movement(),
-            "_minus": minus_movement(),
-            "_moved": moved_range(),
-            "donchian_high": donchian_high(settings.donchian_bars),
-            "donchian_low": donchian_low(settings.donchian_bars),
+            "_directional": directional(),
+            "macd_signal": per_symbol(macd_signal(settings.macd_signal_bars, slow_bars)),
         },
-        {"macd": macd()}
-        | {f"{name}_average": wilder_average(pl.col(name), bars) for name in ("_plus", "_minus", "_moved")},
-        {"_directional": directional(), "macd_signal": macd_signal(settings.macd_signal_bars)},
-        {"adx": adx(bars), "macd_histogram": macd_histogram()},
+        {"adx": per_symbol(adx(bars)), "macd_histogram": macd_histogram()},
     )

@@ -1,10 +1,10 @@
-"""Volatility features: how far the price moves in a bar. Each is evaluated `.over("symbol")`."""
+"""Volatility features: how far the price moves in a bar."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from trade_pipeline.expressions import Layer, ratio, simple_average, wilder_average
+from trade_pipeline.expressions import Layer, per_symbol, ratio, simple_average, wilder_average
 from trade_pipeline.settings.trading import FeatureSettings
 
 BAND_WIDTH_RATIO_MIN = 1e-7
@@ -27,16 +27,19 @@ def atr_ratio() -> pl.Expr:
     return ratio(pl.col("atr"), pl.col("close"), 0.0)
 
 
-def bollinger_upper(bars: int, width: float) -> pl.Expr:
-    """Mean close + width x population standard deviation of the last `bars` closes (Bollinger)."""
-    close = pl.col("close")
-    return simple_average(close, bars) + width * close.rolling_std(bars, ddof=0)
+def band_spread(bars: int) -> pl.Expr:
+    """Population standard deviation of the last `bars` closes, quote units."""
+    return pl.col("close").rolling_std(bars, ddof=0)
 
 
-def bollinger_lower(bars: int, width: float) -> pl.Expr:
-    """Mean close - width x population standard deviation of the last `bars` closes."""
-    close = pl.col("close")
-    return simple_average(close, bars) - width * close.rolling_std(bars, ddof=0)
+def bollinger_upper(width: float) -> pl.Expr:
+    """Mean close + width x standard deviation (Bollinger). Reads `_band_middle` and `_band_spread`."""
+    return pl.col("_band_middle") + width * pl.col("_band_spread")
+
+
+def bollinger_lower(width: float) -> pl.Expr:
+    """Mean close - width x standard deviation. Reads `_band_middle` and `_band_spread`."""
+    return pl.col("_band_middle") - width * pl.col("_band_spread")
 
 
 def bollinger_position() -> pl.Expr:
@@ -52,14 +55,18 @@ def realised_volatility(bars: int) -> pl.Expr:
 
 def layers(settings: FeatureSettings) -> tuple[Layer, ...]:
     """The family's columns in the order in which they need each other."""
-    band = (settings.bollinger_bars, settings.bollinger_width)
+    bars, width = settings.bollinger_bars, settings.bollinger_width
     return (
         {
-            "_true_range": true_range(),
-            "bollinger_upper": bollinger_upper(*band),
-            "bollinger_lower": bollinger_lower(*band),
-            "realised_volatility": realised_volatility(settings.volatility_bars),
+            "_true_range": per_symbol(true_range()),
+            "_band_middle": per_symbol(simple_average(pl.col("close"), bars)),
+            "_band_spread": per_symbol(band_spread(bars)),
+            "realised_volatility": per_symbol(realised_volatility(settings.volatility_bars)),
         },
-        {"atr": atr(settings.atr_bars), "bollinger_position": bollinger_position()},
-        {"atr_ratio": atr_ratio()},
+        {
+            "atr": per_symbol(atr(settings.atr_bars)),
+            "bollinger_upper": bollinger_upper(width),
+            "bollinger_lower": bollinger_lower(width),
+        },
+        {"atr_ratio": atr_ratio(), "bollinger_position": bollinger_position()},
     )

@@ -1,23 +1,23 @@
-"""Volume features: how much is traded against what is usual. Each is evaluated `.over("symbol")`."""
+"""Volume features: how much is traded against what is usual."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from trade_pipeline.expressions import Layer, ratio
+from trade_pipeline.expressions import Layer, per_symbol, ratio
 from trade_pipeline.settings.trading import FeatureSettings
 
 SPREAD_RATIO_MIN = 1e-7
 """A standard deviation below this share of the mean is rounding noise of the running sums."""
 
 
-def volume_zscore(bars: int) -> pl.Expr:
-    """(volume - mean) / sample standard deviation over the last `bars` bars, this one included; 0 if constant.
+def volume_zscore() -> pl.Expr:
+    """(volume - mean) / sample standard deviation over the last bars, this one included; 0 if constant.
 
-    Reads `_volume_mean`.
+    Reads `_volume_mean` and `_volume_spread`.
     """
     mean = pl.col("_volume_mean")
-    return ratio(pl.col("volume") - mean, pl.col("volume").rolling_std(bars, ddof=1), 0.0, SPREAD_RATIO_MIN * mean)
+    return ratio(pl.col("volume") - mean, pl.col("_volume_spread"), 0.0, SPREAD_RATIO_MIN * mean)
 
 
 def idle_ratio(bars: int) -> pl.Expr:
@@ -29,6 +29,10 @@ def layers(settings: FeatureSettings) -> tuple[Layer, ...]:
     """The family's columns in the order in which they need each other."""
     bars = settings.volume_bars
     return (
-        {"_volume_mean": pl.col("volume").rolling_mean(bars), "idle_ratio": idle_ratio(bars)},
-        {"volume_zscore": volume_zscore(bars)},
+        {
+            "_volume_mean": per_symbol(pl.col("volume").rolling_mean(bars)),
+            "_volume_spread": per_symbol(pl.col("volume").rolling_std(bars, ddof=1)),
+            "idle_ratio": per_symbol(idle_ratio(bars)),
+        },
+        {"volume_zscore": volume_zscore()},
     )
