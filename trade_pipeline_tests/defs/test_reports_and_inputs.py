@@ -69,10 +69,10 @@ def test_a_silent_guard_is_stood_in_for_while_positions_are_open(stack: TestStac
 
 def test_an_input_loads_its_window_its_day_or_days_before(stack: TestStack) -> None:
     lake = stack.open.lake
-    lake.append("bars", bars(4000, symbols=("BTC/USDT",)), known_at=START)
+    lake.append("raw_bars", bars(4000, symbols=("BTC/USDT",)), known_at=START)
     day = str((START + timedelta(days=1)).date())
     window = window_of(day, START + timedelta(days=1, hours=2), 300)
-    table = table_of("bars")
+    table = table_of("raw_bars")
     assert read_window(stack.open, table, window).height == 300 + 120
     assert read_window(stack.open, table, window, {"warmup": False}).height == 120
     assert read_window(stack.open, table, window, {"lookback_days": 1}).height == 1440 + 120
