@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from trade_pipeline.defs.assets.analysis import features, regimes, signals
-from trade_pipeline.defs.assets.history import coarse_bars, lake_upkeep
+from trade_pipeline.defs.assets.history import coarse_bars, dagster_upkeep, lake_upkeep
 from trade_pipeline.defs.assets.market import judge_bars, raw_bars
 from trade_pipeline.defs.assets.positions import ledger_equals_exchange, position_conflicts
 from trade_pipeline.defs.assets.quality import data_quality
@@ -45,6 +45,7 @@ defs = dg.Definitions(
         universe,
         coarse_bars,
         lake_upkeep,
+        dagster_upkeep,
     ],
     asset_checks=[*ALL_CHECKS, ledger_equals_exchange],
     jobs=[decide, execute, reports, stand_in_for_guard],

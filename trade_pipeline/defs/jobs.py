@@ -64,10 +64,10 @@ repair = dg.define_asset_job(
 
 nightly = dg.define_asset_job(
     "nightly",
-    selection=dg.AssetSelection.assets("coarse_bars", "lake_upkeep"),
+    selection=dg.AssetSelection.assets("coarse_bars", "lake_upkeep", "dagster_upkeep"),
     tags={QUEUE_TAG: "history", "dagster/max_runtime": "3600"},
     executor_def=dg.in_process_executor,
-    description="Coarser bars of the day that is over, and the upkeep of the lake.",
+    description="Coarser bars of the day that is over, the upkeep of the lake and of Dagster's storage.",
 )
 
 __all__ = [

@@ -7,6 +7,7 @@
     trades.py     booking trades and flows; fills.py reads them and the expected balances
     positions.py  positions, sleeves, closed trades
     notes.py      locks, equity, events, heartbeats
+    kept_checks.py what a decision's checks said, when Dagster's run is gone
     verify.py     the proof of chain, projections and invariants
     watching.py   breakers, conflicts, exits' memory, verdicts of buy guards, recoveries
 
@@ -22,6 +23,7 @@ from trade_pipeline.errors import LedgerError
 from trade_pipeline.ledger.adoption import AdoptionBook
 from trade_pipeline.ledger.base import utc_now
 from trade_pipeline.ledger.decisions import DecisionBook
+from trade_pipeline.ledger.kept_checks import KeptCheckBook
 from trade_pipeline.ledger.leases import LeaseBook
 from trade_pipeline.ledger.notes import NoteBook
 from trade_pipeline.ledger.positions import PositionBook
@@ -33,7 +35,17 @@ from trade_pipeline.ledger.watching import WatchBook
 __all__ = ["Ledger", "utc_now"]
 
 
-class Ledger(DecisionBook, LeaseBook, AdoptionBook, SettlementBook, PositionBook, NoteBook, WatchBook, VerifyBook):
+class Ledger(
+    DecisionBook,
+    LeaseBook,
+    AdoptionBook,
+    SettlementBook,
+    PositionBook,
+    NoteBook,
+    WatchBook,
+    KeptCheckBook,
+    VerifyBook,
+):
     """See the module. `now` stamps rows; leases go by the database's clock.
 
     `database_now` stands in for that clock in virtual time; `watch` is told of every commit, and

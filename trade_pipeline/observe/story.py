@@ -51,7 +51,7 @@ def story_of(order_id: str, sources: Sources) -> Story:
         symbol = story["order"]["symbol"]
         _add(story, "guards", lambda: plain(sources.ledger.verdicts(decision["decision_id"])))
         _add(story, "data", lambda: _data(decision, symbol, sources))
-        _add(story, "checks", lambda: checks_of_run(sources.secrets.ledger_url, decision["run_id"]))
+        _add(story, "checks", lambda: _checks(story, decision, sources))
         _add(story, "recorded_bar", lambda: _recorded_bar(decision, symbol, sources))
     return story
 
@@ -61,6 +61,17 @@ def _add(story: Story, name: str, read: Callable[[], object]) -> None:
         story[name] = read()
     except (TradePipelineError, OSError, ValueError) as error:
         story["unavailable"].append(f"{name}: {error}")
+
+
+def _checks(story: Story, decision: Mapping[str, Any], sources: Sources) -> list[dict[str, str]]:
+    """Of Dagster's record, or of the ledger's note of it once the run was removed by age, which is said."""
+    checks = checks_of_run(sources.secrets.ledger_url, decision["run_id"])
+    if checks:
+        return checks
+    kept = sources.ledger.kept_checks(decision["decision_id"])
+    told = "removed by age; its checks are told as the ledger kept them" if kept else "not there"
+    story["unavailable"].append(f"run {decision['run_id']}: Dagster's record of it is {told}")
+    return kept
 
 
 def _entry_before(story: Story, sources: Sources) -> Story | None:

@@ -53,7 +53,8 @@ class Stack:
         began = time.monotonic()
         self.clear()
         try:
-            self.supervisor.start(self.processes, self._surroundings.environment)
+            surroundings = self._surroundings
+            self.supervisor.start(self.processes, surroundings.environment, surroundings.settings.runtime)
             _Start(self._surroundings, self.processes, self.supervisor, self._report).run(
                 began + timeout_s, stop or threading.Event()
             )

@@ -23,9 +23,9 @@ from trade_pipeline.runtime.environment import PROCESS, supervisor_socket, worki
 from trade_pipeline.runtime.processes import Process
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import write_private
+from trade_pipeline.settings.runtime import RuntimeSettings
 
-LOG_BYTES_MAX = 10 * 1024 * 1024
-LOG_FILES = 3
+_MEGABYTE = 1024 * 1024
 _RETRIES = 1_000_000  # restart for as long as the stack is wanted
 _START_S = 15.0
 _BEGAN = "supervisord started with pid"
@@ -46,15 +46,15 @@ class ProcessState:
         return self.process_id > 0 and self.state in ("STARTING", "RUNNING")
 
 
-def configuration(home: Home, processes: list[Process]) -> str:
+def configuration(home: Home, processes: list[Process], runtime: RuntimeSettings) -> str:
     """The text of supervisord.conf. Secrets are not in it: they come with the supervisor's environment."""
     head = f"""\
 ; Written by trade-pipeline at every start.
 [supervisord]
 nodaemon=true
 logfile={_escaped(str(home.logs / "supervisor.log"))}
-logfile_maxbytes={LOG_BYTES_MAX}
-logfile_backups={LOG_FILES}
+logfile_maxbytes={runtime.process_log_mb * _MEGABYTE}
+logfile_backups={runtime.process_logs_kept}
 pidfile={_escaped(str(working_folder(home) / "supervisord.pid"))}
 childlogdir={_escaped(str(home.logs))}
 silent=true
@@ -68,10 +68,10 @@ chmod=0700
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 """
-    return "\n".join([head, *(_section(home, process) for process in processes)])
+    return "\n".join([head, *(_section(home, process, runtime) for process in processes)])
 
 
-def _section(home: Home, process: Process) -> str:
+def _section(home: Home, process: Process, runtime: RuntimeSettings) -> str:
     variables = {**process.environment, PROCESS: process.name}
     environment = ",".join(f'{name}="{_escaped(value)}"' for name, value in variables.items())
     return f"""\
@@ -88,8 +88,8 @@ stopwaitsecs={process.stop_wait_s}
 killasgroup=true
 redirect_stderr=true
 stdout_logfile={_escaped(str(home.logs / f"{process.name}.log"))}
-stdout_logfile_maxbytes={LOG_BYTES_MAX}
-stdout_logfile_backups={LOG_FILES}
+stdout_logfile_maxbytes={runtime.process_log_mb * _MEGABYTE}
+stdout_logfile_backups={runtime.process_logs_kept}
 """
 
 
@@ -104,10 +104,10 @@ class Supervisor:
         self._home = home
         self._child: subprocess.Popen[bytes] | None = None
 
-    def start(self, processes: list[Process], environment: Mapping[str, str]) -> None:
+    def start(self, processes: list[Process], environment: Mapping[str, str], runtime: RuntimeSettings) -> None:
         """Starts supervisord with no program running; ConfigurationError with its words if it does not answer."""
         path = working_folder(self._home) / "supervisord.conf"
-        write_private(path, configuration(self._home, processes))
+        write_private(path, configuration(self._home, processes, runtime))
         supervisor_socket(self._home).unlink(missing_ok=True)
         with (self._home.logs / "supervisord.out").open("wb") as output:
             self._child = subprocess.Popen(  # noqa: S603  (our own argv, no shell)

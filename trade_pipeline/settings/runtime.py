@@ -46,6 +46,14 @@ class RuntimeSettings(Section):
     """redis:// URL; default: the embedded server in the home."""
     worker_tasks_max: int = Field(500, ge=1)
     """Runs after which a worker child is replaced."""
+    runs_kept_days: int = Field(14, ge=2, le=3650)
+    """Age beyond which the night removes Dagster's runs with their events, checks and logs; the ledger stays."""
+    prune_s_max: float = Field(900.0, ge=1, le=3000)
+    """How long a night may remove runs; what is left over goes the next night."""
+    process_log_mb: int = Field(10, ge=1, le=1024)
+    """Size at which the log of a process begins anew."""
+    process_logs_kept: int = Field(3, ge=1, le=100)
+    """Earlier logs that are kept of each process."""
     stop_policy: StopPolicy = "keep"
     """What Ctrl-C and `down` do with what is open on the exchange."""
     stop_timeout_s: float = Field(20.0, ge=1)

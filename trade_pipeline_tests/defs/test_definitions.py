@@ -36,6 +36,7 @@ DEPENDENCIES: dict[str, set[str]] = {
     "universe": set(),
     "coarse_bars": {"bars"},
     "lake_upkeep": {"coarse_bars"},
+    "dagster_upkeep": {"lake_upkeep"},
 }
 
 

@@ -11,13 +11,14 @@ from trade_pipeline.runtime.stack import last_words
 from trade_pipeline.runtime.supervise import Supervisor, configuration
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.root import Settings
+from trade_pipeline.settings.runtime import RuntimeSettings
 
 PERCENT = "100%"
 
 
 def _read(home: Home, processes: list[Process]) -> configparser.RawConfigParser:
     parser = configparser.RawConfigParser()
-    parser.read_string(configuration(home, processes))
+    parser.read_string(configuration(home, processes, RuntimeSettings(process_log_mb=7, process_logs_kept=2)))
     return parser
 
 
@@ -37,13 +38,13 @@ def test_every_process_restarts_for_ever_and_logs_with_a_bound(tmp_path: Path) -
     }
     home = Home.at(tmp_path)
     processes = stack_processes(home, Settings(), environment)
-    assert "hidden" not in configuration(home, processes)
+    assert "hidden" not in configuration(home, processes, RuntimeSettings(process_log_mb=7, process_logs_kept=2))
     parser = _read(home, processes)
     for process in processes:
         section = parser[f"program:{process.name}"]
         assert (section["autostart"], section["autorestart"]) == ("false", "true")
         assert int(section["startretries"]) > 100_000
-        assert int(section["stdout_logfile_maxbytes"]) > 0
+        assert (section["stdout_logfile_maxbytes"], section["stdout_logfile_backups"]) == (str(7 * 1024 * 1024), "2")
         assert section["stopsignal"] == process.stop_signal
 
 

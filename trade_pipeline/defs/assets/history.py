@@ -1,15 +1,16 @@
-"""The lake at rest: coarser bars of days that are over, and its nightly upkeep."""
+"""The night's work: coarser bars of the day that is over, the upkeep of the lake, and of Dagster's storage."""
 
 # No postponed annotations here: Dagster reads the type of `context` itself.
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import dagster as dg
 import polars as pl
 
 from trade_pipeline.defs.asset_kinds import OWNERS, lake_asset
 from trade_pipeline.defs.day_frames import DayFrames
+from trade_pipeline.defs.maintenance import prune
 from trade_pipeline.defs.resources import Stack
 from trade_pipeline.market_data.resample import resample
 from trade_pipeline.market_data.upkeep import TableHealth, keep_up
@@ -52,6 +53,41 @@ def lake_upkeep(stack: Stack) -> dg.MaterializeResult[None]:
             "files": sum(table.files for table in health),
             "files_removed": sum(table.files_removed for table in health),
             "tables": table_of_health(health),
+        }
+    )
+
+
+@dg.asset(
+    name="dagster_upkeep",
+    group_name="runs",
+    description="Removes Dagster's runs beyond their age; what must last of them is in the ledger.",
+    kinds={"postgres"},
+    owners=OWNERS,
+    deps=[lake_upkeep],
+)
+def dagster_upkeep(context: dg.AssetExecutionContext, stack: Stack) -> dg.MaterializeResult[None]:
+    opened = stack.open
+    runtime = opened.settings.runtime
+    done = prune(
+        context.instance,
+        opened.ledger,
+        opened.secrets.ledger_url,
+        before=opened.now() - timedelta(days=runtime.runs_kept_days),
+        seconds_max=runtime.prune_s_max,
+    )
+    return dg.MaterializeResult(
+        metadata={
+            "runs_removed": done.runs,
+            "checks_removed": done.checks,
+            "decisions_noted": done.decisions_noted,
+            "time_ran_out": done.left,
+            "took_s": round(done.took_s, 1),
+            "runs_before": done.before.runs,
+            "runs": done.after.runs,
+            "events_before": done.before.events,
+            "events": done.after.events,
+            "bytes_before": done.before.bytes,
+            "size_bytes": done.after.bytes,
         }
     )
 
