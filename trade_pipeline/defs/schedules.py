@@ -64,18 +64,29 @@ reports_schedule = dg.ScheduleDefinition(
 )
 
 
-@dg.schedule(
-    cron_schedule="12 0 * * *",
-    job=nightly,
-    name="nightly",
-    default_status=SCHEDULE_STATUS,
-    execution_timezone="UTC",
-    description="Coarser bars of the day that is over, and the upkeep of the lake.",
+def of_the_day_before(
+    name: str, job: dg.UnresolvedAssetJobDefinition, cron: str, description: str
+) -> dg.ScheduleDefinition:
+    """Asks for the UTC day before the nominal moment, however late the tick is evaluated."""
+
+    @dg.schedule(
+        cron_schedule=cron,
+        job=job,
+        name=name,
+        default_status=SCHEDULE_STATUS,
+        execution_timezone="UTC",
+        description=description,
+    )
+    def ask(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        day = f"{context.scheduled_execution_time.astimezone(UTC) - DAY:%Y-%m-%d}"
+        return dg.RunRequest(run_key=f"{name}:{day}", partition_key=day)
+
+    return ask
+
+
+nightly_schedule = of_the_day_before(
+    "nightly", nightly, "12 0 * * *", "Coarser bars of the day that is over, and the upkeep of the lake."
 )
-def nightly_schedule(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Of the UTC day before the nominal moment, however late the tick is evaluated."""
-    day = context.scheduled_execution_time.astimezone(UTC) - DAY
-    return dg.RunRequest(run_key=f"nightly:{day:%Y-%m-%d}", partition_key=f"{day:%Y-%m-%d}")
 
 
 @dg.schedule(
