@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field, field_validator
 
 from trade_pipeline.settings.base import Section
@@ -15,7 +17,8 @@ class PaperSettings(Section):
     """Address in place of the real exchange's: of this machine only, for a rehearsal against a second simulated one."""
     poll_s: float = Field(1.0, gt=0, le=60)
     """How often trades and depth of symbols with open orders are read; others are read when somebody asks."""
-    depth_levels: int = Field(100, ge=5, le=1000)
+    depth_levels: Literal[20, 100] = 100
+    """Levels of each side that are read; some exchanges know no other numbers."""
     data_age_s_max: float = Field(10.0, gt=0, le=300)
     """Depth or prices older than this fill nothing, and orders are refused as by an overloaded exchange."""
     order_wait_s_max: float = Field(3.0, gt=0, le=30)

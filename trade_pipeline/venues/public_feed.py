@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,10 +18,18 @@ from trade_pipeline.venues.unified_client import UnifiedOptions
 from trade_pipeline.venues.unified_market_data import UnifiedMarketData
 from trade_pipeline.venues.unified_rules import rules_of
 
-TRADES_MAX = 1000
-"""Trades in one answer."""
+LOGGER = logging.getLogger(__name__)
+
+TRADES_MAX: Mapping[str, int] = {
+    "binance": 1000, "kraken": 1000, "bybit": 60, "okx": 500, "coinbase": 1000, "kucoin": 100, "mexc": 1000,
+}  # fmt: skip
+"""Trades in one answer. Binance and Kraken give them from a time on, the others the newest only."""
+_WITH_AN_END = frozenset({"coinbase", "mexc"})
+_END_MARGIN_MS = 2000
+_SPAN_MS_MAX = 3_600_000
+"""What MEXC allows between start and end."""
 PAGES_MAX = 20
-"""Answers for one question: a market that trades faster than this is followed with a hole, which is told."""
+"""Answers for one question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,19 +66,30 @@ class PublicFeed(UnifiedMarketData):
         rules_of(self._markets_now(any_age=True), symbol)
         asked, found = Asked("public trades", symbol), dict[str, PublicTrade]()
         start_ms = None if since is None else milliseconds(since)
+        most = TRADES_MAX[self.capabilities.exchange]
         for _ in range(PAGES_MAX):
-            page_from = start_ms
+            page_from, params = self._page(start_ms)
 
-            def page(client: Any, page_from: int | None = page_from) -> Any:
-                return client.fetch_trades(symbol, page_from, TRADES_MAX)
+            def page(client: Any, page_from: int | None = page_from, params: Any = params) -> Any:
+                return client.fetch_trades(symbol, page_from, most, params)
 
             rows = [_trade(row, symbol) for row in listing(self._ask(page, asked), "trades", symbol)]
             fresh = [row for row in rows if row.id not in found and (since is None or row.at_ms >= milliseconds(since))]
             found |= {row.id: row for row in fresh}
-            if since is None or len(rows) < TRADES_MAX or not fresh:
+            if since is None or len(rows) < most:
+                break
+            if not fresh:
+                LOGGER.warning("%s trades faster than it is read: some trades are missing", symbol)
                 break
             start_ms = max(row.at_ms for row in fresh)
         return sorted(found.values(), key=lambda row: row.at_ms)
+
+    def _page(self, start_ms: int | None) -> tuple[int | None, dict[str, int]]:
+        """Start and further parameters of a request: some take a start only together with an end."""
+        if start_ms is None or self.capabilities.exchange not in _WITH_AN_END:
+            return start_ms, {}
+        end_ms = milliseconds(self._exchange_now()) + _END_MARGIN_MS
+        return max(start_ms, end_ms - _SPAN_MS_MAX), {"until": end_ms}
 
 
 def public_feed(
