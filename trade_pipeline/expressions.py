@@ -17,7 +17,7 @@ Layer: TypeAlias = Mapping[str, pl.Expr]
 
 
 def per_symbol(values: pl.Expr) -> pl.Expr:
-    """`values` among the rows of its symbol alone: for all that looks back. Arithmetic within a row is quicker without."""
+    """`values` among the rows of its symbol alone: for all that looks back. Within a row it is quicker without."""
     return values.over("symbol")
 
 

@@ -6,7 +6,7 @@ from itertools import zip_longest
 
 import polars as pl
 
-from trade_pipeline.expressions import Layer, finite
+from trade_pipeline.expressions import Layer, finite, per_symbol
 from trade_pipeline.features import momentum, trend, volatility, volume
 from trade_pipeline.schemas.frames import BAR_KEY, FEATURES
 from trade_pipeline.settings.trading import FeatureSettings
@@ -14,6 +14,8 @@ from trade_pipeline.settings.trading import FeatureSettings
 FAMILIES = (volatility.layers, momentum.layers, trend.layers, volume.layers)
 READ = ("symbol", "open_time", "close_time", "high", "low", "close", "volume")
 """Columns of the bars that features are made of; no other is sorted and carried along."""
+BEFORE: Layer = {f"_{name}_before": per_symbol(pl.col(name).shift(1)) for name in ("high", "low", "close")}
+"""The bar before; null at a symbol's first one."""
 
 
 def feature_layers(settings: FeatureSettings) -> list[Layer]:
@@ -24,7 +26,7 @@ def feature_layers(settings: FeatureSettings) -> list[Layer]:
     what two columns have in common is a column of its own.
     """
     per_family = [layers(settings) for layers in FAMILIES]
-    merged: list[Layer] = []
+    merged: list[Layer] = [BEFORE]
     for layer in zip_longest(*per_family, fillvalue={}):
         merged.append({name: column for part in layer for name, column in part.items()})
     return merged

@@ -9,13 +9,13 @@ from trade_pipeline.settings.trading import FeatureSettings
 
 
 def gain() -> pl.Expr:
-    """Rise of the close from the bar before in quote units, 0 where it fell; null at the first row."""
-    return pl.col("close").diff().clip(lower_bound=0.0)
+    """Rise of the close in quote units, 0 where it fell; null at the first row. Reads `_close_before`."""
+    return (pl.col("close") - pl.col("_close_before")).clip(lower_bound=0.0)
 
 
 def loss() -> pl.Expr:
-    """Fall of the close from the bar before in quote units, 0 where it rose; null at the first row."""
-    return (-pl.col("close").diff()).clip(lower_bound=0.0)
+    """Fall of the close in quote units, 0 where it rose; null at the first row. Reads `_close_before`."""
+    return (-(pl.col("close") - pl.col("_close_before"))).clip(lower_bound=0.0)
 
 
 def relative_strength(gain_average: pl.Expr, loss_average: pl.Expr) -> pl.Expr:
@@ -34,7 +34,7 @@ def rsi() -> pl.Expr:
 def layers(settings: FeatureSettings) -> tuple[Layer, ...]:
     """The family's columns in the order in which they need each other."""
     return (
-        {"_gain": per_symbol(gain()), "_loss": per_symbol(loss())},
+        {"_gain": gain(), "_loss": loss()},
         {
             f"{name}_average": per_symbol(wilder_average(pl.col(name), settings.rsi_bars, leading_nulls=1))
             for name in ("_gain", "_loss")

@@ -29,27 +29,36 @@ def macd_histogram() -> pl.Expr:
     return pl.col("macd") - pl.col("macd_signal")
 
 
+def outward_moves() -> tuple[pl.Expr, pl.Expr]:
+    """How far the high rose and the low fell, quote units. Reads `_high_before` and `_low_before`."""
+    return pl.col("high") - pl.col("_high_before"), -(pl.col("low") - pl.col("_low_before"))
+
+
 def plus_movement() -> pl.Expr:
     """Wilder's +DM in quote units: how far the high rose where that is the larger of the two outward moves."""
-    up, down = pl.col("high").diff(), -pl.col("low").diff()
+    up, down = outward_moves()
     return pl.when(up.is_not_null()).then(pl.when((up > down) & (up > 0)).then(up).otherwise(0.0))
 
 
 def minus_movement() -> pl.Expr:
     """Wilder's -DM in quote units: how far the low fell where that is the larger of the two outward moves."""
-    up, down = pl.col("high").diff(), -pl.col("low").diff()
+    up, down = outward_moves()
     return pl.when(up.is_not_null()).then(pl.when((down > up) & (down > 0)).then(down).otherwise(0.0))
 
 
 def moved_range() -> pl.Expr:
     """True range from the second bar on, where the movements start as well (Wilder)."""
-    return pl.when(pl.col("close").shift(1).is_not_null()).then(true_range())
+    return pl.when(pl.col("_close_before").is_not_null()).then(true_range())
+
+
+def indicator(name: str) -> pl.Expr:
+    """Wilder's +DI or -DI as a share: the movement `name` in what was moved. Reads their averages."""
+    return ratio(pl.col(f"{name}_average"), pl.col("_moved_average"), 0.0)
 
 
 def directional() -> pl.Expr:
-    """Wilder's DX, 0..100: 0 while nothing moves. Reads the averages `_plus`, `_minus` and `_moved`."""
-    plus = ratio(pl.col("_plus_average"), pl.col("_moved_average"), 0.0)
-    minus = ratio(pl.col("_minus_average"), pl.col("_moved_average"), 0.0)
+    """Wilder's DX, 0..100: 0 while nothing moves. Reads `_plus_indicator` and `_minus_indicator`."""
+    plus, minus = pl.col("_plus_indicator"), pl.col("_minus_indicator")
     return 100.0 * ratio((plus - minus).abs(), plus + minus, 0.0)
 
 
@@ -76,19 +85,17 @@ def layers(settings: FeatureSettings) -> tuple[Layer, ...]:
         "ema_slow": ema(settings.ema_slow_bars),
         "_macd_fast": ema(settings.macd_fast_bars),
         "_macd_slow": ema(slow_bars),
-        "_plus": plus_movement(),
-        "_minus": minus_movement(),
-        "_moved": moved_range(),
         "donchian_high": donchian_high(settings.donchian_bars),
         "donchian_low": donchian_low(settings.donchian_bars),
     }
+    movements = {"_plus": plus_movement(), "_minus": minus_movement(), "_moved": moved_range()}
     averages = {
-        f"{name}_average": per_symbol(wilder_average(pl.col(name), bars, leading_nulls=1))
-        for name in ("_plus", "_minus", "_moved")
+        f"{name}_average": per_symbol(wilder_average(pl.col(name), bars, leading_nulls=1)) for name in movements
     }
     return (
-        {name: per_symbol(column) for name, column in looking_back.items()},
-        {"macd": macd()} | averages,
+        movements | {name: per_symbol(column) for name, column in looking_back.items()},
+        averages | {"macd": macd()},
+        {f"{name}_indicator": indicator(name) for name in ("_plus", "_minus")},
         {
             "_directional": directional(),
             "macd_signal": per_symbol(macd_signal(settings.macd_signal_bars, slow_bars)),

@@ -12,8 +12,8 @@ BAND_WIDTH_RATIO_MIN = 1e-7
 
 
 def true_range() -> pl.Expr:
-    """Largest of high - low and the moves from the previous close, in quote units; high - low at the first bar."""
-    previous = pl.col("close").shift(1)
+    """Largest of high - low and the moves from `_close_before`, in quote units; high - low at the first bar."""
+    previous = pl.col("_close_before")
     return pl.max_horizontal("high", previous) - pl.min_horizontal("low", previous)
 
 
@@ -58,7 +58,7 @@ def layers(settings: FeatureSettings) -> tuple[Layer, ...]:
     bars, width = settings.bollinger_bars, settings.bollinger_width
     return (
         {
-            "_true_range": per_symbol(true_range()),
+            "_true_range": true_range(),
             "_band_middle": per_symbol(simple_average(pl.col("close"), bars)),
             "_band_spread": per_symbol(band_spread(bars)),
             "realised_volatility": per_symbol(realised_volatility(settings.volatility_bars)),

@@ -58,7 +58,8 @@ def test_wilders_rsi_agrees() -> None:
 def test_the_simple_rsi_agrees_from_the_references_first_row_on() -> None:
     """The reference starts it one bar later than its window is full."""
     table, _ = closes()
-    moves = table.rename({"Close": "close"}).select(gain=gain(), loss=loss())
+    close = table.select(close="Close", _close_before=pl.col("Close").shift(1))
+    moves = close.select(gain=gain(), loss=loss())
     ours = moves.select(
         relative_strength(simple_average(pl.col("gain"), 14), simple_average(pl.col("loss"), 14)).alias("rsi")
     )
