@@ -11,6 +11,8 @@ from trade_pipeline.defs.resources import OpenStack
 from trade_pipeline.quality.clean import closed_bars
 from trade_pipeline.quality.judge import Judgement, judge
 from trade_pipeline.quality.rules import Scope
+from trade_pipeline.settings.quality import QualitySettings
+from trade_pipeline.settings.root import Settings
 
 
 def scope_of(raw: pl.DataFrame, window: Window, stack: OpenStack, *, live: bool) -> Scope:
@@ -24,11 +26,21 @@ def scope_of(raw: pl.DataFrame, window: Window, stack: OpenStack, *, live: bool)
         window.as_of,
         start,
         stack.universe(window.as_of),
-        settings.quality,
+        quality_of(settings),
         settings.market.bar_length_s,
         # Bars that were changed since this bar's close: the decisions before this one stood on other values.
         earlier=stack.lake.before_revision("raw_bars", window.dates, window.as_of) if live else None,
     )
+
+
+def quality_of(settings: Settings) -> QualitySettings:
+    """The limits in force. A replay has no candle where its recording has none: there a hole is a minute without a
+    trade, as in a source that leaves such minutes out."""
+    quality = settings.quality
+    replayed = settings.mode == "sim" and settings.exchange.replay is not None
+    if replayed and quality.idle_minutes == "by_source":
+        return quality.model_copy(update={"idle_minutes": "missing"})
+    return quality
 
 
 def judged(raw: pl.DataFrame, window: Window, stack: OpenStack, *, live: bool) -> Judgement:
