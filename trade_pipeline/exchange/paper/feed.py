@@ -93,7 +93,7 @@ class Follower:
         self._reading: dict[str, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
-        """Read what open orders wait for, for ever; a failure is told and tried again."""
+        """Read what open orders wait for, for ever; a failure is told and tried again. Playing it is the server's."""
         clock_at = 0.0
         loop = asyncio.get_running_loop()
         try:
@@ -103,7 +103,6 @@ class Follower:
                     clock_at = loop.time() + CLOCK_EVERY_S
                 waiting = sorted({order.symbol for order in self._world.engine.state.all_open_orders()})
                 await asyncio.gather(*(self._told(self.read(symbol), symbol) for symbol in waiting))
-                self._world.advance_all(self._world.clock_ms())
                 await asyncio.sleep(self._settings.poll_s)
         finally:
             self._threads.shutdown(wait=False, cancel_futures=True)
