@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 import polars as pl
@@ -63,6 +64,7 @@ def test_each_kind_holds_its_symbol_alone_is_red_and_clears_by_itself(stack: Tes
     healed = decided(stack)
     assert not [target for target in targets_of(stack, healed).values() if "quarantined" in target.reason]
     assert not [name for name, check in failed(healed).items() if check.severity == dg.AssetCheckSeverity.ERROR]
+    _assert_recur(stack, decision_of(broken))
 
 
 def test_a_feed_that_is_bad_in_breadth_stops_the_decision(stack: TestStack) -> None:
@@ -99,3 +101,19 @@ def _assert_shown(stack: TestStack, held: Mapping[str, str]) -> None:
     for symbol in held:
         assert symbol in str(shown["held_symbols"]) and symbol in str(shown["in_quarantine"])
     assert str(shown["scores_by_day"]).startswith("![Quality score by day](data:image/png;base64,")
+
+
+def _assert_recur(stack: TestStack, decision_id: str) -> None:
+    """Taken again from the bars as they were seen, with the same symbols held, every decision is what it was."""
+    decision = stack.open.ledger.decision(decision_id)
+    assert decision is not None
+    stack.open.now = lambda: datetime.now(UTC) + timedelta(days=1)
+    day_before = str(datetime.fromisoformat(decision.partition).date() - timedelta(days=1))
+    stack.backfill(["target_positions"], day_before, decision.partition)
+    record = stack.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey("target_positions"), asset_partitions=[decision.partition]), limit=1
+    ).records[0]
+    assert record.asset_materialization is not None
+    told = {name: value.value for name, value in record.asset_materialization.metadata.items()}
+    assert int(str(told["decisions_recomputed"])) >= 2
+    assert told["decisions_different"] == 0, told["different"]
