@@ -72,7 +72,7 @@ class Report:
         self, name: str, count: int, unit: str, *, floor_per_min: float | None = None, aim_per_s: float | None = None
     ) -> Iterator[None]:
         """Times what is inside; the row is kept when it ends without an exception."""
-        memory = _PeakMemory()
+        memory = PeakMemory()
         began = time.perf_counter()
         yield
         took_s = time.perf_counter() - began
@@ -106,7 +106,7 @@ class Report:
         return json.dumps(whole)
 
 
-class _PeakMemory:
+class PeakMemory:
     """Peak resident memory since it was made. Where the kernel cannot forget an earlier peak, of the whole process."""
 
     def __init__(self) -> None:
@@ -114,7 +114,16 @@ class _PeakMemory:
             _CLEAR.write_text("5")
 
     def peak_mb(self) -> float:
-        with suppress(OSError, StopIteration):
-            line = next(line for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:"))
-            return round(int(line.split()[1]) / 1024, 1)
-        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+        return _status_mb("VmHWM:")
+
+
+def resident_mb() -> float:
+    """Memory of this process now."""
+    return _status_mb("VmRSS:")
+
+
+def _status_mb(name: str) -> float:
+    with suppress(OSError, StopIteration):
+        line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(name))
+        return round(int(line.split()[1]) / 1024, 1)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

@@ -48,6 +48,18 @@ def features(
     raise typer.Exit(run_features(paths, as_json=as_json))
 
 
+@app.command("backfill")
+def backfill(
+    days: Annotated[tuple[int, int], typer.Option("--days", help="Two numbers of days.")] = (2, 8),
+    symbols: Annotated[int, typer.Option("--symbols", min=1, max=1000, help="How many symbols.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Days of made bars through Dagster, through the lake alone and in memory, at two sizes."""
+    from trade_pipeline.commands.bench import run_backfill
+
+    raise typer.Exit(run_backfill(days, symbols, as_json=as_json))
+
+
 @app.command("latency")
 def latency(
     bars: Annotated[int, typer.Option("--bars", min=1, help="Minutes to watch.")] = 10,

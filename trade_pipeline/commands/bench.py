@@ -71,6 +71,13 @@ def _watch(home: Home, bars: int, tell: Callable[[str], None]) -> Bars:
         database.close()
 
 
+def run_backfill(days: Sequence[int], symbols: int, *, as_json: bool) -> int:
+    """On lakes of made bars, in processes of their own. Raises DataError where the ways differ in what they compute."""
+    from trade_pipeline.bench.backfill import measure_backfill
+
+    return run_bench(lambda tell: measure_backfill(days, symbols, tell), as_json=as_json)
+
+
 def run_bench(measure: Callable[[Callable[[str], None]], Report], *, as_json: bool) -> int:
     """Each row is told as it comes; with `as_json` to stderr, and the last line of stdout is one object."""
     report = measure(hint if as_json else say)
