@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trade_pipeline.cli.options import JsonOption, SettingsOption
+from trade_pipeline.cli.options import HomeOption, JsonOption, SettingsOption
 
 app = typer.Typer(help="Measure what this machine can do.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -75,3 +75,26 @@ def latency(
     from trade_pipeline.commands.bench import run_latency
 
     raise typer.Exit(run_latency(bars=bars, pairs=pairs, home=home, as_json=as_json))
+
+
+@app.command("exit")
+def exit_(
+    breaches: Annotated[int, typer.Option("--breaches", min=1, help="How many to measure.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """From the trade that breaches a stop to the acknowledged exit, where the guard alone protects."""
+    from trade_pipeline.commands.bench import run_exit
+
+    raise typer.Exit(run_exit(breaches=breaches, as_json=as_json))
+
+
+@app.command("soak")
+def soak(
+    bars: Annotated[int, typer.Option("--bars", min=2, help="Bars to watch, a minute each.")] = 60,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Watch a running stack bar by bar: memory of each process, rows of each table, files, latency; and its growth."""
+    from trade_pipeline.commands.bench import run_soak
+
+    run_soak(home, bars, as_json=as_json)

@@ -10,6 +10,8 @@ from pathlib import Path
 from trade_pipeline.bench.execution import measure_execution
 from trade_pipeline.bench.latency import Bars, latency_report, watch_bars
 from trade_pipeline.bench.measure import Report
+from trade_pipeline.bench.stages import Bar
+from trade_pipeline.commands.context import open_context
 from trade_pipeline.commands.output import hint, say
 from trade_pipeline.ledger.database import Database
 from trade_pipeline.ledger.ledger import Ledger
@@ -51,11 +53,25 @@ def run_latency(*, bars: int, pairs: int, home: Path | None, as_json: bool) -> i
     from trade_pipeline.bench.own_stack import own_stack
     from trade_pipeline.bench.stock import measure_stock
 
+    traded: list[Bar] = []
+
     def measure(tell: Callable[[str], None]) -> Report:
         with own_stack() if home is None else nullcontext(Home.at(home)) as found:
             seen = _watch(found, bars, tell)
+        traded.extend(seen.traded)
         # One after the other: each has the machine for itself, as far as we are concerned.
         return latency_report(seen, measure_stock(pairs, tell) if pairs else [], tell)
+
+    return run_bench(measure, as_json=as_json) or int(not traded)
+
+
+def run_exit(*, breaches: int, as_json: bool) -> int:
+    """Guard, exchange and PostgreSQL of its own. Raises ConfigurationError."""
+    from trade_pipeline.bench.exit import measure_exits
+
+    def measure(tell: Callable[[str], None]) -> Report:
+        with throwaway_postgres(durable=True) as url:
+            return measure_exits(url, breaches, tell)
 
     return run_bench(measure, as_json=as_json)
 
@@ -76,6 +92,20 @@ def run_backfill(days: Sequence[int], symbols: int, *, as_json: bool) -> int:
     from trade_pipeline.bench.backfill import measure_backfill
 
     return run_bench(lambda tell: measure_backfill(days, symbols, tell), as_json=as_json)
+
+
+def run_soak(home: Path | None, bars: int, *, as_json: bool) -> None:
+    """Of the running stack of a home. Raises SettingsError, LedgerUnavailable, DataError where bars do not come."""
+    from trade_pipeline.bench.soak import measure_soak
+
+    context = open_context(home)
+    found = measure_soak(
+        context.home, context.secrets.ledger_url, context.settings.account, bars, hint if as_json else say
+    )
+    for line in [] if as_json else found.as_text():
+        say(line)
+    if as_json:
+        say(found.as_json())
 
 
 def run_bench(measure: Callable[[Callable[[str], None]], Report], *, as_json: bool) -> int:

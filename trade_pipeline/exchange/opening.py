@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trade_pipeline.errors import SettingsError
 from trade_pipeline.exchange.engine.engine import Engine
@@ -26,6 +26,8 @@ from trade_pipeline.exchange.store import Store
 from trade_pipeline.exchange.world import World, wall_clock_ms
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.market import SimulatedExchangeSettings
+
+WITHOUT_STOPS = ("LIMIT", "LIMIT_MAKER", "MARKET")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,9 @@ def open_exchange(
     identity = _identity(settings, recordings)
     check_identity(home, meta, identity)
     opened = _replay(settings, recordings, meta, minute) if recordings else _seeded(settings, meta, minute)
+    if not settings.stop_orders:
+        for symbol, spec in opened.source.specs.items():
+            opened.source.specs[symbol] = replace(spec, order_types=WITHOUT_STOPS)
     state = store.load() or State.opening(settings.opening_balances)
     fees = Fees(settings.maker_fee_rate, settings.taker_fee_rate)
     engine = Engine(opened.source.specs.values(), state, fees, volume_share_max=settings.volume_share_max)
