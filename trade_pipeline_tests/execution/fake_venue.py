@@ -130,7 +130,8 @@ class FakeVenue:
         order = self._new(request)
         if request.type == OrderType.MARKET or request.time_in_force == TimeInForce.IOC:
             share = Decimal(1) if request.type == OrderType.MARKET else self.share_filled
-            order = self.fill(order.client_order_id, request.amount * share)
+            if share:  # an order that meets nothing has no trade, not one of nothing
+                order = self.fill(order.client_order_id, request.amount * share)
             if order.filled < order.amount:
                 order = self._set(order, state=OrderState.EXPIRED)
         self._fail("create_after")
