@@ -19,7 +19,11 @@ from trade_pipeline.defs.run_time import AS_OF_TAG, DECIDE_JOB, DECISION_TAG, MO
 from trade_pipeline.defs.schedules import SENSOR_STATUS
 
 POLL_S = 0.1
+TWIN_STANDS_BACK_S = 1.0
+"""How long the second sensor leaves a decision to the first one: every run that loses its claim costs processor time
+just when orders are being sent."""
 RECORDS_MAX = 20
+ENDED_BADLY = frozenset({dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +71,34 @@ def wait_for_approval(
     ends_s: Sequence[int],
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     sleep: Callable[[float], None] = time.sleep,
+    stand_back_s: float = 0.0,
 ) -> dg.SensorResult:
-    """Look until there is something or the bar clock says that it is time to end."""
+    """Look until there is something or the bar clock says that it is time to end.
+
+    What is found is asked for after `stand_back_s`, and then only what nobody else has asked for meanwhile.
+    """
     deadline = poll_deadline(now(), ends_s)
     cursor = int(context.cursor) if context.cursor else newest_record(context.instance)
     while True:
         poll = look(context.instance, cursor)
         cursor = poll.cursor
-        if poll.requests or now() >= deadline:
-            return dg.SensorResult(run_requests=list(poll.requests), cursor=str(cursor))
+        requests = list(poll.requests)
+        if requests and stand_back_s:
+            sleep(stand_back_s)
+            requests = [request for request in requests if not is_asked_for(context.instance, request)]
+        if requests or now() >= deadline:
+            return dg.SensorResult(run_requests=requests, cursor=str(cursor))
         sleep(POLL_S)
 
 
-def _approval_sensor(name: str, ends_s: Sequence[int]) -> dg.SensorDefinition:
+def is_asked_for(instance: dg.DagsterInstance, request: dg.RunRequest) -> bool:
+    """Whether somebody's run of the decision is on its way or done. One that failed may not have come to its claim."""
+    named = {DECISION_TAG: request.tags[DECISION_TAG]}
+    runs = instance.get_runs(dg.RunsFilter(job_name=execute.name, tags=named))
+    return any(run.status not in ENDED_BADLY for run in runs)
+
+
+def _approval_sensor(name: str, ends_s: Sequence[int], stand_back_s: float = 0.0) -> dg.SensorDefinition:
     @dg.sensor(
         name=name,
         job=execute,
@@ -88,10 +107,10 @@ def _approval_sensor(name: str, ends_s: Sequence[int]) -> dg.SensorDefinition:
         description="Starts `execute` for every decision that `decide` approves; waits for it around the bar's close.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return wait_for_approval(context, ends_s)
+        return wait_for_approval(context, ends_s, stand_back_s=stand_back_s)
 
     return sensor
 
 
 on_approved_targets = _approval_sensor("on_approved_targets", ENDS_S)
-on_approved_targets_twin = _approval_sensor("on_approved_targets_twin", TWIN_ENDS_S)
+on_approved_targets_twin = _approval_sensor("on_approved_targets_twin", TWIN_ENDS_S, TWIN_STANDS_BACK_S)

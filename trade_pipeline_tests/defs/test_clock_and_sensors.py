@@ -11,7 +11,7 @@ from trade_pipeline.defs.bar_clock import ENDS_S, TWIN_ENDS_S, poll_deadline
 from trade_pipeline.defs.partitions import partition_of, window_of
 from trade_pipeline.defs.run_time import AS_OF_TAG, DECISION_TAG, RunTime, parse_time
 from trade_pipeline.defs.schedules import bar_close
-from trade_pipeline.defs.sensors import look, newest_record, wait_for_approval
+from trade_pipeline.defs.sensors import TWIN_STANDS_BACK_S, look, newest_record, wait_for_approval
 
 MIDNIGHT = datetime(2024, 5, 2, tzinfo=UTC)
 FLOOR_S = 5
@@ -130,6 +130,31 @@ def test_the_wait_ends_by_the_bar_clock_when_nothing_comes(instance: dg.DagsterI
     result = wait_for_approval(context, ENDS_S, now=lambda: next(moments), sleep=lambda _: None)
     assert not result.run_requests
     assert next(moments) == MIDNIGHT + timedelta(seconds=26)
+
+
+@pytest.mark.parametrize(
+    ("status", "asked"),
+    [(None, ["d1"]), (dg.DagsterRunStatus.STARTED, []), (dg.DagsterRunStatus.FAILURE, ["d1"])],
+    ids=["nobody asked", "somebody's run is on its way", "somebody's run has failed"],
+)
+def test_the_second_sensor_asks_for_what_nobody_else_has_asked_for(
+    instance: dg.DagsterInstance, status: dg.DagsterRunStatus | None, asked: list[str]
+) -> None:
+    approve(instance, "d1")
+    moments = iter([MIDNIGHT + timedelta(seconds=second) for second in range(11, 60)])
+    stood_back: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        if seconds == TWIN_STANDS_BACK_S:
+            stood_back.append(seconds)
+            if status is not None:
+                tags = {DECISION_TAG: "d1"}
+                instance.add_run(dg.DagsterRun(job_name="execute", run_id="r1", status=status, tags=tags))
+
+    context = dg.build_sensor_context(instance=instance, cursor="0")
+    result = wait_for_approval(context, ENDS_S, now=lambda: next(moments), sleep=sleep, stand_back_s=TWIN_STANDS_BACK_S)
+    assert [request.run_key for request in result.run_requests or []] == asked
+    assert len(stood_back) == 1
 
 
 def test_both_sensors_start_the_same_job() -> None:

@@ -53,3 +53,10 @@ def test_a_connection_that_the_server_dropped_is_replaced(tmp_path: Path, ledger
         connection.invalidate()
     run(tmp_path, ledger_url)
     engine.dispose()
+
+
+def test_no_write_of_dagster_waits_for_the_disk(ledger_url: str) -> None:
+    engine = engine_of(ledger_url)
+    with engine.connect() as connection:
+        assert connection.execute(text("SHOW synchronous_commit")).scalar_one() == "off"
+    engine.dispose()
