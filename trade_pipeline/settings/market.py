@@ -46,6 +46,8 @@ class SimulatedExchangeSettings(Section):
     volume_share_max: Decimal = Field(Decimal("0.25"), gt=0, le=1)
     """Largest share of a step's volume that our fills may take."""
     opening_balances: dict[str, Decimal] = Field(default_factory=lambda: {"USDT": Decimal(10_000)})
+    stop_orders: bool = True
+    """Whether it takes stops and take-profits; false: the guard alone protects, as on exchanges without them."""
     late_candle_ms: int = Field(60, ge=0, le=10_000)
     """How long after its close a candle appears or is corrected; 0 publishes at once."""
     weight_limit_per_minute: int = Field(6000, ge=100)
