@@ -18,7 +18,6 @@ from trade_pipeline.commands.preflight import require_preflight
 from trade_pipeline.commands.replay_source import check_replay
 from trade_pipeline.errors import ModeRefused, TradePipelineError
 from trade_pipeline.execution.control import pause
-from trade_pipeline.ledger.database import Database
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.observe.live import View
 from trade_pipeline.observe.status import StatusReader
@@ -34,7 +33,7 @@ from trade_pipeline.runtime.stack import Stack
 from trade_pipeline.runtime.stack_file import StackFile, write_stack_file
 from trade_pipeline.runtime.stop import Stopper, take_stop_request
 from trade_pipeline.runtime.ui_address import reading_url, to_open, ui_url
-from trade_pipeline.runtime.watchdog import Watchdog, newest_tick_at
+from trade_pipeline.runtime.watching import Watching
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import load_settings, secrets_from, write_settings_in_force
 from trade_pipeline.settings.protect import protect_process
@@ -73,7 +72,8 @@ def run_up(
             _record(home, settings, stack, began_at)
             for line in ui_addresses(home, settings):
                 view.note(line)
-            _watch(stack, home, settings, view, stopping)
+            with Watching(stack, secrets_from(os.environ, home).ledger_url, view.note):
+                _watch(stack, home, settings, view, stopping)
         view.close()
         _take_down(stack, home, settings, view)
 
@@ -176,8 +176,6 @@ def _start(stack: Stack, view: View, stopping: threading.Event) -> None:
 
 def _watch(stack: Stack, home: Home, settings: Settings, view: View, stopping: threading.Event) -> None:
     reader = StatusReader(home, settings, os.environ)
-    database = Database(secrets_from(os.environ, home).ledger_url)
-    watchdog = Watchdog(datetime.now(UTC), lambda: newest_tick_at(database))
     ledger = Ledger(secrets_from(os.environ, home).ledger_url)
     instances = InstanceWatch(lambda: other_guard(ledger, settings, home), settings.preflight.instance_check_s)
     heals = 0
@@ -191,9 +189,6 @@ def _watch(stack: Stack, home: Home, settings: Settings, view: View, stopping: t
                 continue
             began, now = time.monotonic(), datetime.now(UTC)
             view.show(reader.read(now))
-            if watchdog.stuck(now):
-                view.note(f"{now:%H:%M:%S} no schedule has ticked for minutes: restarting the daemon")
-                stack.restart("daemon")
             if (intruder := instances.look(now)) is not None:
                 pause(home, f"another instance trades on this account: {intruder}", now)
                 view.note(f"{now:%H:%M:%S} {intruder} guards this account too: paused")
@@ -201,7 +196,6 @@ def _watch(stack: Stack, home: Home, settings: Settings, view: View, stopping: t
     finally:
         reader.close()
         ledger.close()
-        database.close()
 
 
 def _take_down(stack: Stack, home: Home, settings: Settings, view: View) -> None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from trade_pipeline.execution.returns import net_profit
 from trade_pipeline.ledger.ledger import Ledger
-from trade_pipeline.ledger.records import Decision, ExitState, Order, Outcome
+from trade_pipeline.ledger.records import Decision, Event, ExitState, Order, Outcome
 from trade_pipeline.observe.values import HeldPosition, LastDecision, LockLine, Money, OpenOrder
 from trade_pipeline.schemas.trading import PROTECTIVE, OrderType, Position
 
@@ -161,10 +161,16 @@ def alerts(ledger: Ledger, account: str, at: datetime) -> list[str]:
     """Events of the last hour that a person should look at, newest first."""
     events = ledger.events(account, since=at - timedelta(hours=1), limit=100)
     return [
-        " ".join(filter(None, [event.at.strftime("%H:%M:%S"), event.severity, event.kind, event.symbol]))
+        " ".join(filter(None, [event.at.strftime("%H:%M:%S"), event.severity, event.kind, event.symbol, _what(event)]))
         for event in events
         if event.severity in ("error", "critical")
     ]
+
+
+def _what(event: Event) -> str:
+    """The sentence of an event that has one."""
+    what = event.detail.get("what")
+    return what if isinstance(what, str) else ""
 
 
 def lost_ticks(ledger: Ledger, account: str, started_at: datetime, at: datetime) -> list[datetime]:

@@ -10,13 +10,14 @@ import os
 import traceback
 from typing import Any
 
+from celery import bootsteps
 from celery.signals import worker_init, worker_ready
 from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_execute_job_task
 
 from trade_pipeline.runtime.celery_settings import DEFAULT_QUEUE, app_arguments
 from trade_pipeline.runtime.environment import DEFINITIONS
-from trade_pipeline.runtime.readiness import say_ready
+from trade_pipeline.runtime.readiness import BEAT_S, beat, say_ready
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import settings_in_force
 from trade_pipeline.settings.protect import protect_from_environment
@@ -33,6 +34,17 @@ app = make_app(  # type: ignore[no-untyped-call]  # dagster_celery ships no type
 app.conf.task_queues = None
 # No task to resume runs: a decision is made again by the next bar, never continued.
 execute_job = create_execute_job_task(app)
+
+
+class Beats(bootsteps.StartStopStep):  # type: ignore[misc]  # as below
+    """Signs of life from the loop that takes runs: one that stands still gives none. Renewed with every connection."""
+
+    def start(self, parent: Any) -> None:
+        beat(_home)
+        parent.timer.call_repeatedly(BEAT_S, beat, (_home,))
+
+
+app.steps["consumer"].add(Beats)
 
 
 @worker_init.connect  # type: ignore[untyped-decorator]  # celery ships no types

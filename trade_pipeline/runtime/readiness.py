@@ -1,4 +1,4 @@
-"""Signs of being ready that a process leaves for the starter: a small file with its process id.
+"""Signs that a process leaves in small files: that it is ready, with its process id, and that it still lives.
 
 For processes that answer on no socket. A file of a dead process counts for nothing.
 """
@@ -6,6 +6,7 @@ For processes that answer on no socket. A file of a dead process counts for noth
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 from trade_pipeline.runtime.environment import PROCESS, working_folder
@@ -34,3 +35,26 @@ def has_said_ready(home: Home, name: str, process_id: int) -> bool:
         return _file(home, name).read_text() == str(process_id)
     except OSError:
         return False
+
+
+BEAT_S = 5.0
+"""How often a process that lives says so."""
+
+
+def beat(home: Home) -> None:
+    """Called by the process itself every BEAT_S, from the loop that does its work; nothing if nobody supervises it."""
+    name = os.environ.get(PROCESS)
+    if name:
+        _beat_file(home, name).touch()
+
+
+def last_beat(home: Home, name: str) -> datetime | None:
+    """None before the first."""
+    try:
+        return datetime.fromtimestamp(_beat_file(home, name).stat().st_mtime, UTC)
+    except OSError:
+        return None
+
+
+def _beat_file(home: Home, name: str) -> Path:
+    return working_folder(home) / f"{name}.beat"

@@ -6,6 +6,8 @@ The start fails as a whole: a process that does not become ready takes everythin
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import subprocess
 import threading
 import time
@@ -36,7 +38,7 @@ class Stack:
     """The running processes of one home. Whoever uses it holds the home's lock."""
 
     def __init__(self, surroundings: Surroundings, processes: list[Process], report: Report = lambda _: None) -> None:
-        self._surroundings = surroundings
+        self.surroundings = surroundings
         self.processes = in_start_order(processes)
         self._report = report
         self.supervisor = Supervisor(surroundings.home)
@@ -53,9 +55,9 @@ class Stack:
         began = time.monotonic()
         self.clear()
         try:
-            surroundings = self._surroundings
+            surroundings = self.surroundings
             self.supervisor.start(self.processes, surroundings.environment, surroundings.settings.runtime)
-            _Start(self._surroundings, self.processes, self.supervisor, self._report).run(
+            _Start(self.surroundings, self.processes, self.supervisor, self._report).run(
                 began + timeout_s, stop or threading.Event()
             )
         except BaseException:
@@ -68,7 +70,7 @@ class Stack:
         if self.supervisor.answers():
             self._report("stopping the stack that an earlier run left behind")
             self.supervisor.shutdown(_longest_stop(self.processes))
-        stopped = stop_orphans(self._surroundings.home)
+        stopped = stop_orphans(self.surroundings.home)
         if stopped:
             self._report(f"stopped what a killed supervisor left behind: {', '.join(stopped)}")
 
@@ -98,6 +100,21 @@ class Stack:
         with contextlib.suppress(OSError):
             self.supervisor.start_process(name)
 
+    def replace(self, name: str) -> None:
+        """Starts a process anew that does not react any more: it is killed with its children, nothing else helps.
+
+        The database is stopped in its own way first; everything else is made to be killed.
+        """
+        state = self.states().get(name)
+        if name == "postgres" or state is None or not state.alive:
+            self.restart(name)
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            if os.getpgid(state.process_id) == state.process_id:
+                os.killpg(state.process_id, signal.SIGKILL)
+            else:
+                os.kill(state.process_id, signal.SIGKILL)
+
     def stop_all(self) -> None:
         """Reverse order of the start, what does not depend on each other at the same time; then the supervisor."""
         try:
@@ -105,7 +122,7 @@ class Stack:
                 self.stop(layer)
         finally:
             self.supervisor.shutdown(_longest_stop(self.processes))
-            stop_orphans(self._surroundings.home)
+            stop_orphans(self.surroundings.home)
 
 
 class _Start:

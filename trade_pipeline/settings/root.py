@@ -29,6 +29,7 @@ from trade_pipeline.settings.trading import (
 )
 from trade_pipeline.settings.universe import UniverseSettings
 from trade_pipeline.settings.venue import VenueSettings
+from trade_pipeline.settings.watchdog import WatchdogSettings
 
 Mode = Literal["sim", "paper", "live"]
 
@@ -57,6 +58,7 @@ class Settings(Section):
     recovery: RecoverySettings = RecoverySettings()
     storage: StorageSettings = StorageSettings()
     runtime: RuntimeSettings = RuntimeSettings()
+    watchdog: WatchdogSettings = WatchdogSettings()
     preflight: PreflightSettings = PreflightSettings()
 
     @property
@@ -70,7 +72,7 @@ class Settings(Section):
         relevant = self.model_dump(
             mode="json",
             exclude={
-                *("home", "storage", "runtime", "exchange", "venue", "preflight"),
+                *("home", "storage", "runtime", "watchdog", "exchange", "venue", "preflight"),
                 *("positions", "breaker", "buy_guards", "recovery"),
             },
         )

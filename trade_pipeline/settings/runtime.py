@@ -46,7 +46,7 @@ class RuntimeSettings(Section):
     """redis:// URL; default: the embedded server in the home."""
     worker_tasks_max: int = Field(500, ge=1)
     """Runs after which a worker child is replaced."""
-    runs_kept_days: int = Field(14, ge=2, le=3650)
+    runs_kept_days: int = Field(7, ge=2, le=3650)
     """Age beyond which the night removes Dagster's runs with their events, checks and logs; the ledger stays."""
     prune_s_max: float = Field(900.0, ge=1, le=3000)
     """How long a night may remove runs; what is left over goes the next night."""
