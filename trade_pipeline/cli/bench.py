@@ -60,6 +60,17 @@ def backfill(
     raise typer.Exit(run_backfill(days, symbols, as_json=as_json))
 
 
+@app.command("memory")
+def memory(
+    symbols: Annotated[int, typer.Option("--symbols", min=1, max=1000, help="How many symbols.")] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """Peak memory of a decision beyond imports, at the end of a day, when its window is longest."""
+    from trade_pipeline.commands.bench import run_memory
+
+    raise typer.Exit(run_memory(symbols, as_json=as_json))
+
+
 @app.command("latency")
 def latency(
     bars: Annotated[int, typer.Option("--bars", min=1, help="Minutes to watch.")] = 10,

@@ -108,6 +108,13 @@ def run_soak(home: Path | None, bars: int, *, as_json: bool) -> None:
         say(found.as_json())
 
 
+def run_memory(symbols: int, *, as_json: bool) -> int:
+    """Peak of a decision, on a lake of made bars."""
+    from trade_pipeline.bench.memory import measure_memory
+
+    return run_bench(lambda tell: measure_memory(symbols, tell), as_json=as_json)
+
+
 def run_bench(measure: Callable[[Callable[[str], None]], Report], *, as_json: bool) -> int:
     """Each row is told as it comes; with `as_json` to stderr, and the last line of stdout is one object."""
     report = measure(hint if as_json else say)
