@@ -27,8 +27,10 @@ _home = Home.at(os.environ["TRADE_PIPELINE_HOME"])
 _module = os.environ.get(DEFINITIONS, "trade_pipeline.definitions")
 _queue = os.environ.get("TRADE_PIPELINE_QUEUE", DEFAULT_QUEUE)
 
+_runtime = settings_in_force(_home).runtime
+
 app = make_app(  # type: ignore[no-untyped-call]  # dagster_celery ships no types
-    app_arguments(os.environ, _queue, tasks_max=settings_in_force(_home).runtime.worker_tasks_max)
+    app_arguments(os.environ, _queue, tasks_max=_runtime.worker_tasks_max, memory_mb_max=_runtime.worker_memory_mb_max)
 )
 # make_app lists one queue named "dagster"; without a list a worker serves the queues that its command names.
 app.conf.task_queues = None

@@ -15,10 +15,13 @@ SOFT_SHUTDOWN_S = {"decide": 3.0, "execute": 8.0, "history": 1.0}
 """How long a stopping worker waits for its run. An execute run has orders in flight; history can be run again."""
 
 _TASKS_MAX_DEFAULT = 500
+_MEMORY_MB_MAX_DEFAULT = 1000
 
 
-def celery_settings(queue: str = DEFAULT_QUEUE, *, tasks_max: int = _TASKS_MAX_DEFAULT) -> dict[str, object]:
-    """`config_source` of the Celery app on both sides; `queue` and `tasks_max` matter to a worker only."""
+def celery_settings(
+    queue: str = DEFAULT_QUEUE, *, tasks_max: int = _TASKS_MAX_DEFAULT, memory_mb_max: int = _MEMORY_MB_MAX_DEFAULT
+) -> dict[str, object]:
+    """`config_source` of the Celery app on both sides; what is passed here matters to a worker only."""
     return {
         "task_default_queue": DEFAULT_QUEUE,
         "task_default_priority": 5,
@@ -27,6 +30,8 @@ def celery_settings(queue: str = DEFAULT_QUEUE, *, tasks_max: int = _TASKS_MAX_D
         "worker_prefetch_multiplier": 1,
         "worker_disable_prefetch": True,
         "worker_max_tasks_per_child": tasks_max,
+        # In kB. Looked at when a run is over: none is cut off, and the next one has a new child.
+        "worker_max_memory_per_child": memory_mb_max * 1024,
         "worker_soft_shutdown_timeout": SOFT_SHUTDOWN_S.get(queue, 1.0),
         "worker_hijack_root_logger": False,
         "worker_send_task_events": False,
@@ -49,7 +54,11 @@ def celery_settings(queue: str = DEFAULT_QUEUE, *, tasks_max: int = _TASKS_MAX_D
 
 
 def app_arguments(
-    environ: Mapping[str, str], queue: str = DEFAULT_QUEUE, *, tasks_max: int = _TASKS_MAX_DEFAULT
+    environ: Mapping[str, str],
+    queue: str = DEFAULT_QUEUE,
+    *,
+    tasks_max: int = _TASKS_MAX_DEFAULT,
+    memory_mb_max: int = _MEMORY_MB_MAX_DEFAULT,
 ) -> dict[str, Any]:
     """`app_args` for dagster_celery.make_app."""
     url = environ["TRADE_PIPELINE_BROKER_URL"]
@@ -57,6 +66,6 @@ def app_arguments(
         "broker": url,
         "backend": url,
         "include": [],
-        "config_source": celery_settings(queue, tasks_max=tasks_max),
+        "config_source": celery_settings(queue, tasks_max=tasks_max, memory_mb_max=memory_mb_max),
         "task_default_queue": DEFAULT_QUEUE,
     }

@@ -46,6 +46,8 @@ class RuntimeSettings(Section):
     """redis:// URL; default: the embedded server in the home."""
     worker_tasks_max: int = Field(500, ge=1)
     """Runs after which a worker child is replaced."""
+    worker_memory_mb_max: int = Field(1000, ge=300)
+    """Memory beyond which a worker child is replaced when its run is over."""
     runs_kept_days: int = Field(7, ge=2, le=3650)
     """Age beyond which the night removes Dagster's runs with their events, checks and logs; the ledger stays."""
     prune_s_max: float = Field(900.0, ge=1, le=3000)
