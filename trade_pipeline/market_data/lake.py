@@ -18,7 +18,7 @@ import polars as pl
 
 from trade_pipeline.errors import DataError, LakeConflict
 from trade_pipeline.market_data import delta
-from trade_pipeline.market_data.content_hash import content_hash
+from trade_pipeline.market_data.content_hash import content_hash, strictly_ordered
 from trade_pipeline.market_data.revisions import changes, newest
 from trade_pipeline.market_data.tables import Table, table_of
 from trade_pipeline.schemas import frames
@@ -112,7 +112,8 @@ class Lake:
         else:
             known = delta.read_files(delta.files_of(opened, days), spec, self._options)
             parts = [newest(known.filter(pl.col("known_at") <= as_seen), spec.key)]
-        return pl.concat([empty, *(part.select(empty.columns) for part in parts)]).sort(spec.key, maintain_order=True)
+        whole = pl.concat([empty, *(part.select(empty.columns) for part in parts)])
+        return whole if strictly_ordered(whole, spec.key) else whole.sort(spec.key, maintain_order=True)
 
     def as_seen(self, table: str, dates: Sequence[str], moment: datetime) -> pl.DataFrame:
         """Rows of what had closed by `moment`, as they were known then: what a decision of that moment stood on."""

@@ -7,13 +7,17 @@ from datetime import datetime
 
 import polars as pl
 
+from trade_pipeline.market_data.content_hash import strictly_ordered
 from trade_pipeline.schemas import frames
 
 
 def newest(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     """The row of highest revision of each (date, key), sorted by key."""
-    ordered = rows.sort([*key, "date", "revision"])
-    return ordered.unique(subset=[*key, "date"], keep="last", maintain_order=True)
+    whole_key = [*key, "date"]
+    if strictly_ordered(rows, whole_key):
+        return rows
+    ordered = rows.sort([*whole_key, "revision"])
+    return ordered.unique(subset=whole_key, keep="last", maintain_order=True)
 
 
 def revised_values(history: pl.DataFrame, key: Sequence[str], values: Sequence[str]) -> pl.DataFrame:
@@ -45,17 +49,19 @@ def revised_values(history: pl.DataFrame, key: Sequence[str], values: Sequence[s
 def changes(dated: pl.DataFrame, stored: pl.DataFrame, key: Sequence[str], known_at: datetime) -> pl.DataFrame:
     """Rows of `dated` that `stored` (newest revisions) lacks or has with other values, with lake columns.
 
-    Nulls equal nulls and NaN equals NaN, so that a rerun with the same inputs is no change.
+    Nulls equal nulls and NaN equals NaN, so that a rerun with the same inputs is no change. Compared is column by
+    column: a join of all of them would hold every value twice, and nearly all rows are the same.
     """
     on = [*key, "date"]
-    values = [name for name in dated.columns if name not in on]
-    old = stored.select(*on, "revision", *(pl.col(name).alias(f"__old_{name}") for name in values))
-    joined = dated.join(old, on=on, how="left", maintain_order="left")
-    same = pl.all_horizontal(
-        pl.col("revision").is_not_null(), *(pl.col(name).eq_missing(pl.col(f"__old_{name}")) for name in values)
-    )
+    rows = stored.select(on).with_row_index("_row")
+    row = dated.select(on).join(rows, on=on, how="left", maintain_order="left").get_column("_row")
+    same = row.is_not_null()
+    for name in (name for name in dated.columns if name not in on):
+        same &= dated.get_column(name).eq_missing(stored.get_column(name).gather(row))
+    revision = stored.get_column("revision").gather(row)
     return (
-        joined.filter(~same)
+        dated.with_columns(revision)
+        .filter(~same)
         .with_columns(
             pl.lit(known_at).cast(frames.UTC_MS).alias("known_at"),
             (pl.col("revision").fill_null(-1) + 1).cast(pl.Int32).alias("revision"),
