@@ -41,6 +41,7 @@ def main(arguments: list[str]) -> int:
         "threads": pl.thread_pool_size(),
         "seconds": statistics.median(ours),
         "pandas_seconds": statistics.median(theirs),
+        "ratio_best": min(ours) / min(theirs),
         "rows": bars.height,
         "library": library_name(),
         "pandas": sys.modules["pandas"].__version__,
