@@ -45,16 +45,12 @@ def beat(home: Home) -> None:
     """Called by the process itself every BEAT_S, from the loop that does its work; nothing if nobody supervises it."""
     name = os.environ.get(PROCESS)
     if name:
-        _beat_file(home, name).touch()
+        home.beat_file(name).touch()
 
 
 def last_beat(home: Home, name: str) -> datetime | None:
     """None before the first."""
     try:
-        return datetime.fromtimestamp(_beat_file(home, name).stat().st_mtime, UTC)
+        return datetime.fromtimestamp(home.beat_file(name).stat().st_mtime, UTC)
     except OSError:
         return None
-
-
-def _beat_file(home: Home, name: str) -> Path:
-    return working_folder(home) / f"{name}.beat"

@@ -30,7 +30,6 @@ _BARS = """
 SELECT timestamp FROM event_logs WHERE asset_key = '["raw_bars"]' AND partition >= :since
 AND dagster_event_type = 'ASSET_MATERIALIZATION' ORDER BY id DESC LIMIT 1
 """
-_GUARD = "SELECT at FROM ledger.heartbeats WHERE process = 'guard'"
 _DECISION = "SELECT max(as_of) FROM ledger.decisions WHERE account = :account"
 _THERE = "SELECT to_regclass('public.instigators') IS NOT NULL AND to_regclass('public.event_logs') IS NOT NULL"
 
@@ -38,11 +37,11 @@ _THERE = "SELECT to_regclass('public.instigators') IS NOT NULL AND to_regclass('
 def answers(
     processes: list[Process], states: Mapping[str, ProcessState], stack: Surroundings, now: datetime
 ) -> dict[str, datetime]:
-    """Servers that answer now, workers by their newest beat; each question takes a second at most."""
+    """Servers that answer now, workers and guard by their newest beat; each question takes a second at most."""
     found: dict[str, datetime] = {}
     for process in processes:
         state = states.get(process.name)
-        if process.ready == "said":
+        if process.ready == "said" or process.name == "guard":
             beat = last_beat(stack.home, process.name)
             found |= {process.name: beat} if beat else {}
         elif process.ready not in _NO_QUESTION and state is not None and state.alive:
@@ -64,7 +63,7 @@ def newest_candle(exchange_url: str, now: datetime) -> dict[str, datetime]:
 
 
 def work(database: Database, account: str, now: datetime, *, switched_on: bool) -> dict[str, datetime]:
-    """Newest tick, sensor evaluation, bars, decision and beat of the guard.
+    """Newest tick, sensor evaluation, bars and decision.
 
     Everything counts as seen while the database is away: it shows nothing, and no restart of others helps.
     `switched_on`: whether schedules and sensors run before anybody has touched them.
@@ -73,11 +72,10 @@ def work(database: Database, account: str, now: datetime, *, switched_on: bool) 
         with database.transaction() as connection:
             return dict(_work(connection, account, now, switched_on))
     except LedgerError:
-        return dict.fromkeys((watchdog.TICKS, watchdog.SENSORS, watchdog.BARS, watchdog.DECISIONS, "guard"), now)
+        return dict.fromkeys((watchdog.TICKS, watchdog.SENSORS, watchdog.BARS, watchdog.DECISIONS), now)
 
 
 def _work(connection: Connection, account: str, now: datetime, switched_on: bool) -> Iterator[tuple[str, datetime]]:
-    yield from _seen("guard", connection.execute(text(_GUARD)).scalar())
     if not connection.execute(text(_THERE)).scalar():
         return
     instigators = [_Instigator(*row) for row in connection.execute(text(_INSTIGATORS))]

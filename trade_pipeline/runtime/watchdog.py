@@ -63,8 +63,10 @@ def signs_of(processes: Collection[str], limits: WatchdogSettings, *, simulated:
     found = [Sign(name, name, answers) for name in storage]
     servers = ("exchange", "code_server", "code_server_research", "webserver", "webserver_read_only")
     found += [Sign(name, name, answers, storage) for name in servers if name in processes]
-    quiet = [name for name in processes if name.startswith("worker_")] + ["guard"]
-    found += [Sign(name, name, answers, (*storage, *_of(processes, "exchange"))) for name in quiet if name in processes]
+    after = (*storage, *_of(processes, "exchange"))
+    found += [Sign(name, name, answers, after) for name in processes if name.startswith("worker_")]
+    # A round of the guard asks an exchange that may be slow: it has twice the time.
+    found += [Sign(name, name, 2 * answers, after) for name in _of(processes, "guard")]
     basis = (*storage, *_of(processes, "code_server"))
     found += [
         Sign(TICKS, "daemon", limits.tick_age_s_max, basis),

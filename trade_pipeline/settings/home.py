@@ -19,6 +19,10 @@ class Home:
     def at(cls, path: Path | str) -> Home:
         return cls(Path(path).expanduser().resolve())
 
+    def beat_file(self, process: str) -> Path:
+        """Touched by a process that answers on no socket, as long as its loop goes round."""
+        return self.root / "run" / f"{process}.beat"
+
     @property
     def sockets(self) -> Path:
         """Unix sockets of the stack. A socket path longer than 107 bytes is cut without a word, and a home

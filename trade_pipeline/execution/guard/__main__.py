@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from trade_pipeline.errors import ConfigurationError, LeaseHeld, TradePipelineError
@@ -52,6 +53,9 @@ def _watch(desk: Desk, stop: threading.Event) -> int:
     last: list[str] = []
     while not stop.is_set():
         now = desk.now()
+        with suppress(OSError):  # nobody supervises this guard, or the disk is full: it guards on
+            # Not the ledger's heartbeat: a stand-in signs that too.
+            desk.home.beat_file("guard").touch()
         if renewed_at is None or (now - renewed_at).total_seconds() > INSTANCE_RENEWAL_S:
             try:
                 desk.ledger.acquire_lease(f"{desk.account}/guard", guard.holder, INSTANCE_TTL_S)
