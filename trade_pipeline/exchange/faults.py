@@ -100,17 +100,17 @@ class Faults:
                 return fault
         return None
 
-    def on_klines(self, exchange_id: str, rows: list[Row]) -> list[Row]:
+    def on_klines(self, exchange_id: str, rows: list[Row], now_ms: int) -> list[Row]:
         """The klines of a symbol as a broken feed shows them."""
         for fault in self.active:
             if rows and fault.kind in FEED_KINDS and fault.symbol in {None, exchange_id} and fault.strikes():
-                rows = _break(fault, [list(row) for row in rows])
+                rows = _break(fault, [list(row) for row in rows], now_ms)
         return rows
 
 
-def _break(fault: Fault, rows: list[Row]) -> list[Row]:
-    """Damage the newest closed candle (the last but one row, or the only one)."""
-    at = max(0, len(rows) - 2)
+def _break(fault: Fault, rows: list[Row], now_ms: int) -> list[Row]:
+    """Damage the newest closed candle: the running one may have no row yet."""
+    at = max((number for number, row in enumerate(rows) if _open_ms(row) + 60_000 <= now_ms), default=0)
     if fault.kind == "stale":
         return [row for row in rows if _open_ms(row) + 60_000 <= fault.since_ms]
     if fault.kind == "negative_price":

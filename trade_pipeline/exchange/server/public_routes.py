@@ -59,7 +59,7 @@ def klines(call: Call) -> list[list[object]]:
         spec.symbol, interval, call.now_ms, start_ms=start, end_ms=end, limit=call.params.limit(500, 1000)
     )
     rows = answers.kline_rows(spec, table, INTERVALS[interval])
-    return call.context.faults.on_klines(spec.id, rows) if interval == "1m" else rows
+    return call.context.faults.on_klines(spec.id, rows, call.now_ms) if interval == "1m" else rows
 
 
 def depth(call: Call) -> Json:
