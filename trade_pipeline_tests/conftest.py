@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -32,6 +33,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     first = sorted(slow, key=lambda item: next(i for i, part in enumerate(LONGEST_FIRST) if part in str(item.path)))
     kept = set(first)
     items[:] = [*first, *(item for item in items if item not in kept)]
+
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
+
+
+@pytest.fixture(autouse=True)
+def ordinary_signals() -> Iterator[None]:
+    """Servers that a test runs in this process leave signals ignored: children of a later test would never end."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")
