@@ -25,6 +25,7 @@ from trade_pipeline.schemas.trading import (
     VenueTrade,
 )
 from trade_pipeline.venues.capabilities import CAPABILITIES, VenueCapabilities
+from trade_pipeline.venues.unified_answers import acknowledged_order
 
 FEE_RATE = Decimal("0.001")
 ASK, BID = Decimal("100.02"), Decimal("100.00")
@@ -108,23 +109,8 @@ class StillVenue:
         return [trade for trade in self.done.get(symbol, ()) if int(trade.trade_id) >= first][:limit]
 
     def create(self, request: OrderRequest) -> VenueOrder:
-        now = self.now()
-        order = VenueOrder(
-            order_id=str(1000 + len(self.book)),
-            client_order_id=request.client_order_id,
-            symbol=request.symbol,
-            side=request.side,
-            type=request.type,
-            amount=request.amount,
-            filled=Decimal(0),
-            quote_filled=Decimal(0),
-            state=OrderState.OPEN,
-            venue_status="NEW",
-            price=request.price,
-            stop_price=request.stop_price,
-            created_at=now,
-            updated_at=now,
-        )
+        taken = acknowledged_order(request, str(1000 + len(self.book)), self.now())
+        order = replace(taken, venue_status="NEW")
         self.book[request.client_order_id] = order
         return self.trade(order, request.amount) if request.time_in_force == TimeInForce.IOC else order
 

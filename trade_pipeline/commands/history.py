@@ -70,12 +70,12 @@ def run_repair(home: Path | None, first: str | None, last: str | None, *, dry_ru
 
     Without `first` and `last` every day of the lake is looked at. Raises SettingsError, ConfigurationError.
     """
-    from trade_pipeline.market_data.lake import Lake
+    from trade_pipeline.market_data.lake import lake_of
 
     context = open_context(home)
     today = datetime.now(UTC).date()
     settings = context.settings
-    lake = Lake(settings.storage.lake_url or str(context.home.lake))
+    lake = lake_of(settings.storage, context.home)
     known = [day for day in lake.days("raw_bars") if day < str(today)]
     if not known:
         say("the lake holds no day that is over")

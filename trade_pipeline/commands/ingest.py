@@ -13,7 +13,7 @@ import polars as pl
 from trade_pipeline.commands.context import home_named
 from trade_pipeline.commands.output import say
 from trade_pipeline.commands.quality import report_of, scope_of
-from trade_pipeline.market_data.lake import Lake
+from trade_pipeline.market_data.lake import Lake, lake_of
 from trade_pipeline.quality.judge import judge
 from trade_pipeline.recorded.reading import bars_from_trades, read_recorded
 from trade_pipeline.recorded.values import RecordedBars, RecordedTrades
@@ -27,7 +27,7 @@ def run_ingest(
     """Each file by itself. Raises ReplayFileError at the first that cannot be read; those before it are kept."""
     found = home_named(home)
     settings = settings_in_force(found)
-    lake = Lake(settings.storage.lake_url or str(found.lake))
+    lake = lake_of(settings.storage, found)
     for file in files:
         recorded = read_recorded(file, symbol=symbol, layout=layout)
         bars = bars_from_trades(recorded) if isinstance(recorded, RecordedTrades) else recorded

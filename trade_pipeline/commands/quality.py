@@ -65,11 +65,11 @@ def report_files(
 
 def report_lake(home: Path | None, days: int, *, as_json: bool) -> None:
     """Judges the newest `days` days of raw bars in the lake of this home. Raises DataError where it is empty."""
-    from trade_pipeline.market_data.lake import Lake
+    from trade_pipeline.market_data.lake import lake_of
 
     found = home_named(home)
     settings = settings_in_force(found)
-    lake = Lake(settings.storage.lake_url or str(found.lake))
+    lake = lake_of(settings.storage, found)
     stored = lake.days("raw_bars")[-days:]
     raw = lake.read("raw_bars", stored)
     if raw.is_empty():

@@ -11,7 +11,7 @@ from trade_pipeline.commands.context import open_context
 from trade_pipeline.commands.output import say
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Decision
-from trade_pipeline.market_data.lake import Lake
+from trade_pipeline.market_data.lake import Lake, lake_of
 from trade_pipeline.market_data.revisions import revised_values
 
 FACTS = ("open", "high", "low", "close", "volume", "quote_volume", "trades")
@@ -36,7 +36,7 @@ class Revision:
 def show_revisions(home: Path | None, days: int, *, as_json: bool) -> None:
     """Prints what was changed in the newest `days` days of the lake, newest first. Needs the ledger of the home."""
     context = open_context(home)
-    lake = Lake(context.settings.storage.lake_url or str(context.home.lake))
+    lake = lake_of(context.settings.storage, context.home)
     ledger = Ledger(context.secrets.ledger_url)
     try:
         found = revisions(lake, ledger, context.settings.account, lake.days(TABLE)[-days:])

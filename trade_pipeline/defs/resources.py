@@ -20,7 +20,7 @@ import dagster as dg
 from trade_pipeline.errors import LedgerUnavailable, SettingsError
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.ledger.ledger import Ledger
-from trade_pipeline.market_data.lake import Lake
+from trade_pipeline.market_data.lake import Lake, lake_of
 from trade_pipeline.market_data.sources.figures import Figures
 from trade_pipeline.market_data.universe import chosen, chosen_in_day
 from trade_pipeline.schemas.trading import MarketRules
@@ -57,8 +57,7 @@ class OpenStack:
 
     @cached_property
     def lake(self) -> Lake:
-        url = self.settings.storage.lake_url or str(self.home.lake)
-        return Lake(url, compact_after_files=self.settings.storage.compact_after_files)
+        return lake_of(self.settings.storage, self.home)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -22,6 +22,8 @@ from trade_pipeline.market_data.content_hash import content_hash, strictly_order
 from trade_pipeline.market_data.revisions import changes, newest
 from trade_pipeline.market_data.tables import Table, table_of
 from trade_pipeline.schemas import frames
+from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.runtime import StorageSettings
 
 COMMIT_ATTEMPTS_MAX = 8
 CACHED_DAYS_MAX = 16
@@ -225,6 +227,11 @@ class Lake:
         if seen is not None and (merged or len(seen.files) + 1 == len(files)):
             rows = part.select(seen.frame.columns)
             self._keep(spec, day, _View(frozenset(files), newest(pl.concat([seen.frame, rows]), spec.key)))
+
+
+def lake_of(storage: StorageSettings, home: Home) -> Lake:
+    """The lake of a home, or where its settings say; opens nothing yet."""
+    return Lake(storage.lake_url or str(home.lake), compact_after_files=storage.compact_after_files)
 
 
 def _until(rows: pl.DataFrame, table: str, moment: datetime) -> pl.DataFrame:

@@ -90,9 +90,9 @@ def _data(decision: Mapping[str, Any], symbol: str, sources: Sources) -> Story:
     """Rows of the decided bar in each table, as they were known when it was decided."""
     import polars as pl
 
-    from trade_pipeline.market_data.lake import Lake
+    from trade_pipeline.market_data.lake import lake_of
 
-    lake = Lake(sources.settings.storage.lake_url or str(sources.home.lake))
+    lake = lake_of(sources.settings.storage, sources.home)
     opened_at = datetime.fromisoformat(decision["as_of"]) - _BAR
     decided_at = datetime.fromisoformat(decision["decided_at"])
     rows: Story = {}
