@@ -58,7 +58,7 @@ format: $(STAMP)
 # The lock names versions and hashes, never where they were found.
 lock: $(STAMP)
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
-		--no-emit-index-url --no-annotate --extra dev --custom-compile-command "make lock" \
+		--no-annotate --extra dev --custom-compile-command "make lock" \
 		pyproject.toml --output-file requirements.lock
 
 clean:
