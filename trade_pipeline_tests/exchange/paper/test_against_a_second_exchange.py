@@ -20,6 +20,8 @@ from trade_pipeline.venues.public_feed import public_feed
 from trade_pipeline_tests.exchange.servers import KEY, SECRET, Running, running_server, serving
 
 SYMBOL = "BTC/USDT"
+WEIGHT_PER_MINUTE = 1_000_000
+"""Both exchanges and the client: these tests ask as often as they like, none of them is about limits."""
 
 
 @dataclass
@@ -61,16 +63,18 @@ class Both:
 
 @pytest.fixture(scope="module")
 def both() -> Iterator[Both]:
-    with running_server(symbols=3, weight_limit_per_minute=1_000_000) as real:
+    with running_server(symbols=3, weight_limit_per_minute=WEIGHT_PER_MINUTE) as real:
         settings = Settings.model_validate(
             {
                 "mode": "paper",
                 "paper": {"feed_url": real.url, "poll_s": 0.2},
-                "exchange": {"opening_balances": {"USDT": 10_000}, "weight_limit_per_minute": 1_000_000},
+                "exchange": {"opening_balances": {"USDT": 10_000}, "weight_limit_per_minute": WEIGHT_PER_MINUTE},
             }
         )
         with serving(open_paper(None, settings, Credentials(KEY, SECRET))) as paper:
-            trading = BinanceTrading(paper.url, KEY, SECRET, order_requests_per_s_max=100)
+            trading = BinanceTrading(
+                paper.url, KEY, SECRET, order_requests_per_s_max=100, weight_per_minute=WEIGHT_PER_MINUTE
+            )
             yield Both(real, paper, trading)
             trading.close()
 
