@@ -221,6 +221,8 @@ for _name in CHANGED_BY.keys() - {"locks"}:
 class HeldConnections(Database):
     """Two connections that are never asked whether they still live: the server is ours and next door."""
 
+    _reader: Any = None
+
     def engine(self) -> Any:
         if self._engine is None:
             self._engine = self._made(ThriftyConnection)

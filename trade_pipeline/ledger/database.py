@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import (
@@ -19,6 +20,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from trade_pipeline.errors import LedgerError, LedgerUnavailable, SettingsError
+from trade_pipeline.ledger.liveness import look_before_use
 
 DRIVER = "postgresql+psycopg2"
 CONNECT_TIMEOUT_S = 3
@@ -62,7 +64,6 @@ class Database:
         self._lender = connections
         self._url = ledger_url(url)
         self._watch = watch
-        self._reader: Engine | None = None
         self._engine: Engine | None = None
         self._process_id: int | None = None
 
@@ -77,14 +78,13 @@ class Database:
         if self._engine is not None and self._process_id != os.getpid():
             # The sockets belong to the parent: forget them without closing them.
             self._engine.dispose(close=False)
-            self._engine = self._reader = None
+            self._engine = None
         if self._engine is None:
             self._engine = create_engine(
                 self._url,
                 pool_size=2,
                 max_overflow=6,
                 pool_timeout=CONNECT_TIMEOUT_S,
-                pool_pre_ping=True,
                 connect_args={
                     "connect_timeout": CONNECT_TIMEOUT_S,
                     "application_name": "trade-pipeline",
@@ -92,6 +92,7 @@ class Database:
                     " -c timezone=UTC",
                 },
             )
+            look_before_use(self._engine)
             self._process_id = os.getpid()
         return self._engine
 
@@ -109,7 +110,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """For one statement that only reads: autocommit, so that it costs one round trip and not three."""
-        with self.mapped_errors(), self.reader().connect() as connection:
+        with self.mapped_errors(), self.reader().connect() as connection, _each_for_itself(connection):
             yield connection
 
     @contextmanager
@@ -120,12 +121,7 @@ class Database:
             yield connection
 
     def reader(self) -> Engine:
-        if self._lender is not None:
-            return self._lender.reader()
-        engine = self.engine()
-        if self._reader is None:
-            self._reader = engine.execution_options(isolation_level="AUTOCOMMIT")
-        return self._reader
+        return self.engine() if self._lender is None else self._lender.reader()
 
     @contextmanager
     def mapped_errors(self) -> Iterator[None]:
@@ -157,7 +153,23 @@ class Database:
     def close(self) -> None:
         if self._engine is not None and self._process_id == os.getpid():
             self._engine.dispose()
-        self._engine = self._reader = None
+        self._engine = None
+
+
+@contextmanager
+def _each_for_itself(connection: Connection) -> Iterator[None]:
+    """Statements without a transaction around them.
+
+    The driver's own switch: SQLAlchemy's isolation level would be told to the server before and after each use.
+    """
+    driver: Any = connection.connection.dbapi_connection
+    before = driver.autocommit
+    driver.autocommit = True
+    try:
+        yield
+    finally:
+        if not driver.closed:
+            driver.autocommit = before
 
 
 def _first_line(error: Exception) -> str:

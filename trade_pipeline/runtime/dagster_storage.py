@@ -2,7 +2,7 @@
 
 dagster-postgres opens a new connection for every statement, so that instances do not pile up open ones. A run of
 `decide` makes some 300 of them, which took half of its time. Here the instances of a process share one bounded pool;
-a connection is asked whether it lives before it is used, because the server may have been restarted since.
+a connection is looked at before it is used, because the server may have been restarted since.
 
 No write waits for the disk: a bar writes some 200 events, one commit each. A server that crashes forgets what Dagster
 wrote in its last moments, and the gate is closed for what is forgotten. What must last is in the ledger, whose commits
@@ -20,6 +20,7 @@ from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import pg_url_from_config
 from sqlalchemy import Engine, create_engine
 
+from trade_pipeline.ledger.liveness import look_before_use
 from trade_pipeline.settings.protect import protect_from_environment
 
 POOL_SIZE = 2
@@ -40,9 +41,9 @@ def engine_of(postgres_url: str) -> Engine:
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW_MAX,
             pool_recycle=POOL_RECYCLE_S,
-            pool_pre_ping=True,
             connect_args={"options": "-c synchronous_commit=off"},
         )
+        look_before_use(_ENGINES[key])
     return _ENGINES[key]
 
 
