@@ -58,6 +58,9 @@ def open_exchange(
     fees = Fees(settings.maker_fee_rate, settings.taker_fee_rate)
     engine = Engine(opened.source.specs.values(), state, fees, volume_share_max=settings.volume_share_max)
     market = Market(opened.source, opened.seed)
+    # The days up to now are made before anybody asks: the first request would wait for all of them.
+    for symbol in list(opened.source.specs)[:1]:
+        opened.source.bars(symbol, minute, minute)
     world = World(engine, market, store, late_candle_ms=settings.late_candle_ms)
     write_identity(store, identity, opened.description["origin_minute"])
     world.save()

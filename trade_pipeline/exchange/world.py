@@ -8,8 +8,9 @@ from collections.abc import Callable
 from trade_pipeline.exchange.engine.engine import Engine
 from trade_pipeline.exchange.engine.orders import Step
 from trade_pipeline.exchange.market.candles import CandleView
+from trade_pipeline.exchange.market.day import DaysOfBars, DaysOfCandles
 from trade_pipeline.exchange.market.market import Market
-from trade_pipeline.exchange.market.view import Candles, MarketView
+from trade_pipeline.exchange.market.view import Candles, LastDays, MarketView
 from trade_pipeline.exchange.store import Store
 
 
@@ -35,8 +36,11 @@ class World:
         self.store = store
         if candles is None:
             assert isinstance(market, Market), "a market of another kind brings its own candles"
-            candles = CandleView(market, late_candle_ms)
-        self.candles = candles
+            view = CandleView(market, late_candle_ms)
+            self.candles: Candles = view
+            self.days: LastDays = DaysOfBars(market, view)
+        else:
+            self.candles, self.days = candles, DaysOfCandles(candles)
         self.clock_ms = clock_ms
 
     def advance(self, symbol: str, now_ms: int) -> Step | None:

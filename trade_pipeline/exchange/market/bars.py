@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Protocol
 
 import numpy as np
@@ -41,6 +42,11 @@ class Bars:
             self.minutes[cut], self.open[cut], self.high[cut], self.low[cut], self.close[cut], self.volume[cut],
             self.trades[cut], self.present[cut],
         )  # fmt: skip
+
+
+def joined(parts: Sequence[Bars]) -> Bars:
+    """Bars of several symbols after each other, for what looks at each bar alone: `between` knows no symbols."""
+    return Bars(*(np.concatenate([getattr(part, column.name) for part in parts]) for column in fields(Bars)))
 
 
 class BarSource(Protocol):

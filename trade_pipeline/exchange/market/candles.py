@@ -6,15 +6,16 @@ volume, trade count and close may still change; tickers and fills are never late
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from trade_pipeline.exchange.market.bars import MINUTE_MS, Bars
+from trade_pipeline.exchange.market.bars import MINUTE_MS, Bars, joined
 from trade_pipeline.exchange.market.market import Market
 from trade_pipeline.exchange.market.noise import Ints, key_of, uniforms
-from trade_pipeline.exchange.market.path import STEPS
+from trade_pipeline.exchange.market.path import STEPS, Keys, paths
 
 Flags = npt.NDArray[np.bool_]
 
@@ -55,14 +56,21 @@ class CandleView:
 
     def minutes(self, symbol: str, first: int, last: int, now_ms: int) -> Ints:
         """The published 1m candles of minutes first..last, as they look now."""
-        bars = self.market.source.bars(symbol, first, min(last, now_ms // MINUTE_MS))
-        return self._table(symbol, bars, now_ms)
+        return self.tables([symbol], first, last, now_ms)[0]
 
-    def _table(self, symbol: str, bars: Bars, now_ms: int) -> Ints:
-        if not len(bars):
-            return np.zeros((0, 10), dtype=np.int64)
-        path = self.market.path_of(symbol, bars)
-        seen = self._seen(symbol, bars, path.offsets_ms, now_ms)
+    def tables(self, symbols: Sequence[str], first: int, last: int, now_ms: int) -> list[Ints]:
+        """The same of several symbols: their paths are computed at once."""
+        last = min(last, now_ms // MINUTE_MS)
+        parts = [self.market.source.bars(symbol, first, last) for symbol in symbols]
+        lengths = [len(bars) for bars in parts]
+        table, shown = self._table(symbols, lengths, joined(parts), now_ms)
+        ends = np.cumsum(lengths)
+        return [table[end - length : end][shown[end - length : end]] for end, length in zip(ends, lengths, strict=True)]
+
+    def _table(self, symbols: Sequence[str], lengths: Sequence[int], bars: Bars, now_ms: int) -> tuple[Ints, Flags]:
+        """A row of each bar, and which of them are published."""
+        path = paths(_repeated([self.market.keys[symbol] for symbol in symbols], lengths), bars)
+        seen = self._seen(symbols, lengths, bars, path.offsets_ms, now_ms)
         volumes = np.where(seen, path.volumes, 0)
         quotes = volumes * path.prices
         taker_buys = np.where(path.buyer_is_maker, 0, volumes)
@@ -74,16 +82,22 @@ class CandleView:
             bars.minutes, path.prices[:, 0], highest, lowest, close, volumes.sum(axis=1), quotes.sum(axis=1),
             np.where(seen, path.trades, 0).sum(axis=1), taker_buys.sum(axis=1), (taker_buys * path.prices).sum(axis=1),
         ]  # fmt: skip
-        return np.stack(columns, axis=1)[seen.any(axis=1)]
+        return np.stack(columns, axis=1), np.asarray(seen.any(axis=1))
 
-    def _seen(self, symbol: str, bars: Bars, offsets_ms: Ints, now_ms: int) -> Flags:
+    def _seen(self, symbols: Sequence[str], lengths: Sequence[int], bars: Bars, offsets_ms: Ints, now_ms: int) -> Flags:
         """Which steps have reached the published candle."""
         known_ms = bars.minutes[:, None] * MINUTE_MS + offsets_ms
         if self.late_ms:
-            lateness = 0.3 + 0.7 * uniforms(key_of(symbol, "late"), bars.minutes, 1)[:, 0]
+            keys = _repeated([key_of(symbol, "late") for symbol in symbols], lengths)
+            lateness = 0.3 + 0.7 * uniforms(keys, bars.minutes, 1)[0]
             known_ms[:, STEPS - 1] = (bars.minutes + 1) * MINUTE_MS + (lateness * self.late_ms).astype(np.int64)
         seen: Flags = (known_ms <= now_ms) & bars.present[:, None]
         return seen
+
+
+def _repeated(keys: Sequence[np.uint64], lengths: Sequence[int]) -> Keys:
+    """The key of each row; of one symbol the key alone."""
+    return keys[0] if len(keys) == 1 else np.repeat(np.array(keys, dtype=np.uint64), lengths)
 
 
 def _ceil(value: int, unit: int) -> int:

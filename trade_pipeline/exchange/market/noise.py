@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +23,21 @@ def key_of(*parts: object) -> np.uint64:
     return np.uint64(int.from_bytes(digest, "big"))
 
 
-def uniforms(key: np.uint64, minutes: Ints, lanes: int) -> Floats:
-    """Shape (len(minutes), lanes), each in [0, 1). Finaliser of SplitMix64 (Steele, Lea, Flood 2014)."""
+def uniforms(key: np.uint64 | npt.NDArray[np.uint64], minutes: Ints, lanes: int | Sequence[int]) -> Floats:
+    """Shape (lanes, len(minutes)), each in [0, 1). Finaliser of SplitMix64 (Steele, Lea, Flood 2014).
+
+    `lanes` are the first ones, or those with these numbers (from 0); `key` is one of all minutes or one of each.
+    """
+    numbers = np.arange(lanes) if isinstance(lanes, int) else np.asarray(lanes)
     with np.errstate(over="ignore"):
-        x = key + minutes.astype(np.uint64)[:, None] * _MINUTE + np.arange(1, lanes + 1, dtype=np.uint64) * _LANE
-        x = (x ^ (x >> np.uint64(30))) * _MIX_1
-        x = (x ^ (x >> np.uint64(27))) * _MIX_2
-        x ^= x >> np.uint64(31)
-    return np.asarray((x >> np.uint64(11)).astype(np.float64) * 2.0**-53)
+        x = ((numbers.astype(np.uint64) + np.uint64(1)) * _LANE)[:, None] + (key + minutes.astype(np.uint64) * _MINUTE)
+        # In place: what is mixed is large, and memory costs more than arithmetic.
+        shifted = x >> np.uint64(30)
+        for factor, shift in ((_MIX_1, np.uint64(27)), (_MIX_2, np.uint64(31))):
+            x ^= shifted
+            x *= factor
+            np.right_shift(x, shift, out=shifted)
+        x ^= shifted
+    x >>= np.uint64(11)
+    found: Floats = np.multiply(x.view(np.int64), 2.0**-53, out=shifted.view(np.float64))
+    return found

@@ -131,5 +131,6 @@ def _trades(spec: SymbolSpec, slot: Ints, recording: Recording) -> Ints:
     """Trade counts are not recorded: made from the notional and from the slot, so that they are always the same."""
     scale = 10.0 ** -(spec.price_decimals + spec.amount_decimals)
     notional = recording.close * recording.volume * scale
-    size = _TYPICAL_TRADE_QUOTE * (0.5 + uniforms(key_of(spec.symbol, "trades"), slot, 1)[:, 0])
-    return (notional / size).astype(np.int64)
+    size = _TYPICAL_TRADE_QUOTE * (0.5 + uniforms(key_of(spec.symbol, "trades"), slot, 1)[0])
+    counts: Ints = (notional / size).astype(np.int64)
+    return counts

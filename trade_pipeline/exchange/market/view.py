@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from trade_pipeline.exchange.engine.orders import Step
 from trade_pipeline.exchange.engine.symbols import SymbolSpec
+from trade_pipeline.exchange.market.day import Day
 from trade_pipeline.exchange.market.noise import Ints
 
 
@@ -19,6 +21,10 @@ class MarketView(Protocol):
     def is_listed(self, symbol: str, now_ms: int) -> bool: ...
 
     def steps_between(self, symbol: str, after_ms: int, until_ms: int) -> list[Step]: ...
+
+    def prepare(self, symbols: Sequence[str], now_ms: int) -> None:
+        """Told before the newest steps of many symbols are asked for one by one."""
+        ...
 
     def last_step(self, symbol: str, now_ms: int) -> Step | None: ...
 
@@ -37,3 +43,11 @@ class Candles(Protocol):
     ) -> Ints: ...
 
     def minutes(self, symbol: str, first: int, last: int, now_ms: int) -> Ints: ...
+
+
+class LastDays(Protocol):
+    """What tickers tell of the last 24 hours."""
+
+    def of(self, symbols: Sequence[str], now_ms: int) -> list[Day | None]:
+        """From the published candles of this minute and the 1,440 before it; None where there are none."""
+        ...

@@ -7,7 +7,7 @@ not exist, so nothing can look ahead.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import groupby
@@ -94,6 +94,9 @@ class FollowedMarket:
 
     def last_step(self, symbol: str, now_ms: int) -> Step | None:
         return next((step for step in reversed(self._tracks[symbol].steps) if step.at_ms <= now_ms), None)
+
+    def prepare(self, symbols: Sequence[str], now_ms: int) -> None:
+        """What was read is there."""
 
     def minute_steps(self, symbol: str, minute: int) -> list[Step]:
         return [step for step in self._tracks[symbol].steps if step.at_ms // MINUTE_MS == minute]

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-import numpy as np
-
 from trade_pipeline.exchange.engine import filters
-from trade_pipeline.exchange.engine.orders import ALGO_TYPES, Order, OrderList, Trade
+from trade_pipeline.exchange.engine.orders import ALGO_TYPES, Order, OrderList, Step, Trade
 from trade_pipeline.exchange.engine.state import State
 from trade_pipeline.exchange.engine.symbols import SymbolSpec
-from trade_pipeline.exchange.market import candles
 from trade_pipeline.exchange.market.bars import MINUTE_MS
+from trade_pipeline.exchange.market.day import Day
 from trade_pipeline.exchange.market.noise import Ints
 
 Json = dict[str, object]
@@ -196,36 +194,33 @@ def order_list_info(state: State, order_list: OrderList, now_ms: int, reports: l
     return answer
 
 
-def day_ticker(spec: SymbolSpec, table: Ints, now_ms: int, book: Json, last_amount: int) -> Json:
-    """24 hours of 1m candles as ticker/24hr; the previous close is the first candle's open."""
-    first_open, last = int(table[0, candles.OPEN]), int(table[-1, candles.CLOSE])
-    volume, quote = int(table[:, candles.VOLUME].sum()), int(table[:, candles.QUOTE].sum())
+def day_ticker(spec: SymbolSpec, day: Day, step: Step, now_ms: int, book: Json) -> Json:
+    """The last 24 hours and the newest step as ticker/24hr; the previous close is the first candle's open."""
+    first_open, last, volume = day.open, step.price, day.volume
     decimals = spec.price_decimals
     change = Decimal(last - first_open)
-    opened_ms = int(table[0, 0]) * MINUTE_MS
-    last_id = int(table[-1, 0]) * 100
     return {
         "symbol": spec.id,
         "priceChange": dec(change.scaleb(-decimals)),
         "priceChangePercent": f"{change * 100 / first_open:.3f}",
-        "weightedAvgPrice": dec((Decimal(quote) / volume).scaleb(-decimals) if volume else spec.price(last)),
+        "weightedAvgPrice": dec((Decimal(day.quote) / volume).scaleb(-decimals) if volume else spec.price(last)),
         "prevClosePrice": scaled(first_open, decimals),
         "lastPrice": scaled(last, decimals),
-        "lastQty": scaled(last_amount, spec.amount_decimals),
+        "lastQty": scaled(step.volume, spec.amount_decimals),
         "bidPrice": book["bidPrice"],
         "bidQty": book["bidQty"],
         "askPrice": book["askPrice"],
         "askQty": book["askQty"],
         "openPrice": scaled(first_open, decimals),
-        "highPrice": scaled(int(table[:, candles.HIGH].max()), decimals),
-        "lowPrice": scaled(int(table[:, candles.LOW].min()), decimals),
+        "highPrice": scaled(day.high, decimals),
+        "lowPrice": scaled(day.low, decimals),
         "volume": scaled(volume, spec.amount_decimals),
-        "quoteVolume": scaled(quote, decimals + spec.amount_decimals),
-        "openTime": opened_ms,
+        "quoteVolume": scaled(day.quote, decimals + spec.amount_decimals),
+        "openTime": day.first_minute * MINUTE_MS,
         "closeTime": now_ms,
-        "firstId": int(table[0, 0]) * 100,
-        "lastId": last_id,
-        "count": int(np.sum(table[:, candles.TRADES])),
+        "firstId": day.first_minute * 100,
+        "lastId": day.last_minute * 100,
+        "count": day.trades,
     }
 
 

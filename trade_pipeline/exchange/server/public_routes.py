@@ -9,9 +9,9 @@ from trade_pipeline.exchange.engine import rejections
 from trade_pipeline.exchange.engine.book import Level
 from trade_pipeline.exchange.engine.rejections import Rejected
 from trade_pipeline.exchange.engine.symbols import SymbolSpec
-from trade_pipeline.exchange.market import candles
 from trade_pipeline.exchange.market.bars import MINUTE_MS
 from trade_pipeline.exchange.market.candles import INTERVALS
+from trade_pipeline.exchange.market.day import Day
 from trade_pipeline.exchange.server import answers
 from trade_pipeline.exchange.server.answers import Json, scaled
 from trade_pipeline.exchange.server.context import Call
@@ -125,7 +125,12 @@ def book_ticker(call: Call) -> Json | list[Json]:
 
 
 def ticker_24hr(call: Call) -> Json | list[Json]:
-    return _one_or_many(call, _day)
+    specs = _asked(call)
+    many = specs if isinstance(specs, list) else [specs]
+    call.world.market.prepare([spec.symbol for spec in many], call.now_ms)
+    days = call.world.days.of([spec.symbol for spec in many], call.now_ms)
+    rows = [_day(call, spec, day) for spec, day in zip(many, days, strict=True)]
+    return rows if isinstance(specs, list) else rows[0]
 
 
 def _price(call: Call, spec: SymbolSpec) -> Json:
@@ -143,15 +148,15 @@ def _book_top(call: Call, spec: SymbolSpec) -> Json:
     return answer
 
 
-def _day(call: Call, spec: SymbolSpec) -> Json:
+def _day(call: Call, spec: SymbolSpec, day: Day | None) -> Json:
     step = call.step(spec)
-    minute = call.now_ms // MINUTE_MS
-    table = call.world.candles.minutes(spec.symbol, minute - 1440, minute, call.now_ms)
-    if not len(table):
-        table = call.world.candles.minutes(spec.symbol, step.at_ms // MINUTE_MS, minute, call.now_ms)
-    table[-1, candles.CLOSE] = step.price
+    if day is None:
+        first, last = step.at_ms // MINUTE_MS, call.now_ms // MINUTE_MS
+        day = Day.of_table(call.world.candles.minutes(spec.symbol, first, last, call.now_ms))
+    if day is None:
+        raise rejections.overloaded()
     seen_ms = call.world.market.seen_ms(spec.symbol, call.now_ms)
-    return answers.day_ticker(spec, table, seen_ms, _book_top(call, spec), step.volume)
+    return answers.day_ticker(spec, day, step, seen_ms, _book_top(call, spec))
 
 
 def _side(call: Call, spec: SymbolSpec, side: Side) -> list[Level]:
@@ -161,14 +166,23 @@ def _side(call: Call, spec: SymbolSpec, side: Side) -> list[Level]:
 
 
 def _one_or_many(call: Call, make: Callable[[Call, SymbolSpec], Json]) -> Json | list[Json]:
+    specs = _asked(call)
+    if not isinstance(specs, list):
+        return make(call, specs)
+    call.world.market.prepare([spec.symbol for spec in specs], call.now_ms)
+    return [make(call, spec) for spec in specs]
+
+
+def _asked(call: Call) -> SymbolSpec | list[SymbolSpec]:
+    """The symbol of a question for one, or those of a question for many: named, or all that are listed."""
     spec = call.optional_spec()
     if spec is not None:
-        return make(call, spec)
+        return spec
     names = call.params.text("symbols")
     if names is not None:
-        return [make(call, call.listed(name)) for name in _names(names)]
+        return [call.listed(name) for name in _names(names)]
     market = call.world.market
-    return [make(call, market.specs[symbol]) for symbol in market.listed(call.now_ms)]
+    return [market.specs[symbol] for symbol in market.listed(call.now_ms)]
 
 
 def _names(text: str) -> list[str]:
