@@ -20,7 +20,7 @@ from trade_pipeline.errors import (
 )
 from trade_pipeline.exchange.engine import lists
 from trade_pipeline.exchange.engine.engine import Engine
-from trade_pipeline.exchange.engine.orders import NewOrder, Order, Step, Trade
+from trade_pipeline.exchange.engine.orders import CancelRestriction, NewOrder, Order, Step, Trade
 from trade_pipeline.exchange.engine.rejections import Rejected
 from trade_pipeline.exchange.engine.symbols import SymbolSpec
 from trade_pipeline.faults.clock import EPOCH, Clock
@@ -125,7 +125,12 @@ class Exchange:
         self._open_for(request.symbol)
         try:
             done = lists.cancel_replace(
-                self.engine, _new(request), self.clock.now_ms(), stop_on_failure=True, client_id=client_order_id
+                self.engine,
+                _new(request),
+                self.clock.now_ms(),
+                stop_on_failure=True,
+                client_id=client_order_id,
+                only_in=CancelRestriction.ONLY_NEW,
             )
         except Rejected as refusal:
             raise refused(refusal, request.symbol) from refusal

@@ -246,7 +246,9 @@ class Play:
         )
 
     def _in_the_air(self) -> bool:
-        """Whether some order is in a state that time will still resolve."""
+        """Whether an order's state, or a dead run's lease that keeps the guard waiting, will still end with time."""
+        if self.guard_process.desk.ledger.lease_holder(self.sim.account) is not None:
+            return True
         live = self.sim.connections.live_orders(self.sim.account)
         return any(order.state not in {OrderState.OPEN, OrderState.PARTIALLY_FILLED} for order in live)
 

@@ -39,7 +39,9 @@ def check_protects_alone(connection: Connection, account: str, symbol: str, role
 def check_sell_is_covered(connection: Connection, account: str, request: OrderRequest, role: Role) -> None:
     """Live sells never exceed the managed position (invariant 5, rule 15): coins of the user's own are not ours.
 
-    Protective orders share their coins, so only the largest of them counts.
+    Protective orders share their coins, so only the largest of them counts. A new one counts alone: the one beside
+    it has the same size, or is gone once the new one is accepted - a stop that has become too large must be able to
+    make way for a smaller one.
     """
     managed = select(positions.c.amount).where(positions.c.account == account, positions.c.symbol == request.symbol)
     held = connection.execute(managed).scalar_one_or_none() or ZERO
@@ -57,8 +59,7 @@ def check_sell_is_covered(connection: Connection, account: str, request: OrderRe
         )
     )
     selling, protecting = connection.execute(sums).one()
-    shared = role in PROTECTIVE
-    wanted = selling + (max(protecting, request.amount) if shared else protecting + request.amount)
+    wanted = selling + request.amount + (0 if role in PROTECTIVE else protecting)
     if wanted > held:
         raise LedgerError(
             f"the managed position is {held} and live sells take {selling + protecting} of it",

@@ -32,7 +32,7 @@ _INTENT = select(intents).where(intents.c.intent_id == bindparam("intent_id"))
 _LIVE = (
     select(orders)
     .where(orders.c.account == bindparam("account"), orders.c.state.in_(LIVE_STATES))
-    .order_by(orders.c.planned_at, orders.c.client_order_id)
+    .order_by(orders.c.planned_at, orders.c.symbol, orders.c.role, orders.c.client_order_id)
 )
 
 
@@ -218,7 +218,8 @@ class OrderBook(LedgerPart):
         query = select(orders).where(orders.c.account == account)
         if since is not None:
             query = query.where(orders.c.planned_at >= since)
-        query = query.order_by(orders.c.planned_at.desc(), orders.c.client_order_id).limit(limit)
+        order = (orders.c.planned_at.desc(), orders.c.symbol, orders.c.role, orders.c.client_order_id)
+        query = query.order_by(*order).limit(limit)
         with self._database.reading() as connection:
             return [rows.order_from(row) for row in connection.execute(query)]
 

@@ -177,12 +177,18 @@ class BinanceTrading(PublicReads):
     def cancel_replace(self, symbol: str, client_order_id: str, request: OrderRequest) -> VenueOrder:
         """Cancel one order and send another in one step, once; if the cancel fails nothing is sent.
 
+        The cancel fails if anything of the old order is filled: the new one was sized before.
+
         Raises CancelReplaceFailed (nothing changed), OutcomeUnknown (look both up), and as `create` does: then the
         old order is cancelled and there is no new one.
         """
         asked = Asked("replacing an order", symbol, may_execute=True)
         params = order_params(request, self._markets_now(any_age=True).id_of(symbol))
-        old = {"cancelReplaceMode": "STOP_ON_FAILURE", "cancelOrigClientOrderId": client_order_id}
+        old = {
+            "cancelReplaceMode": "STOP_ON_FAILURE",
+            "cancelRestrictions": "ONLY_NEW",
+            "cancelOrigClientOrderId": client_order_id,
+        }
         return self._changed("private_post_order_cancelreplace", {**params, **old}, asked)
 
     def create_pair(self, above: OrderRequest, below: OrderRequest) -> tuple[VenueOrder, VenueOrder]:

@@ -151,7 +151,8 @@ class FakeVenue:
         """Nothing is sent if the cancel fails; if only the new order fails, the old one is gone."""
         self.replaced.append(client_order_id)
         self._fail("replace")
-        if self.order(symbol, client_order_id).state not in RESTING:
+        old = self.order(symbol, client_order_id)
+        if old.state not in RESTING or old.filled > 0:
             raise CancelReplaceFailed("Order cancel-replace failed.", thing=client_order_id)
         self._end(self.book[client_order_id], OrderState.CANCELED)
         self._fail("replace_half")

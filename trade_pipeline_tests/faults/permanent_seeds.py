@@ -17,5 +17,10 @@ PERMANENT: dict[int, str] = {
     5685: "a run that died with the lease kept its positions without a stop until the lease ended by itself",
     32065: "an entry rested on after its breaker had opened, behind the lease of a run that had died",
     33143: "the simulator let the guard begin a cycle while it waited in another one, which released its lease",
+    536: "the lease of a dead run kept a stop from following until after the end",
+    989: "a stop that was being filled was replaced by one of its old size, which then could not make way",
+    1025: "an exit that an empty book filled piece by piece",
+    3956: "a partial exit with nothing left to sell, because somebody had sold by hand, kept the stop away",
+    5426: "the rest of a stop that was being filled was replaced while it was filled on",
     20546: "a lease whose release was refused did the same",
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import nullcontext
 from decimal import Decimal
 
 import pytest
@@ -79,6 +80,18 @@ def test_a_resting_stop_and_an_exit_together_never_exceed_the_position(ledger: L
     finish(ledger, stop)
 
     assert ledger.plan_order(intent, request).state == OrderState.PLANNED
+
+
+def test_a_stop_that_has_become_larger_than_its_position_may_make_way_for_a_smaller_one(ledger: Ledger) -> None:
+    buy(ledger, 1, "1", "100")
+    stop = open_order(ledger, 2, side=Side.SELL, role=Role.PROTECT)
+    ledger.adjust_position("main", "BTC/USDT", Decimal("-0.4"), None, stop.planned_at, "sold by hand")
+    intent = make_intent("intent-3", side=Side.SELL, role=Role.PROTECT_BESIDE)
+    for amount, fits in (("0.7", False), ("0.6", True)):
+        request = make_request(f"{PREFIX}{3:028x}", side=Side.SELL, amount=Decimal(amount))
+        with nullcontext() if fits else pytest.raises(LedgerError, match="the managed position"):
+            ledger.plan_order(intent, request, beside=stop.client_order_id)
+    assert len(ledger.live_orders("main")) == 2
 
 
 def test_sent_is_committed_only_under_the_newest_lease(ledger: Ledger) -> None:

@@ -12,7 +12,7 @@ from decimal import Decimal
 from trade_pipeline.exchange.engine import filters, rejections, requests, settlement
 from trade_pipeline.exchange.engine.book import RealBook
 from trade_pipeline.exchange.engine.matching import Matcher, is_triggered
-from trade_pipeline.exchange.engine.orders import ZERO, NewOrder, Order, Step, Trade
+from trade_pipeline.exchange.engine.orders import ZERO, CancelRestriction, NewOrder, Order, Step, Trade
 from trade_pipeline.exchange.engine.settlement import Fees
 from trade_pipeline.exchange.engine.state import Cursor, State
 from trade_pipeline.exchange.engine.symbols import SymbolSpec
@@ -96,12 +96,25 @@ class Engine:
             raise rejections.would_match()
         return spec, cursor
 
-    def cancel(self, symbol: str, now_ms: int, *, order_id: int | None = None, client_id: str | None = None) -> Order:
-        """Cancel one open order (and, of an OCO, the other leg with it). Raises Rejected -2011."""
+    def cancel(
+        self,
+        symbol: str,
+        now_ms: int,
+        *,
+        order_id: int | None = None,
+        client_id: str | None = None,
+        only_in: CancelRestriction | None = None,
+    ) -> Order:
+        """Cancel one open order (and, of an OCO, the other leg with it). Raises Rejected -2011.
+
+        `only_in`: the order must be in this state, so that nobody cancels what was filled since they looked.
+        """
         spec = self.spec(symbol)
         order = self.find(symbol, order_id=order_id, client_id=client_id)
         if order is None or not order.is_open:
             raise rejections.unknown_order()
+        if only_in is not None and (order.filled > 0) is (only_in is CancelRestriction.ONLY_NEW):
+            raise rejections.cancel_restricted()
         self.matcher.end(spec, order, "CANCELED", now_ms)
         if order.list_id > 0:
             for other_id in self.state.lists[order.list_id].order_ids:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from trade_pipeline.exchange.engine import filters, rejections, settlement
 from trade_pipeline.exchange.engine.engine import Engine
-from trade_pipeline.exchange.engine.orders import STOP_TYPES, NewOrder, Order, OrderList
+from trade_pipeline.exchange.engine.orders import STOP_TYPES, CancelRestriction, NewOrder, Order, OrderList
 from trade_pipeline.exchange.engine.rejections import Rejected
 from trade_pipeline.schemas.trading import OrderType, Side
 
@@ -78,6 +78,7 @@ def cancel_replace(
     stop_on_failure: bool,
     order_id: int | None = None,
     client_id: str | None = None,
+    only_in: CancelRestriction | None = None,
 ) -> Replacement:
     """Cancel one order and place another. With `stop_on_failure` a refused cancel places nothing.
 
@@ -91,7 +92,7 @@ def cancel_replace(
         filters.check_order(spec, request, spec.price(cursor.step.average))
     canceled: Order | Rejected
     try:
-        canceled = engine.cancel(request.symbol, now_ms, order_id=old.id if old else -1)
+        canceled = engine.cancel(request.symbol, now_ms, order_id=old.id if old else -1, only_in=only_in)
     except Rejected as refusal:
         canceled = refusal
         if stop_on_failure:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from enum import StrEnum
 
 from trade_pipeline.schemas.trading import OrderType, Side, TimeInForce
 
@@ -16,6 +17,13 @@ ALGO_TYPES = frozenset(
 MARKET_TYPES = frozenset({OrderType.MARKET, OrderType.STOP_LOSS, OrderType.TAKE_PROFIT})
 """Types that have no limit price: they take what the book offers."""
 STOP_TYPES = frozenset({OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT})
+
+
+class CancelRestriction(StrEnum):
+    """In which state an order must be for a cancel to succeed."""
+
+    ONLY_NEW = "ONLY_NEW"
+    ONLY_PARTIALLY_FILLED = "ONLY_PARTIALLY_FILLED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,11 @@ def unknown_order() -> Rejected:
     return Rejected(-2011, "Unknown order sent.")
 
 
+def cancel_restricted() -> Rejected:
+    """The answer to a cancel that was asked for in another state than the order is in."""
+    return Rejected(-2011, "Order was not canceled due to cancel restrictions.")
+
+
 def no_such_order() -> Rejected:
     """The answer to a look-up of an order that does not exist."""
     return Rejected(-2013, "Order does not exist.")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from enum import StrEnum
 
 from trade_pipeline.exchange.engine import lists, rejections
-from trade_pipeline.exchange.engine.orders import ALGO_TYPES, NewOrder, Order, OrderList
+from trade_pipeline.exchange.engine.orders import ALGO_TYPES, CancelRestriction, NewOrder, Order, OrderList
 from trade_pipeline.exchange.engine.rejections import Rejected
 from trade_pipeline.exchange.engine.symbols import SymbolSpec
 from trade_pipeline.exchange.server import answers
@@ -50,7 +50,9 @@ def cancel(call: Call) -> Json:
     spec = call.spec()
     order_id, client_id = _which(call.params, "orderId", "origClientOrderId")
     call.step(spec)
-    order = call.world.engine.cancel(spec.symbol, call.now_ms, order_id=order_id, client_id=client_id)
+    order = call.world.engine.cancel(
+        spec.symbol, call.now_ms, order_id=order_id, client_id=client_id, only_in=_restriction(call)
+    )
     if order.list_id > 0:
         return _list_report(call, call.world.engine.state.lists[order.list_id])
     return _canceled(call, order)
@@ -80,6 +82,7 @@ def cancel_replace(call: Call) -> Json:
         stop_on_failure=mode is _Mode.STOP_ON_FAILURE,
         order_id=order_id,
         client_id=client_id,
+        only_in=_restriction(call),
     )
     call.headers.update(call.context.weights.count_order(call.now_ms))
     body: Json = {
@@ -222,6 +225,13 @@ def _answer_kind(params: Params, kind: OrderType) -> str:
         return "FULL" if kind in _FULL_BY_DEFAULT else "ACK"
     refusal = Rejected(-1130, "Data sent for parameter 'newOrderRespType' is not valid.")
     return params.choice("newOrderRespType", _Answer, refusal).value
+
+
+def _restriction(call: Call) -> CancelRestriction | None:
+    if call.params.text("cancelRestrictions") is None:
+        return None
+    refusal = Rejected(-1145, "Invalid cancelRestrictions.")
+    return call.params.choice("cancelRestrictions", CancelRestriction, refusal)
 
 
 def _which(params: Params, id_name: str, client_name: str) -> tuple[int | None, str | None]:

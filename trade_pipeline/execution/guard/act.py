@@ -75,10 +75,14 @@ class Actor:
         return self.do(action)
 
     def _is_one_step(self, action: Action) -> bool:
-        """Whether a stop takes another one's place: where the exchange can, there is no moment without a stop."""
+        """Whether a stop takes another one's place: where the exchange can, there is no moment without a stop.
+
+        Not of a stop that is being filled: what it sells until it is gone would be sold again by the new one.
+        """
         if action.do != Do.PLACE or action.kind != "stop" or len(action.orders) != 1:
             return False
-        return self.desk.venue.capabilities.cancel_replace and not takes_profit(action.orders[0])
+        (old,) = action.orders
+        return self.desk.venue.capabilities.cancel_replace and not takes_profit(old) and old.filled == 0
 
     def _replace(self, action: Action) -> str:
         (old,) = action.orders
@@ -87,6 +91,8 @@ class Actor:
             self.note_success(action.symbol)
             return f"{action.symbol}: replaced {old.client_order_id} by {order.client_order_id}: {action.reason}"
         left = self.desk.ledger.order(old.client_order_id)
+        if left is not None and left.filled > old.filled:
+            return self._recomputed(action, "the stop was being filled")
         if left is not None and is_live(left.state):
             self.note_refusal(action, order.last_evidence)
             return f"{action.symbol}: {old.client_order_id} stays: {order.last_evidence}"

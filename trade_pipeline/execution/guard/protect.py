@@ -110,7 +110,7 @@ def _for_position(watch: Watch, position: Position, exits: ExitSettings) -> Acti
     if selling and view.run is None:
         return None  # Somebody else sells; its remainder is protected once it is done.
     free = total - sum((order.remaining for order in selling), Decimal(0))
-    if view.run is not None and not selling:
+    if view.run is not None and not selling and not is_dust(*_to_sell(watch, view.run, total, rules), rules):
         return None  # The sale is about to be sent; a stop would only lock its coins.
     return _protection(watch, symbol, free, resting, exits)
 
@@ -120,8 +120,7 @@ def _sale(
 ) -> Action | None:
     """The next order of an exit, if the present one has had its time."""
     rules, top = watch.rules[symbol], watch.tops.get(symbol)
-    last = top.last if top is not None and top.last > 0 else run.reference
-    amount = amount_down(max(total - run.keep, Decimal(0)), rules)
+    amount, last = _to_sell(watch, run, total, rules)
     selling = tuple(order for order in mine if order.role == Role.EXIT)
     if selling and run.sent_in_step > 0:
         return None  # Its time is not over.
@@ -134,6 +133,16 @@ def _sale(
     locked = max((order.remaining for order in mine if order.role in PROTECTIVE), default=Decimal(0))
     in_the_way = tuple(o for o in mine if o.role == Role.EXIT or locked + amount > total)
     return Action(Do.EXIT, symbol, f"{WORDS[run.reason]} at {last:f}", in_the_way, amount, last, run=run)
+
+
+def _to_sell(watch: Watch, run: ExitRun, total: Decimal, rules: MarketRules) -> tuple[Decimal, Decimal]:
+    """How much an exit has left to sell (base), and the price that it is worth (quote).
+
+    Nothing, where what is to be kept is all that is left: somebody else may have sold the rest.
+    """
+    top = watch.tops.get(rules.symbol)
+    last = top.last if top is not None and top.last > 0 else run.reference
+    return amount_down(max(total - run.keep, Decimal(0)), rules), last
 
 
 def _protection(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import islice
 
 from trade_pipeline.exchange.engine.orders import Order
 from trade_pipeline.faults.oracle.breakers import breaker_spans, entries_are_stopped
@@ -71,7 +72,8 @@ def invariant_23_no_position_stays_unprotected(case: Case) -> Iterator[Violation
 
     The time counts from the last disturbance's end: while the exchange is away nobody can protect anything. While
     the outcome of a sale is unknown, nothing may be sent beside it before the exchange's acceptance bound has passed:
-    then the time counts from there. Coins that somebody else has sold need no stop, nor does a symbol that the
+    then the time counts from there. A sale that an empty book fills piece by piece is at work: the time counts from
+    its last piece. Coins that somebody else has sold need no stop, nor does a symbol that the
     exchange no longer trades.
     """
     since = case.memory.unprotected_since
@@ -80,7 +82,7 @@ def invariant_23_no_position_stays_unprotected(case: Case) -> Iterator[Violation
         if symbol not in naked:
             del since[symbol]
     for symbol in sorted(naked):
-        began = max([since.setdefault(symbol, case.now), *_in_doubt_until(case, symbol)])
+        began = max([since.setdefault(symbol, case.now), *_in_doubt_until(case, symbol), *_sold_at(case, symbol)])
         age_s = case.undisturbed_since(began)
         if age_s > case.limits.unprotected_s_max:
             detail = f"{managed_positions(case)[symbol]} without a stop for {age_s:.1f} s"
@@ -92,6 +94,14 @@ def _in_doubt_until(case: Case, symbol: str) -> Iterator[datetime]:
     for order in case.book.orders:
         if order.symbol == symbol and order.side == "sell" and order.state in IN_DOUBT and order.sent_at is not None:
             yield order.sent_at + timedelta(seconds=case.limits.acceptance_bound_s)
+
+
+def _sold_at(case: Case, symbol: str) -> Iterator[datetime]:
+    """When the exchange last sold some of the symbol for an order of ours."""
+    trades = case.truth.engine.trades(symbol)
+    ours = (trade.at_ms for trade in reversed(trades) if trade.side is Side.SELL and case.truth.is_our_trade(trade))
+    for at_ms in islice(ours, 1):
+        yield datetime.fromtimestamp(at_ms / 1000, UTC)
 
 
 def _is_naked(case: Case, symbol: str, booked: Decimal) -> bool:

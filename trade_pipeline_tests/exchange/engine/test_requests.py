@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from trade_pipeline.exchange.engine import lists
-from trade_pipeline.exchange.engine.orders import Order
+from trade_pipeline.exchange.engine.orders import CancelRestriction, Order
 from trade_pipeline.exchange.engine.rejections import Rejected
 from trade_pipeline_tests.exchange.builders import BTC, SYMBOL, dec, engine, place, request, step
 
@@ -175,6 +175,26 @@ def test_cancel_replace_stops_when_the_cancel_fails_unless_failure_is_allowed() 
     allowed = lists.cancel_replace(on, request("sell", "MARKET", 1), 1600, stop_on_failure=False, order_id=7)
     assert isinstance(allowed.placed, Order)
     assert allowed.failures == 1
+
+
+def test_an_order_that_was_filled_in_part_is_not_cancelled_as_a_new_one_nor_replaced() -> None:
+    on = engine(volume=1)
+    part = place(on, "buy", "LIMIT", 90, price=101)
+    assert part.status == "PARTIALLY_FILLED"
+    with pytest.raises(Rejected) as refusal:
+        on.cancel(SYMBOL, 1600, order_id=part.id, only_in=CancelRestriction.ONLY_NEW)
+    assert (refusal.value.code, part.is_open) == (-2011, True)
+    done = lists.cancel_replace(
+        on,
+        request("sell", "MARKET", 1),
+        1600,
+        stop_on_failure=True,
+        order_id=part.id,
+        only_in=CancelRestriction.ONLY_NEW,
+    )
+    assert (done.placed, part.is_open) == (None, True)
+    on.cancel(SYMBOL, 1600, order_id=part.id, only_in=CancelRestriction.ONLY_PARTIALLY_FILLED)
+    assert part.status == "CANCELED"
 
 
 def test_a_grid_whose_notionals_would_not_fit_eight_decimals_is_a_programmer_error() -> None:

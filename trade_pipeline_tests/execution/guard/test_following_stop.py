@@ -129,6 +129,22 @@ def test_a_stop_that_had_sold_before_it_was_replaced_is_booked_and_not_placed_ag
     assert room.ledger.closed_trades("main")[0].exit_reason == "stop loss"
 
 
+def test_a_stop_that_was_being_filled_is_not_replaced_by_one_of_its_old_size(room: Room) -> None:
+    """The exchange refuses the step: what the old one has sold meanwhile would be sold again."""
+    guard = guarded(room, **TRAILING)
+    (first,) = resting(room)
+    room.clock.advance(4)
+    guard.cycle()
+    room.venue.fill(first.client_order_id, Decimal("0.249"))
+    at(room, guard, "104", 2)
+    (stop,) = resting(room)
+    assert (room.held(), stop.amount, stop.stop_price) == (Decimal("0.750"), Decimal("0.750"), Decimal("100.88"))
+    assert room.venue.cancelled == [first.client_order_id], "cancelled and confirmed before it is sized again"
+    states = [state for state, _ in protections(room)]
+    assert states == [OrderState.CANCELED, OrderState.REJECTED, OrderState.OPEN]
+    assert room.ledger.verify().findings == ()
+
+
 def test_a_half_that_was_refused_is_made_good_in_the_same_cycle(room: Room) -> None:
     """The old stop is gone and the new one was refused: the stop is placed by itself."""
     guard = guarded(room, **TRAILING)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trade_pipeline.execution.exits.values import ExitReason
 from trade_pipeline.execution.guard.memory import fresh
 from trade_pipeline.execution.guard.protect import (
     CANCEL_AGAIN_AFTER,
@@ -19,7 +20,7 @@ from trade_pipeline.execution.guard.protect import (
     unprotected,
 )
 from trade_pipeline.execution.guard.requests import stop_request
-from trade_pipeline.execution.guard.views import Sight, View, look
+from trade_pipeline.execution.guard.views import Sight, View, begin, look
 from trade_pipeline.ledger.records import Order
 from trade_pipeline.schemas.trading import (
     AccountReading,
@@ -149,6 +150,16 @@ def test_what_the_account_does_not_hold_is_not_stopped() -> None:
     assert done(watch(reading=reading("0", 5))) == []
     # A reading from before the last fill knows nothing of what was bought.
     assert done(watch(reading=reading("0", -5))) == [Do.PLACE]
+
+
+def test_a_partial_exit_with_nothing_left_to_sell_does_not_keep_the_stop_away() -> None:
+    """Somebody sold half by hand before it was sent: what is to be kept is all that is left."""
+    half = replace(begin("main", BTC, ExitReason.STAGE, Decimal(100), NOW, EXITS), keep=Decimal("0.5"))
+    seen = watch(views={BTC: View(STOP, run=half)})
+    there = AccountReading({"BTC": Balance("BTC", Decimal("0.5"), Decimal(0))}, NOW)
+    assert done(seen) == [Do.EXIT]
+    (action,) = actions(replace(seen, reading=there), EXITS)
+    assert (action.do, action.amount) == (Do.PLACE, Decimal("0.5"))
 
 
 def test_the_type_of_a_stop_is_what_the_symbol_offers() -> None:
