@@ -10,10 +10,10 @@ stays beside; change of equity = realised + unrealised - fees, exactly up to `QU
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
-from typing import Literal
+from typing import Any, Literal
 
 ZERO = Decimal(0)
 QUANTUM = Decimal(1).scaleb(-18)
@@ -252,27 +252,30 @@ def _flat(state: Running) -> Running:
     )
 
 
+_NAMES = tuple(item.name for item in fields(Running))
+_DECIMALS = frozenset(_NAMES) - {"key", "opened_at", "sleeves", "trade_number", "trade_strategy"}
+
+
 def to_json(state: Running) -> dict[str, object]:
     """The state as JSON-ready values; `from_json` gives the same state back."""
-    values = asdict(state)
+    values: dict[str, object] = {name: getattr(state, name) for name in _NAMES}
     values["key"] = None if state.key is None else [state.key[0].isoformat(), *state.key[1:]]
     values["opened_at"] = None if state.opened_at is None else state.opened_at.isoformat()
     values["sleeves"] = {name: str(amount) for name, amount in state.sleeves.items()}
-    return {name: str(value) if isinstance(value, Decimal) else value for name, value in values.items()}
+    return values | {name: str(values[name]) for name in _DECIMALS}
 
 
-def from_json(values: Mapping[str, object]) -> Running:
-    result: dict[str, object] = {}
-    for item in fields(Running):
-        value = values[item.name]
-        if item.name == "key" and isinstance(value, list):
-            at, symbol, length, trade_id = value
-            value = (datetime.fromisoformat(at), symbol, length, trade_id)
-        elif item.name == "opened_at" and isinstance(value, str):
-            value = datetime.fromisoformat(value)
-        elif item.name == "sleeves" and isinstance(value, dict):
-            value = {name: Decimal(amount) for name, amount in value.items()}
-        elif item.name not in {"trade_number", "trade_strategy"} and isinstance(value, str):
-            value = Decimal(value)
-        result[item.name] = value
-    return Running(**result)  # type: ignore[arg-type]  # the loop above restored each field's type
+def from_json(values: Mapping[str, Any]) -> Running:
+    result: dict[str, Any] = {name: Decimal(values[name]) for name in _DECIMALS}
+    key, opened_at = values["key"], values["opened_at"]
+    if key is not None:
+        at, symbol, length, trade_id = key
+        key = (datetime.fromisoformat(at), symbol, length, trade_id)
+    return Running(
+        key=key,
+        opened_at=None if opened_at is None else datetime.fromisoformat(opened_at),
+        sleeves={name: Decimal(amount) for name, amount in values["sleeves"].items()},
+        trade_number=values["trade_number"],
+        trade_strategy=values["trade_strategy"],
+        **result,
+    )

@@ -30,8 +30,24 @@ def book_into_positions(
     connection: Connection, account: str, symbols: Iterable[str], now: datetime, *, from_start: Collection[str] = ()
 ) -> None:
     """Bring the symbols' positions up to the booked fills. Those in `from_start` are folded again from nothing."""
+    _book_onto(connection, account, symbols, _states(connection, account, set(symbols)), from_start, now)
+
+
+def book_new_entries(connection: Connection, account: str, first: Mapping[str, datetime], now: datetime) -> None:
+    """Bring symbols with new entries up to them. `first`: symbol -> time of the earliest one; late ones fold anew."""
+    known = _states(connection, account, first)
+    _book_onto(connection, account, first, known, _late(known, first), now)
+
+
+def _book_onto(
+    connection: Connection,
+    account: str,
+    symbols: Iterable[str],
+    known: Mapping[str, Running],
+    from_start: Collection[str],
+    now: datetime,
+) -> None:
     wanted = sorted(set(symbols))
-    known = _states(connection, account, wanted)
     folded = fold_entries(connection, account, wanted, known, from_start)
     _store(connection, account, folded, now, [item.symbol for item in folded if item.symbol in from_start])
     write_events(connection, [_oversold(account, item, known, now) for item in folded if item.oversold])
@@ -59,10 +75,13 @@ def fold_entries(
     return folded
 
 
-def late_symbols(connection: Connection, account: str, first: dict[str, datetime]) -> set[str]:
+def late_symbols(connection: Connection, account: str, first: Mapping[str, datetime]) -> set[str]:
     """Of symbols with the time of their earliest new entry: those where it may belong before what was folded."""
-    states = _states(connection, account, first)
-    return {symbol for symbol, state in states.items() if state.key is not None and first[symbol] <= state.key[0]}
+    return _late(_states(connection, account, first), first)
+
+
+def _late(known: Mapping[str, Running], first: Mapping[str, datetime]) -> set[str]:
+    return {symbol for symbol, state in known.items() if state.key is not None and first[symbol] <= state.key[0]}
 
 
 def _states(connection: Connection, account: str, symbols: Collection[str]) -> dict[str, Running]:

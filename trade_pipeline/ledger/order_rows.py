@@ -6,9 +6,23 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
-from sqlalchemy import Connection, Numeric, Text, bindparam, column, insert, select, update, values
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Numeric,
+    Text,
+    bindparam,
+    cast,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.types import TypeEngine
 
 from trade_pipeline.errors import LedgerError
 from trade_pipeline.ledger import rows
@@ -22,6 +36,35 @@ _LOCKED = _NAMED.with_for_update()
 _CHANGE = update(orders).where(orders.c.client_order_id == bindparam("named")).returning(orders)
 NEW_EVENT = insert(order_events).inline()
 """Inline: nobody asks for the id of its row, so nothing has to be answered."""
+
+
+def _array(name: str, kind: TypeEngine[Any]) -> ColumnElement[Any]:
+    return cast(bindparam(name, type_=ARRAY(kind)), ARRAY(kind))
+
+
+_NEW = (
+    func.unnest(
+        _array("named", Text()),
+        _array("states", Text()),
+        _array("evidence", Text()),
+        _array("filled", Numeric()),
+        _array("quote_filled", Numeric()),
+    )
+    .table_valued("client_order_id", "state", "last_evidence", "filled", "quote_filled", name="new")
+    .render_derived()
+)
+_CHANGE_ALL = (
+    update(orders)
+    .where(orders.c.client_order_id == _NEW.c.client_order_id)
+    .values(
+        state=_NEW.c.state,
+        updated_at=bindparam("now"),
+        last_evidence=_NEW.c.last_evidence,
+        filled=_NEW.c.filled,
+        quote_filled=_NEW.c.quote_filled,
+    )
+    .returning(orders)
+)
 
 
 def order_named(connection: Connection, client_order_id: str) -> Order | None:
@@ -81,27 +124,10 @@ def change_orders(connection: Connection, changes: Sequence[Change], now: dateti
     """As `change_order` for many orders, each once, in two statements; in the order of `changes`."""
     if not changes:
         return []
-    new = values(
-        column("client_order_id", Text),
-        column("state", Text),
-        column("evidence", Text),
-        column("filled", Numeric),
-        column("quote_filled", Numeric),
-        name="new",
-    ).data([_as_new(change) for change in changes])
-    statement = (
-        update(orders)
-        .where(orders.c.client_order_id == new.c.client_order_id)
-        .values(
-            state=new.c.state,
-            updated_at=now,
-            last_evidence=new.c.evidence,
-            filled=new.c.filled,
-            quote_filled=new.c.quote_filled,
-        )
-        .returning(orders)
-    )
-    changed = {row.client_order_id: rows.order_from(row) for row in connection.execute(statement)}
+    named, states, evidence, filled, quote_filled = zip(*map(_as_new, changes), strict=True)
+    told = {"named": named, "states": states, "evidence": evidence, "filled": filled, "quote_filled": quote_filled}
+    statement = _CHANGE_ALL, {name: list(values) for name, values in told.items()} | {"now": now}
+    changed = {row.client_order_id: rows.order_from(row) for row in connection.execute(*statement)}
     ordered = [changed[change.order.client_order_id] for change in changes]
     # One statement for all of them: without RETURNING each row would travel by itself.
     connection.execute(insert(order_events).returning(order_events.c.id), [_event_of(order, now) for order in ordered])

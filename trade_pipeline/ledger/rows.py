@@ -7,6 +7,7 @@ from dataclasses import asdict, fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Row
@@ -34,6 +35,10 @@ from trade_pipeline.schemas.trading import (
 )
 
 AnyRow = Row[Any]
+
+# Looked up once: a reconciliation reads thousands of orders.
+_PLAIN_OF_ORDER = tuple(item.name for item in fields(Order) if item.name not in {"role", "state", "request"})
+_plain_of_order = attrgetter(*_PLAIN_OF_ORDER)
 
 
 def amounts_to_json(amounts: Mapping[str, Decimal]) -> dict[str, str]:
@@ -129,9 +134,8 @@ def order_from(row: AnyRow) -> Order:
         stop_price=row.stop_price,
         time_in_force=None if row.time_in_force is None else TimeInForce(row.time_in_force),
     )
-    own: dict[str, Any] = {"role": Role(row.role), "state": OrderState(row.state), "request": request}
-    names = (item.name for item in fields(Order))
-    return Order(**{name: own[name] if name in own else getattr(row, name) for name in names})
+    plain_values = dict(zip(_PLAIN_OF_ORDER, _plain_of_order(row), strict=True))
+    return Order(role=Role(row.role), state=OrderState(row.state), request=request, **plain_values)
 
 
 def fill_from(row: AnyRow) -> Fill:

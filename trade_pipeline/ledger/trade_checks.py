@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -25,6 +26,8 @@ REFUSED = "trade_refused"
 _REPAIR = "Compare with the exchange's own list of trades; book what is missing as a flow, then unlock the symbol."
 _TOLD = ("venue_order_id", "side", "price", "amount", "fee", "fee_asset", "at", "is_maker")
 """Columns of a fill that the exchange tells; the others are ours."""
+
+_told_of_row, _told_of_values = attrgetter(*_TOLD), itemgetter(*_TOLD)
 
 Values = Mapping[str, object]
 Wrong = tuple[VenueTrade, str]
@@ -70,11 +73,11 @@ def refusal(wrong: Sequence[Wrong], booked: Iterable[object] = ()) -> BadTrade:
 
 def differences(stored: Row[Any], told: Values) -> dict[str, str]:
     """Column -> what is booked and what is told now, where the two differ."""
-    return {
-        name: f"booked {_text(stored._mapping[name])}, told {_text(told[name])}"
-        for name in _TOLD
-        if stored._mapping[name] != told[name]
-    }
+    booked = _told_of_row(stored)
+    if booked == _told_of_values(told):
+        return {}
+    pairs = zip(_TOLD, booked, strict=True)
+    return {name: f"booked {_text(was)}, told {_text(told[name])}" for name, was in pairs if was != told[name]}
 
 
 def report_refused(connection: Connection, account: str, wrong: Iterable[Wrong], now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, localcontext
 from typing import Any
@@ -16,7 +16,7 @@ from trade_pipeline.ledger.cash import add_to_cash, balance_changes
 from trade_pipeline.ledger.entries import UNMOVING, base_and_quote
 from trade_pipeline.ledger.fills import READ_FILL, FillBook
 from trade_pipeline.ledger.fold import EXACT
-from trade_pipeline.ledger.folding import book_into_positions, late_symbols
+from trade_pipeline.ledger.folding import book_into_positions, book_new_entries, late_symbols
 from trade_pipeline.ledger.order_fills import refresh_all_filled
 from trade_pipeline.ledger.order_rows import locked_orders
 from trade_pipeline.ledger.records import Event, Fill, Flow
@@ -80,10 +80,13 @@ class TradeBook(FillBook):
             upsert(fills).on_conflict_do_nothing().returning(fills.c.symbol, fills.c.trade_id), values
         ).all()
         keys = {(row.symbol, row.trade_id) for row in new}
-        report_differing(connection, account, _differing(connection, account, values, keys), now)
+        told_again = len(new) != len(values)
+        stored = _read(connection, account, {_key(told) for told in values} if told_again else keys)
+        if told_again:
+            report_differing(connection, account, _differing(stored, values), now)
         if not new:
             return []
-        booked = _read(connection, account, keys)
+        booked = [row for row in stored if (row.symbol, row.trade_id) in keys]
         add_to_cash(connection, account, balance_changes(booked))
         _settle_orders(connection, booked, now)
         _settle_positions(connection, account, booked, now)
@@ -231,13 +234,9 @@ def _read(connection: Connection, account: str, keys: set[tuple[str, str]]) -> S
     return [row for row in connection.execute(query) if (row.symbol, row.trade_id) in keys]
 
 
-def _differing(
-    connection: Connection, account: str, values: Sequence[Values], new: Collection[tuple[str, str]]
-) -> list[tuple[Row[Any], Mapping[str, str], Values]]:
+def _differing(found: Sequence[Row[Any]], values: Sequence[Values]) -> list[tuple[Row[Any], Mapping[str, str], Values]]:
     """Trades that are not told as they are booked: as a row, what differs, and as they are told."""
-    if len(new) == len(values):
-        return []
-    stored = {(row.symbol, row.trade_id): row for row in _read(connection, account, {_key(told) for told in values})}
+    stored = {(row.symbol, row.trade_id): row for row in found}
     compared = [(stored[_key(told)], differences(stored[_key(told)], told), told) for told in values]
     return [item for item in compared if item[1]]
 
@@ -261,8 +260,7 @@ def _settle_positions(connection: Connection, account: str, booked: Sequence[Row
         for symbol in symbols:
             first[symbol] = min(first.get(symbol, row.at), row.at)
     if first:
-        late = late_symbols(connection, account, first)
-        book_into_positions(connection, account, first, now, from_start=late)
+        book_new_entries(connection, account, first, now)
 
 
 def _report(connection: Connection, account: str, booked: Sequence[Row[Any]], prefix: str, now: datetime) -> None:
