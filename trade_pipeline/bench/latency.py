@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +23,8 @@ MINUTE = timedelta(minutes=1)
 GIVEN_UP_AFTER = timedelta(seconds=75)
 """After a bar's close: an older decision is superseded by the next bar's."""
 POLL_S = 1.0
+LOAD_RATIO_AIM = 1.2
+"""p95 under load to p95 without."""
 AIMS = {"p50_s": 1.5, "p95_s": 3.0, "ratio_to_stock": 0.25}
 
 
@@ -46,13 +48,18 @@ def watch_bars(
     count: int,
     tell: Callable[[str], None],
     *,
+    before_close: tuple[float, Callable[[], None]] | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     sleep: Callable[[float], None] = time.sleep,
 ) -> Bars:
-    """The next `count` bars that close, one after the other."""
+    """The next `count` bars that close, one after the other. `before_close`: what is done so many seconds before."""
     bars = Bars()
     close = now().replace(second=0, microsecond=0) + MINUTE
     for _ in range(count):
+        if before_close is not None:
+            early_s, act = before_close
+            sleep(max((close - now()).total_seconds() - early_s, 0))
+            act()
         if not _await_execution(ledger, account, close, now, sleep):
             bars.not_executed += 1
             tell(f"{close:%H:%M} was not executed")
@@ -94,8 +101,17 @@ def told(bar: Bar) -> str:
     return f"{bar.as_of:%H:%M} {bar.total_s:6.2f} s, {bar.orders} orders, {bar.events} events: {stages}"
 
 
-def latency_report(bars: Bars, stock_s: Sequence[float], tell: Callable[[str], None]) -> Report:
-    """Summary of `--json`: p50_s, p95_s, max_s, from_final_p50_s, stages, bars, stock_p50_s, ratio_to_stock."""
+def latency_report(
+    bars: Bars,
+    stock_s: Sequence[float],
+    tell: Callable[[str], None],
+    laden: Bars | None = None,
+    load: Mapping[str, object] | None = None,
+) -> Report:
+    """Summary of `--json`: p50_s, p95_s, max_s, from_final_p50_s, stages, bars, stock_p50_s, ratio_to_stock.
+
+    `laden`: bars of the same stack under the load that `load` describes; the summary then has `with_load`.
+    """
     report = Report("latency", tell)
     whole = Spread.of([bar.total_s for bar in bars.traded])
     finals = [bar.from_final_s for bar in bars.traded if bar.from_final_s is not None]
@@ -106,7 +122,7 @@ def latency_report(bars: Bars, stock_s: Sequence[float], tell: Callable[[str], N
         **figures,
         "from_final_p50_s": as_json(from_final)["p50_s"],
         "from_final_p95_s": as_json(from_final)["p95_s"],
-        "stages": {name: as_json(Spread.of([bar.stages[name] for bar in bars.traded])) for name in STAGES},
+        "stages": _stages(bars),
         "stock_p50_s": as_json(stock)["p50_s"],
         "stock_p95_s": as_json(stock)["p95_s"],
         "stock_pairs": len(stock_s),
@@ -122,7 +138,37 @@ def latency_report(bars: Bars, stock_s: Sequence[float], tell: Callable[[str], N
         "load_average": round(os.getloadavg()[0], 1),
     }
     _tell_summary(report, bars, whole, stock)
+    if laden is not None:
+        report.summary["with_load"] = _with_load(bars, laden, tell) | {"load": dict(load or {})}
     return report
+
+
+def _with_load(bars: Bars, laden: Bars, tell: Callable[[str], None]) -> dict[str, object]:
+    """The same figures under load, and how many times those without it they are."""
+    before = Spread.of([bar.total_s for bar in bars.traded])
+    after = Spread.of([bar.total_s for bar in laden.traded])
+    ratios: dict[str, float | None] = {"ratio_p50": None, "ratio_p95": None}
+    if before and after:
+        ratios = {"ratio_p50": round(after.p50_s / before.p50_s, 3), "ratio_p95": round(after.p95_s / before.p95_s, 3)}
+        tell(
+            f"with load: p50 {after.p50_s:.2f} s, p95 {after.p95_s:.2f} s, maximum {after.max_s:.2f} s;"
+            f" p95 is {after.p95_s / before.p95_s:.2f} times that without"
+        )
+    ratio = ratios["ratio_p95"]
+    return {
+        **as_json(after),
+        **ratios,
+        "ratio_p95_aim": LOAD_RATIO_AIM,
+        "aim_met": ratio is not None and ratio <= LOAD_RATIO_AIM,
+        "stages": _stages(laden),
+        "bars": len(laden.traded),
+        "bars_without_orders": laden.without_orders,
+        "bars_not_executed": laden.not_executed,
+    }
+
+
+def _stages(bars: Bars) -> dict[str, dict[str, float | None]]:
+    return {name: as_json(Spread.of([bar.stages[name] for bar in bars.traded])) for name in STAGES}
 
 
 def _tell_summary(report: Report, bars: Bars, whole: Spread | None, stock: Spread | None) -> None:

@@ -32,8 +32,10 @@ def environment_without_stack() -> dict[str, str]:
 
 
 @contextmanager
-def own_stack(settings_file: Path = LIVELY) -> Iterator[Home]:
+def own_stack(settings_file: Path = LIVELY, *, history_days: int | None = None) -> Iterator[Home]:
     """Yields once a first decision was executed: that one fetches the whole history and counts nowhere.
+
+    `history_days`: how much of it the exchange has, where that is not the settings' own.
 
     Raises ConfigurationError where the stack ends or nothing is executed in time.
     """
@@ -41,6 +43,8 @@ def own_stack(settings_file: Path = LIVELY) -> Iterator[Home]:
     home, log = Home.at(folder / "home"), folder / "up.log"
     command = [sys.executable, "-m", "trade_pipeline.cli", "up", "--home", str(home.root), "--port", "0"]
     environ = {**environment_without_stack(), "TRADE_PIPELINE__EXCHANGE__PORT": "0"}
+    if history_days is not None:
+        environ["TRADE_PIPELINE__EXCHANGE__HISTORY_DAYS"] = str(history_days)
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603  (our own command)
             [*command, "--settings", str(settings_file)],

@@ -80,12 +80,15 @@ def latency(
     home: Annotated[
         Path | None, typer.Option("--home", help="Folder of a running stack. Default: a stack of its own.")
     ] = None,
+    load: Annotated[
+        bool, typer.Option("--load", help="As many bars again while a year is backfilled, audited and the UI is busy.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Bar close to acknowledged order by stages, beside two empty runs of stock Dagster. A minute for each bar."""
     from trade_pipeline.commands.bench import run_latency
 
-    raise typer.Exit(run_latency(bars=bars, pairs=pairs, home=home, as_json=as_json))
+    raise typer.Exit(run_latency(bars=bars, pairs=pairs, home=home, load=load, as_json=as_json))
 
 
 @app.command("exit")

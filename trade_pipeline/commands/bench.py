@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from contextlib import closing, nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 
 from trade_pipeline.bench.execution import measure_execution
@@ -45,22 +46,26 @@ def run_features(paths: Sequence[Path], *, as_json: bool) -> int:
     return run_bench(lambda tell: measure_features(paths, tell), as_json=as_json)
 
 
-def run_latency(*, bars: int, pairs: int, home: Path | None, as_json: bool) -> int:
+def run_latency(*, bars: int, pairs: int, home: Path | None, load: bool, as_json: bool) -> int:
     """On a stack of its own, or on the one that runs in `home`. Exit code 1: no bar had orders.
 
-    Raises SettingsError, ConfigurationError.
+    `load`: as many bars again, with a backfill of a year, audits and UI runs beside. Raises SettingsError,
+    ConfigurationError.
     """
+    from trade_pipeline.bench.load import YEAR_DAYS
     from trade_pipeline.bench.own_stack import own_stack
     from trade_pipeline.bench.stock import measure_stock
 
     traded: list[Bar] = []
 
     def measure(tell: Callable[[str], None]) -> Report:
-        with own_stack() if home is None else nullcontext(Home.at(home)) as found:
+        own = own_stack(history_days=YEAR_DAYS if load else None)
+        with own if home is None else nullcontext(Home.at(home)) as found:
             seen = _watch(found, bars, tell)
+            laden, described = _watch_laden(found, bars, tell) if load else (None, None)
         traded.extend(seen.traded)
         # One after the other: each has the machine for itself, as far as we are concerned.
-        return latency_report(seen, measure_stock(pairs, tell) if pairs else [], tell)
+        return latency_report(seen, measure_stock(pairs, tell) if pairs else [], tell, laden, described)
 
     return run_bench(measure, as_json=as_json) or int(not traded)
 
@@ -76,13 +81,28 @@ def run_exit(*, breaches: int, as_json: bool) -> int:
     return run_bench(measure, as_json=as_json)
 
 
-def _watch(home: Home, bars: int, tell: Callable[[str], None]) -> Bars:
+def _watch_laden(home: Home, bars: int, tell: Callable[[str], None]) -> tuple[Bars, dict[str, object]]:
+    """Bars under load, and what the load was."""
+    from trade_pipeline.bench.load import BEFORE_CLOSE_S, Load, days_of_a_year
+    from trade_pipeline.commands.history import asker, begin_backfill
+
+    ask, _ = asker(home, secrets_from(os.environ, home).ui_token)
+    days = days_of_a_year(settings_in_force(home).exchange.history_days, datetime.now(UTC))
+    load = Load(ask, lambda wanted: begin_backfill(ask, wanted), days, tell)
+    load.begin()
+    seen = _watch(home, bars, tell, (BEFORE_CLOSE_S, load.burst))
+    return seen, load.figures()
+
+
+def _watch(
+    home: Home, bars: int, tell: Callable[[str], None], before_close: tuple[float, Callable[[], None]] | None = None
+) -> Bars:
     url = secrets_from(os.environ, home).ledger_url
     account = settings_in_force(home).account
     database = Database(url)
     try:
         with closing(Ledger(url)) as ledger:
-            return watch_bars(ledger, database, account, bars, tell)
+            return watch_bars(ledger, database, account, bars, tell, before_close=before_close)
     finally:
         database.close()
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import time
-import urllib.request
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -16,6 +14,8 @@ from trade_pipeline.commands.output import say
 from trade_pipeline.errors import ConfigurationError, SettingsError
 from trade_pipeline.market_data.repair import followers, holes, summary
 from trade_pipeline.runtime.stack_file import read_stack_file
+from trade_pipeline.runtime.ui_question import ask_ui
+from trade_pipeline.settings.home import Home
 
 ASSETS = (
     *("raw_bars", "bars", "quarantined_bars", "quality_scores"),
@@ -23,7 +23,6 @@ ASSETS = (
 )
 """approved_targets is left out: history must never reach the sensor that trades."""
 
-_ANSWER_S = 30.0
 _POLL_S = 1.0
 _LIMIT_S = 3600.0
 
@@ -107,11 +106,23 @@ def contiguous(days: Sequence[str]) -> list[list[str]]:
 
 def launch(context: Context, days: list[str]) -> None:
     """A backfill of these partitions, awaited. Raises ConfigurationError when it fails, or no stack runs."""
-    stack = read_stack_file(context.home)
+    ask, ui_url = asker(context.home, context.secrets.ui_token)
+    named = begin_backfill(ask, days)
+    say(f"backfill {named} of {len(days)} days, {days[0]} to {days[-1]}: {ui_url}/runs")
+    _wait(ask, ui_url, named)
+
+
+def asker(home: Home, token: str) -> tuple[Ask, str]:
+    """Who asks the UI of the stack that runs in `home`, and its address. Raises ConfigurationError where none runs."""
+    stack = read_stack_file(home)
     if stack is None:
         raise ConfigurationError("no stack runs here", thing="backfill", repair="Start one with `trade-pipeline up`.")
-    variables = {"selection": [{"path": [name]} for name in ASSETS], "days": days}
-    ask = partial(_ask, stack.ui_url, context.secrets.ui_token)
+    return partial(ask_ui, stack.ui_url, token), stack.ui_url
+
+
+def begin_backfill(ask: Ask, days: Sequence[str]) -> str:
+    """Launches a backfill of these partitions and returns its id. Raises ConfigurationError where it is refused."""
+    variables: dict[str, object] = {"selection": [{"path": [name]} for name in ASSETS], "days": list(days)}
     answer = ask(_LAUNCH, variables)["launchPartitionBackfill"]
     if answer["__typename"] != "LaunchBackfillSuccess":
         raise ConfigurationError(
@@ -119,8 +130,7 @@ def launch(context: Context, days: list[str]) -> None:
             thing="backfill",
             repair="Name days that the exchange has bars of.",
         )
-    say(f"backfill {answer['backfillId']} of {len(days)} days, {days[0]} to {days[-1]}: {stack.ui_url}/runs")
-    _wait(ask, stack.ui_url, str(answer["backfillId"]))
+    return str(answer["backfillId"])
 
 
 def days_between(first: str, last: str, today: date) -> list[str]:
@@ -171,24 +181,3 @@ def _tell(runs: list[dict[str, Any]]) -> None:
         seconds = (run["endTime"] or 0) - (run["startTime"] or 0)
         say(f"run {run['runId']} {run['status']} in {seconds:.1f} s")
     say(f"done in {len(runs)} run{'' if len(runs) == 1 else 's'}")
-
-
-def _ask(ui_url: str, token: str, query: str, variables: dict[str, object]) -> dict[str, Any]:
-    body = json.dumps({"query": query, "variables": variables}).encode()
-    request = urllib.request.Request(  # noqa: S310  (our own webserver, on the loopback)
-        f"{ui_url}/graphql",
-        data=body,
-        headers={"Content-Type": "application/json", "Authorization": f"Bearer {token}"},
-    )
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=_ANSWER_S) as reply:
-            answer = json.load(reply)
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"the webserver does not answer ({error})", thing=ui_url, repair="Start the stack with `trade-pipeline up`."
-        ) from error
-    if answer.get("errors"):
-        raise ConfigurationError(str(answer["errors"][0].get("message")), thing="GraphQL")
-    data: dict[str, Any] = answer["data"]
-    return data

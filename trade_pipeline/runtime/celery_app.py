@@ -15,7 +15,7 @@ from celery.signals import worker_init, worker_ready
 from dagster_celery.make_app import make_app
 from dagster_celery.tasks import create_execute_job_task
 
-from trade_pipeline.runtime.celery_settings import DEFAULT_QUEUE, app_arguments
+from trade_pipeline.runtime.celery_settings import DEFAULT_QUEUE, NICENESS, app_arguments
 from trade_pipeline.runtime.environment import DEFINITIONS
 from trade_pipeline.runtime.readiness import BEAT_S, beat, say_ready
 from trade_pipeline.settings.home import Home
@@ -51,7 +51,7 @@ app.steps["consumer"].add(Beats)
 
 @worker_init.connect  # type: ignore[untyped-decorator]  # celery ships no types
 def warm_up(**_: Any) -> None:
-    """Builds the repository and its jobs in the parent, so that a run's child inherits them."""
+    """Builds the repository and its jobs in the parent, so that a run's child inherits them, and its niceness."""
     from dagster._core.definitions.reconstruct import repository_def_from_target_def
     from dagster._core.workspace.autodiscovery import loadable_targets_from_python_module
 
@@ -64,6 +64,7 @@ def warm_up(**_: Any) -> None:
         # Celery swallows what a signal's receiver raises, and the worker would take runs that cannot load.
         traceback.print_exc()
         raise SystemExit(1) from error
+    os.nice(NICENESS.get(_queue, 0))  # only now: until it is ready, the start of the stack waits for it
 
 
 @worker_ready.connect  # type: ignore[untyped-decorator]  # celery ships no types

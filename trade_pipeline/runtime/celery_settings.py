@@ -14,6 +14,9 @@ DEFAULT_QUEUE = "history"
 SOFT_SHUTDOWN_S = {"decide": 3.0, "execute": 8.0, "history": 1.0}
 """How long a stopping worker waits for its run. An execute run has orders in flight; history can be run again."""
 
+NICENESS = {DEFAULT_QUEUE: 15}
+"""How far a queue's worker stands back from the processor: history takes what decisions leave."""
+
 _TASKS_MAX_DEFAULT = 500
 _MEMORY_MB_MAX_DEFAULT = 1000
 
