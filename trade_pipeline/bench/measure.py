@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import resource
 import time
@@ -17,7 +18,11 @@ _STATUS = Path("/proc/self/status")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measurement: `count` things of `unit` took `took_s`. `memory_peak_mb`: of this process while it ran."""
+    """One measurement: `count` things of `unit` took `took_s`. `memory_peak_mb`: of this process while it ran.
+
+    `cpu_s` is processor time of this process, `served_cpu_s` that of the one which answered it, where there is one:
+    what a busy machine does not change.
+    """
 
     name: str
     count: int
@@ -26,6 +31,8 @@ class Row:
     memory_peak_mb: float
     floor_per_min: float | None = None
     aim_per_s: float | None = None
+    cpu_s: float = 0.0
+    served_cpu_s: float | None = None
 
     @property
     def per_s(self) -> float:
@@ -43,7 +50,10 @@ class Row:
             "per_s": round(self.per_s, 1),
             "per_min": round(self.per_s * 60, 1),
             "memory_peak_mb": self.memory_peak_mb,
+            "cpu_s": round(self.cpu_s, 3),
         }
+        if self.served_cpu_s is not None:
+            values["served_cpu_s"] = round(self.served_cpu_s, 3)
         if self.floor_per_min is not None:
             values |= {"floor_per_min": self.floor_per_min, "above_floor": self.above_floor}
         return values | ({} if self.aim_per_s is None else {"aim_per_s": self.aim_per_s})
@@ -69,14 +79,24 @@ class Report:
 
     @contextmanager
     def row(
-        self, name: str, count: int, unit: str, *, floor_per_min: float | None = None, aim_per_s: float | None = None
+        self,
+        name: str,
+        count: int,
+        unit: str,
+        *,
+        floor_per_min: float | None = None,
+        aim_per_s: float | None = None,
+        served_by: int | None = None,
     ) -> Iterator[None]:
-        """Times what is inside; the row is kept when it ends without an exception."""
+        """Times what is inside; the row is kept when it ends without an exception. `served_by`: id of a process."""
         memory = PeakMemory()
+        cpu_s, served_s = time.process_time(), served_by and cpu_s_of(served_by)
         began = time.perf_counter()
         yield
         took_s = time.perf_counter() - began
-        row = Row(name, count, unit, took_s, memory.peak_mb(), floor_per_min, aim_per_s)
+        cpu_s = time.process_time() - cpu_s
+        served_s = cpu_s_of(served_by) - served_s if served_by and served_s is not None else None
+        row = Row(name, count, unit, took_s, memory.peak_mb(), floor_per_min, aim_per_s, cpu_s, served_s)
         self.rows.append(row)
         self.tell(row.as_text())
 
@@ -115,6 +135,14 @@ class PeakMemory:
 
     def peak_mb(self) -> float:
         return _status_mb("VmHWM:")
+
+
+def cpu_s_of(process_id: int) -> float:
+    """Processor time that another process has used, in steps of the kernel's clock; 0 where it cannot be told."""
+    with suppress(OSError):
+        after_name = Path(f"/proc/{process_id}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def resident_mb() -> float:

@@ -31,7 +31,10 @@ def test_it_measures_what_it_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert found["ratio"] == pytest.approx(found["ingest_s"] / found["polars_s"], rel=0.05)
     assert found["rows"]["fetch"]["count"] == 3
     assert found["rows"]["scan"]["count"] == 5
-    assert len(lines) == 4
+    assert found["rows"]["scan again"]["cpu_s"] > 0
+    assert found["rows"]["scan again"]["served_cpu_s"] >= 0
+    assert "served_cpu_s" not in found["rows"]["ingest"]
+    assert len(lines) == 5
 
 
 def test_a_folder_without_bars_is_refused(tmp_path: Path) -> None:
