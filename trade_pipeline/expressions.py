@@ -7,18 +7,25 @@ bits for every row that both hold, however many rows or symbols follow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import polars as pl
 
 Layer: TypeAlias = Mapping[str, pl.Expr]
 """Column name -> expression: columns that can be evaluated in one step."""
+Among: TypeAlias = Callable[[pl.Expr], pl.Expr]
+"""Among which rows that which looks back is evaluated: `per_symbol` or `whole_frame`."""
 
 
 def per_symbol(values: pl.Expr) -> pl.Expr:
     """`values` among the rows of its symbol alone: for all that looks back. Within a row it is quicker without."""
     return values.over("symbol")
+
+
+def whole_frame(values: pl.Expr) -> pl.Expr:
+    """`per_symbol` for a frame of one symbol, where there is nothing to group: the same bits, sooner."""
+    return values
 
 
 def simple_average(values: pl.Expr, bars: int) -> pl.Expr:

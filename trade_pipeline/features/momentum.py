@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from trade_pipeline.expressions import Layer, per_symbol, ratio, wilder_average
+from trade_pipeline.expressions import Among, Layer, ratio, wilder_average
 from trade_pipeline.settings.trading import FeatureSettings
 
 
@@ -31,12 +31,12 @@ def rsi() -> pl.Expr:
     return relative_strength(pl.col("_gain_average"), pl.col("_loss_average"))
 
 
-def layers(settings: FeatureSettings) -> tuple[Layer, ...]:
+def layers(settings: FeatureSettings, among: Among) -> tuple[Layer, ...]:
     """The family's columns in the order in which they need each other."""
     return (
         {"_gain": gain(), "_loss": loss()},
         {
-            f"{name}_average": per_symbol(wilder_average(pl.col(name), settings.rsi_bars, leading_nulls=1))
+            f"{name}_average": among(wilder_average(pl.col(name), settings.rsi_bars, leading_nulls=1))
             for name in ("_gain", "_loss")
         },
         {"rsi": rsi()},

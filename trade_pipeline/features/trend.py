@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from trade_pipeline.expressions import Layer, exponential_average, per_symbol, ratio, wilder_average
+from trade_pipeline.expressions import Among, Layer, exponential_average, ratio, wilder_average
 from trade_pipeline.features.volatility import true_range
 from trade_pipeline.settings.trading import FeatureSettings
 
@@ -77,7 +77,7 @@ def donchian_low(bars: int) -> pl.Expr:
     return pl.col("low").shift(1).rolling_min(bars)
 
 
-def layers(settings: FeatureSettings) -> tuple[Layer, ...]:
+def layers(settings: FeatureSettings, among: Among) -> tuple[Layer, ...]:
     """The family's columns in the order in which they need each other."""
     bars, slow_bars = settings.adx_bars, settings.macd_slow_bars
     looking_back = {
@@ -89,16 +89,14 @@ def layers(settings: FeatureSettings) -> tuple[Layer, ...]:
         "donchian_low": donchian_low(settings.donchian_bars),
     }
     movements = {"_plus": plus_movement(), "_minus": minus_movement(), "_moved": moved_range()}
-    averages = {
-        f"{name}_average": per_symbol(wilder_average(pl.col(name), bars, leading_nulls=1)) for name in movements
-    }
+    averages = {f"{name}_average": among(wilder_average(pl.col(name), bars, leading_nulls=1)) for name in movements}
     return (
-        movements | {name: per_symbol(column) for name, column in looking_back.items()},
+        movements | {name: among(column) for name, column in looking_back.items()},
         averages | {"macd": macd()},
         {f"{name}_indicator": indicator(name) for name in ("_plus", "_minus")},
         {
             "_directional": directional(),
-            "macd_signal": per_symbol(macd_signal(settings.macd_signal_bars, slow_bars)),
+            "macd_signal": among(macd_signal(settings.macd_signal_bars, slow_bars)),
         },
-        {"adx": per_symbol(adx(bars)), "macd_histogram": macd_histogram()},
+        {"adx": among(adx(bars)), "macd_histogram": macd_histogram()},
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from trade_pipeline.expressions import Layer, per_symbol, ratio, simple_average, wilder_average
+from trade_pipeline.expressions import Among, Layer, ratio, simple_average, wilder_average
 from trade_pipeline.settings.trading import FeatureSettings
 
 BAND_WIDTH_RATIO_MIN = 1e-7
@@ -53,18 +53,18 @@ def realised_volatility(bars: int) -> pl.Expr:
     return pl.col("close").log().diff().rolling_std(bars, ddof=1)
 
 
-def layers(settings: FeatureSettings) -> tuple[Layer, ...]:
+def layers(settings: FeatureSettings, among: Among) -> tuple[Layer, ...]:
     """The family's columns in the order in which they need each other."""
     bars, width = settings.bollinger_bars, settings.bollinger_width
     return (
         {
             "_true_range": true_range(),
-            "_band_middle": per_symbol(simple_average(pl.col("close"), bars)),
-            "_band_spread": per_symbol(band_spread(bars)),
-            "realised_volatility": per_symbol(realised_volatility(settings.volatility_bars)),
+            "_band_middle": among(simple_average(pl.col("close"), bars)),
+            "_band_spread": among(band_spread(bars)),
+            "realised_volatility": among(realised_volatility(settings.volatility_bars)),
         },
         {
-            "atr": per_symbol(atr(settings.atr_bars)),
+            "atr": among(atr(settings.atr_bars)),
             "bollinger_upper": bollinger_upper(width),
             "bollinger_lower": bollinger_lower(width),
         },

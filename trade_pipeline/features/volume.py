@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from trade_pipeline.expressions import Layer, per_symbol, ratio
+from trade_pipeline.expressions import Among, Layer, ratio
 from trade_pipeline.settings.trading import FeatureSettings
 
 SPREAD_RATIO_MIN = 1e-7
@@ -25,14 +25,14 @@ def idle_ratio(bars: int) -> pl.Expr:
     return (pl.col("volume") <= 0).cast(pl.Float64).rolling_mean(bars)
 
 
-def layers(settings: FeatureSettings) -> tuple[Layer, ...]:
+def layers(settings: FeatureSettings, among: Among) -> tuple[Layer, ...]:
     """The family's columns in the order in which they need each other."""
     bars = settings.volume_bars
     return (
         {
-            "_volume_mean": per_symbol(pl.col("volume").rolling_mean(bars)),
-            "_volume_spread": per_symbol(pl.col("volume").rolling_std(bars, ddof=1)),
-            "idle_ratio": per_symbol(idle_ratio(bars)),
+            "_volume_mean": among(pl.col("volume").rolling_mean(bars)),
+            "_volume_spread": among(pl.col("volume").rolling_std(bars, ddof=1)),
+            "idle_ratio": among(idle_ratio(bars)),
         },
         {"volume_zscore": volume_zscore()},
     )

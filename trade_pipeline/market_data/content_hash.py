@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from trade_pipeline.symbol_blocks import strictly_ordered
+
 FORMAT_VERSION = b"content-hash-1"
 """In front of every hash: a change of the byte layout below must change every hash at once."""
 
@@ -24,29 +26,20 @@ def content_hash(frame: pl.DataFrame, key: Sequence[str]) -> str:
     digest = hashlib.blake2b(FORMAT_VERSION, digest_size=16)
     digest.update(f"{frame.height}|{frame.width}".encode())
     for name in sorted(ordered.columns):
-        _feed(digest, ordered.get_column(name))
+        _feed(digest, ordered.get_column(name).rechunk())  # column by column: a second frame would be in the way
     return digest.hexdigest()
 
 
-def strictly_ordered(frame: pl.DataFrame, key: Sequence[str]) -> bool:
-    """Whether the rows stand in the order of `key`, no key twice and none null: to see it is cheaper than to sort."""
-    rises = pl.lit(False)
-    for name in reversed(key):
-        before = pl.col(name).shift(1)
-        rises = (before < pl.col(name)) | ((before == pl.col(name)) & rises)
-    return bool(key) and bool(frame.select(rises.fill_null(False).slice(1).all()).item())
-
-
 def _ordered(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
-    """Rows in the one order that their content determines, in one chunk."""
+    """Rows in the one order that their content determines."""
     if strictly_ordered(frame, key):
-        return frame.rechunk()
+        return frame
     sort_by = list(key)
     if not sort_by or frame.select(pl.struct(sort_by).is_duplicated().any()).item():
         sort_by += [name for name in sorted(frame.columns) if name not in key]
     if frame.height > 1 and sort_by:
         frame = frame.sort(sort_by, maintain_order=True)
-    return frame.rechunk()
+    return frame
 
 
 def _feed(digest: hashlib.blake2b, column: pl.Series) -> None:
@@ -55,7 +48,8 @@ def _feed(digest: hashlib.blake2b, column: pl.Series) -> None:
     if nulls.any():
         digest.update(_buffer(nulls.cast(pl.UInt8)))
     if column.dtype.is_float() and (nans := column.is_nan().fill_null(False)).any():
-        digest.update(b"nan" + _buffer(nans.cast(pl.UInt8)))
+        digest.update(b"nan")
+        digest.update(_buffer(nans.cast(pl.UInt8)))
         column = column.fill_nan(0.0)
     if column.dtype == pl.String:
         _feed_text(digest, column.fill_null(""))
@@ -80,16 +74,17 @@ def _plain(column: pl.Series) -> pl.Series:
 
 def _feed_text(digest: hashlib.blake2b, column: pl.Series) -> None:
     """Texts as a dictionary in order of first appearance, and codes into it: one symbol is hashed once."""
-    encoded = column.to_arrow(compat_level=pl.CompatLevel.oldest()).dictionary_encode()
-    words = [word.as_py().encode() for word in encoded.dictionary]
-    digest.update(b"".join(len(word).to_bytes(8, "little") + word for word in words))
-    digest.update(_buffer(pl.Series(encoded.indices)))
+    words = column.unique(maintain_order=True)
+    encoded = [word.encode() for word in words]
+    digest.update(b"".join(len(word).to_bytes(8, "little") + word for word in encoded))
+    digest.update(_buffer(column.cast(pl.Enum(words)).to_physical().cast(pl.Int32)))
 
 
-def _buffer(column: pl.Series) -> bytes:
-    """The value bytes of a null-free column of fixed width."""
-    array = column.rechunk().to_arrow(compat_level=pl.CompatLevel.oldest())
-    if not len(array):
-        return b""
-    width = array.type.bit_width // 8
-    return bytes(memoryview(array.buffers()[1])[array.offset * width : (array.offset + len(array)) * width])
+def _buffer(column: pl.Series) -> memoryview:
+    """The value bytes of a null-free column of fixed width, which stay where they are but for decimals."""
+    if not len(column):
+        return memoryview(b"")
+    if column.dtype.is_decimal():
+        array = column.to_arrow(compat_level=pl.CompatLevel.oldest())
+        return memoryview(array.buffers()[1])[array.offset * 16 : (array.offset + len(array)) * 16]
+    return memoryview(column.rechunk().to_numpy(allow_copy=False)).cast("B")

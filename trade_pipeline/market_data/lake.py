@@ -18,12 +18,13 @@ import polars as pl
 
 from trade_pipeline.errors import DataError, LakeConflict
 from trade_pipeline.market_data import delta
-from trade_pipeline.market_data.content_hash import content_hash, strictly_ordered
+from trade_pipeline.market_data.content_hash import content_hash
 from trade_pipeline.market_data.revisions import changes, newest
 from trade_pipeline.market_data.tables import Table, table_of
 from trade_pipeline.schemas import frames
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.runtime import StorageSettings
+from trade_pipeline.symbol_blocks import strictly_ordered
 
 COMMIT_ATTEMPTS_MAX = 8
 CACHED_DAYS_MAX = 16

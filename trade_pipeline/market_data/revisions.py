@@ -7,8 +7,8 @@ from datetime import datetime
 
 import polars as pl
 
-from trade_pipeline.market_data.content_hash import strictly_ordered
 from trade_pipeline.schemas import frames
+from trade_pipeline.symbol_blocks import strictly_ordered
 
 
 def newest(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:

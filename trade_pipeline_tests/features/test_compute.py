@@ -10,7 +10,9 @@ from trade_pipeline.market_data.content_hash import content_hash
 from trade_pipeline.schemas.features import Features
 from trade_pipeline.schemas.frames import BAR_KEY, FEATURES
 from trade_pipeline.schemas.validation import validate
+from trade_pipeline.settings.market import MarketSettings
 from trade_pipeline.settings.trading import FeatureSettings
+from trade_pipeline.symbol_blocks import ALONE_ROWS
 from trade_pipeline_tests.made_bars import MINUTE, START, bars_of, random_bars, until
 
 SETTINGS = FeatureSettings()
@@ -38,6 +40,31 @@ def test_other_symbols_in_the_frame_change_no_bit(bars: pl.DataFrame) -> None:
     one = bars.filter(pl.col("symbol") == "S02/USDT")
     among_others = compute_features(bars, SETTINGS).filter(pl.col("symbol") == "S02/USDT")
     assert compute_features(one, SETTINGS).equals(among_others, null_equal=True)
+
+
+def test_a_symbol_alone_in_its_block_has_the_bits_that_it_has_among_others(bars: pl.DataFrame) -> None:
+    """Long symbols are evaluated without grouping, short ones with it."""
+    long = random_bars(symbol_count=1, bar_count=ALONE_ROWS)
+    short = pl.concat([until(long, 500), bars.filter(pl.col("symbol") != "S00/USDT")])
+    alone = until(compute_features(long, SETTINGS), 500)
+    assert compute_features(short, SETTINGS).filter(pl.col("symbol") == "S00/USDT").equals(alone, null_equal=True)
+
+
+def test_an_evaluation_that_starts_at_the_warm_up_equals_one_of_the_whole_history() -> None:
+    """Each day's evaluation starts `warmup_bars` before it. What recursions and running sums remember of the time
+    before is less than 1e-9 of a value's size; flags and what is null are the same."""
+    day, warmup = 1440, MarketSettings().warmup_bars
+    history = random_bars(symbol_count=2, bar_count=3 * day)
+    whole = compute_features(history, SETTINGS).filter(pl.col("open_time") >= START + MINUTE * 2 * day)
+    window = history.filter(pl.col("open_time") >= START + MINUTE * (2 * day - warmup))
+    cut = compute_features(window, SETTINGS).filter(pl.col("open_time") >= START + MINUTE * 2 * day)
+    assert cut.select("symbol", "open_time", "synthetic").equals(whole.select("symbol", "open_time", "synthetic"))
+    for name in NAMES:
+        assert cut[name].is_null().equals(whole[name].is_null())
+        size = pl.max_horizontal(whole[name].abs(), 1e-3)
+        gap = pl.select((cut[name] - whole[name]).abs() / size).to_series().max()
+        assert isinstance(gap, float)
+        assert gap <= 1e-9, name
 
 
 def test_the_order_of_the_input_rows_does_not_matter(bars: pl.DataFrame) -> None:
