@@ -87,4 +87,4 @@ def _buffer(column: pl.Series) -> memoryview:
     if column.dtype.is_decimal():
         array = column.to_arrow(compat_level=pl.CompatLevel.oldest())
         return memoryview(array.buffers()[1])[array.offset * 16 : (array.offset + len(array)) * 16]
-    return memoryview(column.rechunk().to_numpy(allow_copy=False)).cast("B")
+    return memoryview(column.rechunk().to_numpy(allow_copy=False).data).cast("B")
