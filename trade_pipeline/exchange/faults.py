@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Literal, get_args
 
-FeedKind = Literal["negative_price", "high_below_low", "stale", "gap", "duplicate", "revised_candle"]
+FeedKind = Literal["negative_price", "high_below_low", "stale", "gap", "duplicate", "revised_candle", "other_price"]
 HttpKind = Literal["http_500", "http_429", "timeout", "lost_before_effect"]
 FEED_KINDS: tuple[str, ...] = get_args(FeedKind)
 HTTP_KINDS: tuple[str, ...] = get_args(HttpKind)
@@ -109,7 +109,7 @@ class Faults:
 
 
 def _break(fault: Fault, rows: list[Row], now_ms: int) -> list[Row]:
-    """Damage the newest closed candle: the running one may have no row yet."""
+    """Damage the newest closed candle: the running one may have no row yet. A gap and a stale feed last."""
     at = max((number for number, row in enumerate(rows) if _open_ms(row) + 60_000 <= now_ms), default=0)
     if fault.kind == "stale":
         return [row for row in rows if _open_ms(row) + 60_000 <= fault.since_ms]
@@ -119,9 +119,13 @@ def _break(fault: Fault, rows: list[Row], now_ms: int) -> list[Row]:
     elif fault.kind == "high_below_low":
         rows[at][2], rows[at][3] = rows[at][3], _raised(rows[at][2])
     elif fault.kind == "gap":
-        del rows[at]
+        # The candle that had closed when the fault came, and the one that ran: they never appear while it lasts.
+        return [row for row in rows if not (_in_hole(row, fault) and _open_ms(row) + 60_000 <= now_ms)]
     elif fault.kind == "duplicate":
         rows.insert(at, list(rows[at]))
+    elif fault.kind == "other_price":
+        # As if of another market: every candle since the fault lies a fiftieth above what it was, and looks sound.
+        return [_shifted(row) if _open_ms(row) > fault.since_ms - 60_000 else row for row in rows]
     elif fault.kind == "revised_candle":
         # Every reading shows another close and volume than the one before.
         factor = 1 + fault.struck / 1000
@@ -130,8 +134,16 @@ def _break(fault: Fault, rows: list[Row], now_ms: int) -> list[Row]:
     return rows
 
 
+def _in_hole(row: Row, fault: Fault) -> bool:
+    return fault.since_ms - 120_000 < _open_ms(row) <= fault.since_ms
+
+
 def _open_ms(row: Row) -> int:
     return int(str(row[0]))
+
+
+def _shifted(row: Row) -> Row:
+    return [*row[:1], *(f"{float(str(price)) * 1.02:.8f}" for price in row[1:5]), *row[5:]]
 
 
 def _raised(price: object) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from trade_pipeline.exchange.faults import Faults
 from trade_pipeline.exchange.server.weights import LimitReached, Weights
 from trade_pipeline_tests.exchange.servers import SECRET, Running, client
 
@@ -82,7 +83,7 @@ def _klines(server: Running, symbol: str = "BTCUSDT") -> list[list[Any]]:
 
 def test_broken_feeds_break_the_candles_of_their_symbol_only(server: Running) -> None:
     sound = _klines(server, "ETHUSDT")
-    for kind in ("negative_price", "high_below_low", "gap", "duplicate", "revised_candle"):
+    for kind in ("negative_price", "high_below_low", "gap", "duplicate", "revised_candle", "other_price"):
         _fault(server, kind=kind, symbol="BTC/USDT")
         rows = _klines(server)
         times = [row[0] for row in rows]
@@ -92,10 +93,25 @@ def test_broken_feeds_break_the_candles_of_their_symbol_only(server: Running) ->
             "gap": times[-1] - times[0] != (len(times) - 1) * MINUTE_MS,
             "duplicate": len(set(times)) < len(times),
             "revised_candle": _klines(server)[-2][5] != rows[-2][5],
+            "other_price": float(rows[-1][1]) > float(rows[-2][4]) * 1.01,
         }
         assert broken[kind], kind
         server.http.delete("/sim/faults", headers=TOKEN)
     assert _klines(server, "ETHUSDT")[:3] == sound[:3] or _klines(server, "ETHUSDT")[:2] == sound[1:3]
+
+
+def test_a_gap_stays_where_it_is_while_the_feed_goes_on() -> None:
+    faults = Faults()
+    since = 10 * MINUTE_MS + 30_000
+    faults.add({"kind": "gap", "symbol": "BTCUSDT"}, since)
+
+    def shown(now_ms: int) -> list[int]:
+        rows: list[list[object]] = [[minute * MINUTE_MS] for minute in range(5, now_ms // MINUTE_MS + 1)]
+        return [int(str(row[0])) // MINUTE_MS for row in faults.on_klines("BTCUSDT", rows, now_ms)]
+
+    assert shown(since) == [5, 6, 7, 8, 10], "the one that had closed is gone, the one that runs is there"
+    assert shown(since + MINUTE_MS) == [5, 6, 7, 8, 11]
+    assert shown(since + 3 * MINUTE_MS) == [5, 6, 7, 8, 11, 12, 13]
 
 
 def test_a_stale_feed_shows_no_candle_that_closed_after_the_fault(server: Running) -> None:
