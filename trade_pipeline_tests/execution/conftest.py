@@ -13,8 +13,9 @@ import pytest
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.execute import Execution, execute_decision
 from trade_pipeline.execution.guard.cycle import Guard
+from trade_pipeline.execution.submit import acquire_lease
 from trade_pipeline.ledger.ledger import Ledger
-from trade_pipeline.ledger.records import Decision, Target
+from trade_pipeline.ledger.records import Decision, Lease, Target
 from trade_pipeline.schemas.trading import TargetKind
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.root import Settings
@@ -96,3 +97,10 @@ def room(tmp_path: Path, ledger_url: str, clock: FakeClock) -> Iterator[Room]:
     clock.advance(1)
     yield Room(clock, venue, Desk(book, venue, settings, home, clock))
     book.close()
+
+
+@pytest.fixture
+def lease(room: Room) -> Lease:
+    """The account's lease, at a desk that never really waits."""
+    room.desk = replace(room.desk, sleep=lambda seconds: None)
+    return acquire_lease(room.desk, "test", for_exit=False, wait_s=0)
