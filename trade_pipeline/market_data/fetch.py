@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from trade_pipeline.market_data.sources.protocol import Provenance, SourcedBars
+from trade_pipeline.market_data.sources.protocol import Hurried, Provenance, SourcedBars
 from trade_pipeline.schemas import frames
 from trade_pipeline.settings.market import MarketSettings
 
@@ -26,6 +26,8 @@ PAGE_BARS = 1000
 REREAD_BARS = 2
 """Bars before the last stored one that are read again, so that a candle revised after a decision is seen."""
 POLL_S = 0.1
+HISTORY = timedelta(hours=1)
+"""A read from before that is one of history, which takes its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,12 @@ def fetch_closed(
     reads agree on volume and trade count. Waits for it until `late_limit_s` after the close, and no longer.
     One symbol's failure is told in `late` and holds up nobody else. Symbols of `first` are asked for before the
     others, so that a slow source or a spent budget meets those that nobody holds.
+
+    Where history is read (the lake holds nothing of a symbol, or it was away for HISTORY), sources are not hurried,
+    from the first page to the last bar: a slow machine's first decision would be one without symbols.
     """
+    if isinstance(venue, Hurried) and any(start < as_of - HISTORY for start in since.values()):
+        venue = venue.unhurried()
     offset = venue.server_time() - clock.now()
     settled_at = as_of + timedelta(milliseconds=settings.settle_ms) - offset
     _wait_until(settled_at, clock)

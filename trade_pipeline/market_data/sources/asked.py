@@ -1,14 +1,17 @@
-"""What a reader asked for, and which rows of an answer or of what is kept are that."""
+"""What a reader asked for, how far it has come, and which rows of an answer or of what is kept are that."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import polars as pl
 
+from trade_pipeline.errors import VenueError
+from trade_pipeline.market_data.sources.figures import Count
 from trade_pipeline.market_data.sources.kept import Kept
+from trade_pipeline.market_data.sources.protocol import Provenance
 from trade_pipeline.schemas import frames
 
 BAR_LENGTH = timedelta(minutes=1)
@@ -23,9 +26,27 @@ class Asked:
     since: Since
     until: datetime | None
     limit: int | None
+    patience_s: float = 1.0
+    hurried: bool = True
 
     def start_of(self, symbol: str) -> datetime | None:
         return self.since.get(symbol) if isinstance(self.since, Mapping) else self.since
+
+
+@dataclass
+class Batch:
+    """How far one read has come. `failed` holds why each source did not answer a symbol, in order."""
+
+    pending: list[str]
+    parts: list[pl.DataFrame] = field(default_factory=list)
+    provenance: dict[str, Provenance] = field(default_factory=dict)
+    errors: dict[str, VenueError] = field(default_factory=dict)
+    failed: dict[str, list[str]] = field(default_factory=dict)
+    counts: list[Count] = field(default_factory=list)
+    changes: list[tuple[str, str]] = field(default_factory=list)
+
+    def give_up(self, symbol: str, source: str, why: str) -> None:
+        self.failed.setdefault(symbol, []).append(f"{source}: {why}")
 
 
 def from_start(frame: pl.DataFrame, asked: Asked) -> pl.DataFrame:

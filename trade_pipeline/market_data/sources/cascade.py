@@ -10,7 +10,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -22,16 +21,17 @@ from trade_pipeline.errors import (
     SymbolUnknown,
     VenueError,
 )
-from trade_pipeline.market_data.sources.asked import Asked, Since, covering, from_start
+from trade_pipeline.market_data.sources.asked import Asked, Batch, Since, covering, from_start
 from trade_pipeline.market_data.sources.believed import believed
 from trade_pipeline.market_data.sources.breaker import BreakerPhase, SourceBreaker
 from trade_pipeline.market_data.sources.figures import ANSWERED, Count, Figures
 from trade_pipeline.market_data.sources.kept import KeptBars
 from trade_pipeline.market_data.sources.protocol import BarSource, Provenance, SourcedBars, Tier
+from trade_pipeline.market_data.sources.unhurried import Unhurried
 from trade_pipeline.schemas import frames
 from trade_pipeline.schemas.trading import BookTop, MarketRules
 from trade_pipeline.settings.sources import SourceSettings
-from trade_pipeline.venues.protocols import BarsAnswer
+from trade_pipeline.venues.protocols import BarsAnswer, MarketDataVenue
 
 LOGGER = logging.getLogger(__name__)
 
@@ -44,22 +44,6 @@ RECENT = timedelta(hours=1)
 OFFSET_AGE_S = 150.0
 """How long an exchange's time is carried on without asking; warming asks every minute."""
 OFFSET_AGE_S_MAX = 3600.0
-
-
-@dataclass
-class _Batch:
-    """How far one read has come. `failed` holds why each source did not answer a symbol, in order."""
-
-    pending: list[str]
-    parts: list[pl.DataFrame] = field(default_factory=list)
-    provenance: dict[str, Provenance] = field(default_factory=dict)
-    errors: dict[str, VenueError] = field(default_factory=dict)
-    failed: dict[str, list[str]] = field(default_factory=dict)
-    counts: list[Count] = field(default_factory=list)
-    changes: list[tuple[str, str]] = field(default_factory=list)
-
-    def give_up(self, symbol: str, source: str, why: str) -> None:
-        self.failed.setdefault(symbol, []).append(f"{source}: {why}")
 
 
 class Cascade:
@@ -91,13 +75,19 @@ class Cascade:
         since: Since = None,
         until: datetime | None = None,
         limit: int | None = None,
+        *,
+        patience_s: float | None = None,
+        hurried: bool = True,
     ) -> SourcedBars:
         """Bars as `MarketDataVenue.fetch_bars`, each symbol from the first source that has it. Raises nothing.
 
-        A symbol of `errors` has SymbolUnknown (the first source does not list it), KeptBarsTooOld, or SourcesFailed.
+        A source is waited for as long as the settings say of what has just closed, `patience_s` where it is given, and
+        by its own limits where the read is not `hurried`. A symbol of `errors` has SymbolUnknown (the first source does
+        not list it), KeptBarsTooOld, or SourcesFailed.
         """
         began = self._monotonic()
-        batch, asked = _Batch(list(dict.fromkeys(symbols))), Asked(since, until, limit)
+        batch = Batch(list(dict.fromkeys(symbols)))
+        asked = Asked(since, until, limit, patience_s or self._settings.patience_s, hurried)
         for rank, source in enumerate(self.sources):
             if batch.pending:
                 self._ask(source, rank, asked, batch)
@@ -164,8 +154,15 @@ class Cascade:
         """Stored bars of symbols that this process has not read yet, so that it can judge a secondary by them."""
         self.kept.seed(stored)
 
-    def warm(self, symbols: Sequence[str], bars: int) -> None:
-        """Make every source ready for the next read and keep the newest bars. Raises nothing of a source's failures."""
+    def unhurried(self) -> MarketDataVenue:
+        """The same sources for history: to give one up would leave a hole that no other one is believed to fill."""
+        return Unhurried(self.fetch_bars, self)
+
+    def warm(self, symbols: Sequence[str], bars: int, patience_s: float) -> None:
+        """Make every source ready for the next read and keep the newest bars, waiting for each source `patience_s`.
+
+        Raises nothing of a source's failures.
+        """
         for source in self.sources:
             if self.breakers[source.name].phase is BreakerPhase.OPEN:
                 continue
@@ -173,13 +170,13 @@ class Cascade:
                 source.markets()
         with suppress(VenueError):
             self.read_time()
-        self.fetch_bars(symbols, limit=bars)
+        self.fetch_bars(symbols, limit=bars, patience_s=patience_s)
 
     def close(self) -> None:
         for source in self.sources:
             source.close()
 
-    def _ask(self, source: BarSource, rank: int, asked: Asked, batch: _Batch) -> None:
+    def _ask(self, source: BarSource, rank: int, asked: Asked, batch: Batch) -> None:
         """Ask one source for what is pending, and take what it has."""
         breaker = self.breakers[source.name]
         # A breaker chooses between sources: an only one is asked as often as its reader wants.
@@ -226,18 +223,18 @@ class Cascade:
 
         A long span takes its time, and an only source has its own limits: giving it up would gain nothing.
         """
-        if len(self.sources) == 1 or asked.until is not None:
+        if len(self.sources) == 1 or asked.until is not None or not asked.hurried:
             return None
         oldest = min((start for symbol in wanted if (start := asked.start_of(symbol)) is not None), default=None)
         is_long = oldest is not None and oldest < self._now() - RECENT
-        return None if is_long else self._settings.patience_s
+        return None if is_long else asked.patience_s
 
     def _take(
         self,
         source: BarSource,
         rank: int,
         answer: BarsAnswer,
-        batch: _Batch,
+        batch: Batch,
         wanted: list[str],
         latency_ms: float,
         fetched_at: datetime,
@@ -259,7 +256,7 @@ class Cascade:
         batch.parts.append(from_start(answer.frame, asked) if rank else answer.frame)
         batch.pending = [s for s in batch.pending if s not in batch.provenance and s not in batch.errors]
 
-    def _from_kept(self, asked: Asked, batch: _Batch) -> None:
+    def _from_kept(self, asked: Asked, batch: Batch) -> None:
         """What is kept of the symbols that no source answered, marked by age; beyond it a typed error."""
         now, kept = self._now(), self.kept.get(batch.pending)
         for symbol in batch.pending:
@@ -283,7 +280,7 @@ class Cascade:
             batch.counts.append(Count(str(tier), ANSWERED, 0.0))
         batch.pending = []
 
-    def _count(self, batch: _Batch, latency_ms: float) -> None:
+    def _count(self, batch: Batch, latency_ms: float) -> None:
         if self._figures is None:
             return
         whole = [Count(CASCADE, ANSWERED, latency_ms, len(batch.provenance))]

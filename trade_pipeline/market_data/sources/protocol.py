@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from trade_pipeline.venues.protocols import BarsAnswer, MarketDataVenue
 
@@ -30,6 +30,15 @@ class BarSource(MarketDataVenue, Protocol):
         patience_s: float | None = None,
     ) -> BarsAnswer:
         """As a venue does; after `patience_s` the symbols still without an answer are errors, the others rows."""
+        ...
+
+
+@runtime_checkable
+class Hurried(Protocol):
+    """A venue that gives a source up soon, because another one could still answer before the decision's limit."""
+
+    def unhurried(self) -> MarketDataVenue:
+        """The same, waiting for each source as long as the source itself does: for history, which nothing replaces."""
         ...
 
 

@@ -51,7 +51,9 @@ class Warmer:
     def warm(self, symbols: Sequence[str]) -> None:
         """Read now. A failure is the cascade's to count, and nobody waits for it here."""
         try:
-            self._cascade.warm(symbols, WARM_BARS)
+            # Half of the time until the close: a machine that is busy is no source that fails, and what is given up
+            # here counts against a source that the decision then leaves alone.
+            self._cascade.warm(symbols, WARM_BARS, self._lead_s / 2)
         except TradePipelineError as error:
             LOGGER.warning("the sources could not be warmed: %s", error)
         # A thread has nobody who would see what it raised.

@@ -32,7 +32,7 @@ class Counted(Cascade):
         self.warmed: list[list[str]] = []
         self.done = threading.Event()
 
-    def warm(self, symbols: Any, bars: int) -> None:
+    def warm(self, symbols: Any, bars: int, patience_s: float) -> None:
         self.warmed.append(list(symbols))
         self.done.set()
         raise VenueUnavailable("the warming itself fails")
@@ -40,7 +40,7 @@ class Counted(Cascade):
 
 def test_what_was_warmed_lets_a_secondary_be_believed_at_once() -> None:
     cascade, one, two, _ = staged()
-    cascade.warm(BOTH, 5)
+    cascade.warm(BOTH, 5, 4.0)
     assert one.asked == [BOTH], "in the order of who is wanted most"
     assert two.asked == []
     one.down = VenueUnavailable("down")
@@ -51,7 +51,7 @@ def test_what_was_warmed_lets_a_secondary_be_believed_at_once() -> None:
 def test_warming_survives_sources_that_are_down() -> None:
     cascade, one, two, _ = staged()
     one.down = two.down = VenueUnavailable("down")
-    cascade.warm(BOTH, 5)
+    cascade.warm(BOTH, 5, 4.0)
 
 
 def test_it_is_read_before_the_next_close_and_once() -> None:
