@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from trade_pipeline.commands.context import open_context
@@ -16,6 +16,8 @@ from trade_pipeline.market_data.revisions import revised_values
 
 FACTS = ("open", "high", "low", "close", "volume", "quote_volume", "trades")
 TABLE = "raw_bars"
+DECIDED_WITHIN = timedelta(hours=1)
+"""Of a bar's close; far more than a decision ever needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,8 @@ def revisions(lake: Lake, ledger: Ledger, account: str, days: list[str]) -> list
         return []
     first, last = changed.get_column("was_known_at").min(), changed.get_column("known_at").max()
     assert isinstance(first, datetime) and isinstance(last, datetime)
-    decisions = ledger.decisions_between(account, first, last)
+    # They are found by their bar, which had closed before it was known.
+    decisions = ledger.decisions_between(account, first - DECIDED_WITHIN, last)
     return [_revision(row, decisions) for row in changed.iter_rows(named=True)]
 
 

@@ -9,6 +9,7 @@ import polars as pl
 from trade_pipeline.defs.partitions import Window
 from trade_pipeline.defs.resources import OpenStack
 from trade_pipeline.quality.clean import closed_bars
+from trade_pipeline.quality.frame_rules import cross_source_disagreement
 from trade_pipeline.quality.judge import Judgement, judge
 from trade_pipeline.quality.rules import Scope
 from trade_pipeline.settings.quality import QualitySettings
@@ -28,9 +29,28 @@ def scope_of(raw: pl.DataFrame, window: Window, stack: OpenStack, *, live: bool)
         stack.universe(window.as_of),
         quality_of(settings),
         settings.market.bar_length_s,
+        reference=reference_of(window, stack),
         # Bars that were changed since this bar's close: the decisions before this one stood on other values.
         earlier=stack.lake.before_revision("raw_bars", window.dates, window.as_of) if live else None,
     )
+
+
+def reference_of(window: Window, stack: OpenStack) -> pl.DataFrame | None:
+    """What the second source said of the window's bars when they were decided on; None where none is compared."""
+    sources = stack.settings.sources
+    if not (sources.secondary and sources.cross_checked):
+        return None
+    return stack.lake.read("reference_bars", window.dates)
+
+
+def undoubted(stored: pl.DataFrame, window: Window, stack: OpenStack) -> pl.DataFrame:
+    """Stored bars without those that the second source contradicts: they are asked for again, as holes are."""
+    reference = reference_of(window, stack)
+    if reference is None:
+        return stored
+    scope = Scope(window.as_of, window.start, (), quality_of(stack.settings), reference=reference)
+    found = cross_source_disagreement(stored, scope)
+    return stored.join(found.select("symbol", "open_time"), on=["symbol", "open_time"], how="anti")
 
 
 def quality_of(settings: Settings) -> QualitySettings:

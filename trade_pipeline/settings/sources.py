@@ -35,6 +35,9 @@ class SourceSettings(Section):
     """Bars that a secondary must share with what is kept of a symbol before it is believed; 0 believes it unseen."""
     disagreement_ratio_max: float = Field(0.01, gt=0, lt=1)
     """How far the closes of a secondary may be from those kept, in the median."""
+    cross_checked: bool = True
+    """Read the first of `secondary` beside the first exchange, and hold a symbol whose closes differ by more than
+    `quality.disagreement_ratio_max`. Costs that exchange one request a symbol and bar."""
     breaker_window_s: float = Field(60.0, gt=0, le=3600)
     breaker_requests_min: int = Field(10, ge=1, le=10_000)
     """Requests within the window before their failures say anything."""

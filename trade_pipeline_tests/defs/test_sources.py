@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 import pytest
 
 from trade_pipeline.defs.assets.sources import source_reliability
+from trade_pipeline.defs.partitions import last_close
 from trade_pipeline.defs.resources import Stack
 from trade_pipeline.market_data.fetch import Clock, fetch_closed
 from trade_pipeline.market_data.sources.protocol import Tier
 from trade_pipeline.settings.load import settings_in_force, write_settings_in_force
-from trade_pipeline_tests.defs.conftest import TestStack, metadata_of, settle_in_minute
+from trade_pipeline_tests.defs.conftest import TestStack, decision_of, metadata_of, settle_in_minute, wait_until
 from trade_pipeline_tests.exchange.servers import running_server
 
 
@@ -56,6 +57,45 @@ def test_a_decision_is_taken_on_the_twins_bars_and_says_so(with_a_twin: TestStac
     found = {row.data["source"]: row.data for row in table.records}
     assert found["binance-sim"]["answered"] < found["binance-sim"]["requests"]
     assert "data:image/png;base64," in str(told["reliability"])
+
+
+def test_a_price_that_the_twin_contradicts_holds_its_symbol_and_clears_by_itself(with_a_twin: TestStack) -> None:
+    stack = with_a_twin
+    settle_in_minute(35)
+    assert metadata_of(stack.decide(), "raw_bars")["compared_with_second_source"] == 5
+    stack.fault(kind="other_price", symbol="BTC/USDT")
+    broken = decided_at_next_close(stack)
+    assert held_in(stack, broken) == {"BTC/USDT"}, "two in a hundred are no outlier: only another source can tell"
+    shown = disagreement(broken)
+    assert not shown.passed
+    table: Any = shown.metadata["failing_rows"]
+    (row,) = table.records
+    assert row.data["symbol"] == "BTC/USDT"
+    assert "binance-sim and at" in str(row.data["message"]) and "binance-sim-2" in str(row.data["message"])
+    stack.no_faults()
+    healed = decided_at_next_close(stack)
+    assert disagreement(healed).passed, "the contradicted bar was asked for again"
+    assert held_in(stack, healed) == set()
+
+
+def decided_at_next_close(stack: TestStack) -> dg.ExecuteInProcessResult:
+    close = last_close(datetime.now(UTC)) + timedelta(minutes=1)
+    wait_until(close)
+    return stack.decide(close)
+
+
+def held_in(stack: TestStack, result: dg.ExecuteInProcessResult) -> set[str]:
+    decision = stack.open.ledger.decision(decision_of(result))
+    assert decision is not None
+    held = decision.detail["quarantined"]
+    assert isinstance(held, Mapping)
+    return set(held)
+
+
+def disagreement(result: dg.ExecuteInProcessResult) -> dg.AssetCheckEvaluation:
+    name = "cross_source_disagreement"
+    (found,) = [check for check in result.get_asset_check_evaluations() if check.check_name == name]
+    return found
 
 
 def test_without_a_twin_a_dead_exchange_is_late_and_holds_every_symbol(stack: TestStack) -> None:

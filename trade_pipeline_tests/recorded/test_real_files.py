@@ -243,6 +243,11 @@ def test_a_table_of_closes_alone_is_refused() -> None:
         read_recorded(shared_path("data/equities/sp500_dataset.csv.gz"), symbol="SPX/USD")
 
 
+def test_counts_of_analysts_are_no_bars_and_are_refused() -> None:
+    with pytest.raises(ReplayFileError, match="holds no list of bars"):
+        read_recorded(shared_path("data/equities/analyst_ratings_us.json"), symbol="NVDA/USD")
+
+
 def test_the_report_of_a_file_adds_up_and_names_the_copies() -> None:
     report = of_file(shared_path("data/bittrex/BTC_ETH-5.json.gz"), SETTINGS)
     assert report.rows == 50_392 == report.accepted + report.repaired + report.quarantined

@@ -12,12 +12,13 @@ import polars as pl
 from trade_pipeline.defs.asset_kinds import lake_asset, lake_out
 from trade_pipeline.defs.day_frames import DayFrames
 from trade_pipeline.defs.io_manager import read_window
-from trade_pipeline.defs.judging import judged
+from trade_pipeline.defs.judging import judged, undoubted
 from trade_pipeline.defs.partitions import DAILY, DAY, Window, day_start
 from trade_pipeline.defs.resources import OpenStack, Stack
 from trade_pipeline.defs.run_time import run_time
 from trade_pipeline.market_data.fetch import Fetched, fetch_closed, fetch_span, next_wanted
 from trade_pipeline.market_data.sources.protocol import Tier
+from trade_pipeline.market_data.sources.reference import Reference
 from trade_pipeline.market_data.tables import table_of
 from trade_pipeline.quality.judge import Judgement
 
@@ -97,9 +98,11 @@ class _Verdicts:
 def live_bars(stack: OpenStack, window: Window) -> DayFrames:
     """Bars that closed since those stored; symbols whose last bar was not final in time are named in the notes."""
     stored = read_window(stack, table_of("raw_bars"), window)
-    since = next_wanted(stored, stack.universe(window.as_of), window.start)
+    since = next_wanted(undoubted(stored, window, stack), stack.universe(window.as_of), window.start)
     stack.market.remember(stored)
     in_play = stack.in_play()
+    reference = Reference(stack.market, stack.settings, stack.now)
+    reference.begin([*in_play, *(symbol for symbol in since if symbol not in in_play)], window.as_of)
     fetched = fetch_closed(stack.market, since, window.as_of, stack.settings.market, first=in_play)
     stack.warmer.after(window.as_of, [*in_play, *(symbol for symbol in since if symbol not in in_play)])
     notes: dict[str, object] = {
@@ -108,6 +111,11 @@ def live_bars(stack: OpenStack, window: Window) -> DayFrames:
         "reads": fetched.reads,
         "sources": dg.MetadataValue.json(origins_of(fetched)),
     }
+    compared = reference.bars()
+    if compared is not None:
+        # Kept before the bars are judged: every step of the run, and history after it, holds them against the same.
+        stack.lake.append("reference_bars", compared, known_at=stack.now())
+        notes["compared_with_second_source"] = compared.get_column("symbol").n_unique()
     if fetched.final_at is not None:
         # Latency counts from the nominal close, and beside it from the first candle known to be final.
         notes["final_after_ms"] = int((fetched.final_at - window.as_of) / timedelta(milliseconds=1))
