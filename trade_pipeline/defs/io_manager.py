@@ -52,12 +52,10 @@ def read_window(
     stack: OpenStack, table: Table, window: Window, metadata: Mapping[str, object] = MappingProxyType({})
 ) -> pl.DataFrame:
     """Rows of `table` that an evaluation of `window` may see, sorted by key."""
-    frame = stack.lake.read(table.name, _dates(table, window, metadata))
-    time = "close_time" if "close_time" in table.columns else table.time
-    frame = frame.filter(pl.col(time) <= window.as_of)
+    wanted = pl.col("close_time" if "close_time" in table.columns else table.time) <= window.as_of
     if table.time == "open_time" and _wants_window(metadata):
-        frame = frame.filter(pl.col("open_time") >= window.start)
-    return frame
+        wanted &= pl.col("open_time") >= window.start
+    return stack.lake.read(table.name, _dates(table, window, metadata), where=wanted)
 
 
 def _wants_window(metadata: Mapping[str, object]) -> bool:

@@ -84,7 +84,7 @@ def _buffer(column: pl.Series) -> memoryview:
     """The value bytes of a null-free column of fixed width, which stay where they are but for decimals."""
     if not len(column):
         return memoryview(b"")
-    if column.dtype.is_decimal():
-        array = column.to_arrow(compat_level=pl.CompatLevel.oldest())
-        return memoryview(array.buffers()[1])[array.offset * 16 : (array.offset + len(array)) * 16]
+    if column.dtype.is_decimal():  # a number of 16 bytes; numpy has none
+        numbers = column.to_physical().to_list()
+        return memoryview(b"".join(number.to_bytes(16, "little", signed=True) for number in numbers))
     return memoryview(column.rechunk().to_numpy(allow_copy=False).data).cast("B")

@@ -19,8 +19,9 @@ import polars as pl
 from trade_pipeline.errors import DataError, LakeConflict
 from trade_pipeline.market_data import delta
 from trade_pipeline.market_data.content_hash import content_hash
-from trade_pipeline.market_data.revisions import changes, newest
+from trade_pipeline.market_data.revisions import changes, compared, newest, replaced
 from trade_pipeline.market_data.tables import Table, table_of
+from trade_pipeline.market_data.views import View, newest_of_day, together
 from trade_pipeline.schemas import frames
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.runtime import StorageSettings
@@ -44,11 +45,12 @@ class WriteResult:
 
 
 @dataclass(frozen=True, slots=True)
-class _View:
-    """The newest revision of a day and the files it was read from."""
+class _Part:
+    """A day of an append: what is new, with the lake's columns, and the day's view with it; None where nothing is."""
 
-    files: frozenset[str]
-    frame: pl.DataFrame
+    day: str
+    changes: pl.DataFrame
+    view: pl.DataFrame | None
 
 
 class Lake:
@@ -65,7 +67,7 @@ class Lake:
         self._compact_after_files = compact_after_files
         self._options = storage_options
         self._opened: dict[str, Any] = {}
-        self._views: OrderedDict[tuple[str, str], _View] = OrderedDict()
+        self._views: OrderedDict[tuple[str, str], View] = OrderedDict()
 
     def append(
         self,
@@ -85,24 +87,27 @@ class Lake:
         if known_at is None or (key is not None and tuple(key) != spec.key):
             raise DataError("append needs known_at, and the table's own key", thing=table, value=key)
         rows = _conform(frame, spec)
-        dated = rows.with_columns(_date(spec, day))
         digest = content_hash(rows, spec.key)
+        days = _by_day(rows, spec, day)
         for _ in range(COMMIT_ATTEMPTS_MAX):
             opened = self._open(spec)
-            delta_rows = changes(dated, self._stored(spec, dated), spec.key, known_at)
-            if not delta_rows.height or delta.commit(opened, delta_rows):
-                return self._written(spec, rows, delta_rows, digest)
+            parts = [self._compared(spec, opened, name, part, known_at) for name, part in days]
+            changed = [part.changes for part in parts if part.changes.height]
+            if not changed or delta.commit(opened, pl.concat(changed)):
+                return self._written(spec, rows.height, parts, digest)
         raise LakeConflict(
             f"lost {COMMIT_ATTEMPTS_MAX} races for a commit",
             thing=f"lake table {table}",
             repair="Only one process should write a day; see that no backfill covers the live partition.",
         )
 
-    def read(self, table: str, dates: Sequence[str], as_seen: datetime | None = None) -> pl.DataFrame:
+    def read(
+        self, table: str, dates: Sequence[str], as_seen: datetime | None = None, *, where: pl.Expr | None = None
+    ) -> pl.DataFrame:
         """The table's columns, newest revision known by `as_seen` (by now if None), sorted by key.
 
         Of an anchored table several days may hold the same key, one value per day. A table or day that does
-        not exist gives no rows.
+        not exist gives no rows. `where`: for which rows, by their times and numbers; others are not even copied.
         """
         spec = table_of(table)
         opened = self._open(spec, create=False)
@@ -110,13 +115,13 @@ class Lake:
         if opened is None:
             return empty
         days = sorted(set(dates))
-        if as_seen is None:
-            parts = [self._view(spec, opened, day).frame for day in days]
-        else:
+        if as_seen is not None:
             known = delta.read_files(delta.files_of(opened, days), spec, self._options)
-            parts = [newest(known.filter(pl.col("known_at") <= as_seen), spec.key)]
-        whole = pl.concat([empty, *(part.select(empty.columns) for part in parts)])
-        return whole if strictly_ordered(whole, spec.key) else whole.sort(spec.key, maintain_order=True)
+            whole = newest(known.filter(pl.col("known_at") <= as_seen), spec.key).select(empty.columns)
+            whole = whole if where is None else whole.filter(where)
+            return whole if strictly_ordered(whole, spec.key) else whole.sort(spec.key, maintain_order=True)
+        parts = [_those(self._view(spec, opened, day).rows, where) for day in days]
+        return together(parts, spec.key, empty.columns) if parts else empty
 
     def as_seen(self, table: str, dates: Sequence[str], moment: datetime) -> pl.DataFrame:
         """Rows of what had closed by `moment`, as they were known then: what a decision of that moment stood on."""
@@ -133,8 +138,9 @@ class Lake:
         empty = frames.empty(spec.columns)
         if opened is None:
             return empty
-        now = pl.concat([delta.empty_rows(spec), *(self._view(spec, opened, day).frame for day in sorted(set(dates)))])
-        changed = now.filter((pl.col("revision") > 0) & (pl.col("known_at") > since)).select(spec.key)
+        later = (pl.col("revision") > 0) & (pl.col("known_at") > since)
+        views = [_those(self._view(spec, opened, day).rows, later) for day in sorted(set(dates))]
+        changed = together(views, spec.key, spec.key) if views else empty.select(spec.key)
         if changed.is_empty():
             return empty
         return self.read(table, dates, as_seen=since).join(changed, on=list(spec.key), how="semi")
@@ -183,51 +189,60 @@ class Lake:
             opened.update_incremental()
         return opened
 
-    def _stored(self, spec: Table, dated: pl.DataFrame) -> pl.DataFrame:
-        opened = self._opened[spec.name]
-        days = dated.get_column("date").unique().to_list()
-        return pl.concat([delta.empty_rows(spec), *(self._view(spec, opened, day).frame for day in days)])
+    def _compared(self, spec: Table, opened: Any, day: str, rows: pl.DataFrame, known_at: datetime) -> _Part:
+        """A day's rows against what is stored of it."""
+        stored = self._view(spec, opened, day).rows
+        found = compared(rows, stored, spec.key)
+        changed = changes(rows, stored, found, known_at)
+        if not changed.height:
+            return _Part(day, changed.with_columns(_date(day)), None)
+        if found.covers(stored):
+            view = replaced(rows, stored, found, known_at)
+        else:
+            view = newest_of_day([stored, changed], spec.key)
+        return _Part(day, changed.with_columns(_date(day)), view)
 
-    def _view(self, spec: Table, opened: Any, day: str) -> _View:
+    def _view(self, spec: Table, opened: Any, day: str) -> View:
         """The newest revision of a day; reads only files that were not there at the last look."""
         files = frozenset(delta.files_of(opened, [day]))
         seen = self._views.get((spec.name, day))
         if seen is not None and seen.files == files:
             self._views.move_to_end((spec.name, day))
             return seen
+        parts: list[pl.DataFrame] = []
+        unread = files
         if seen is not None and seen.files < files:
-            fresh = delta.read_files(sorted(files - seen.files), spec, self._options)
-            view = _View(files, newest(pl.concat([seen.frame, fresh]), spec.key))
-        else:
-            view = _View(files, newest(delta.read_files(sorted(files), spec, self._options), spec.key))
-        return self._keep(spec, day, view)
+            parts, unread = [seen.rows], files - seen.files
+        parts.append(delta.read_files(sorted(unread), spec, self._options).drop("date"))
+        return self._keep(spec, day, View(files, newest_of_day(parts, spec.key)))
 
-    def _keep(self, spec: Table, day: str, view: _View) -> _View:
+    def _keep(self, spec: Table, day: str, view: View) -> View:
         self._views[(spec.name, day)] = view
         self._views.move_to_end((spec.name, day))
         while len(self._views) > CACHED_DAYS_MAX:
             self._views.popitem(last=False)
         return view
 
-    def _written(self, spec: Table, rows: pl.DataFrame, delta_rows: pl.DataFrame, digest: str) -> WriteResult:
+    def _written(self, spec: Table, rows: int, parts: Sequence[_Part], digest: str) -> WriteResult:
         opened = self._opened[spec.name]
         version = int(opened.version())
-        revised = int((delta_rows.get_column("revision") > 0).sum())
-        for part in delta_rows.partition_by("date"):
+        for part in parts:
             self._after_commit(spec, opened, part)
-        return WriteResult(spec.name, version, rows.height, delta_rows.height - revised, revised, digest)
+        changed = sum(part.changes.height for part in parts)
+        revised = sum(int((part.changes.get_column("revision") > 0).sum()) for part in parts)
+        return WriteResult(spec.name, version, rows, changed - revised, revised, digest)
 
-    def _after_commit(self, spec: Table, opened: Any, part: pl.DataFrame) -> None:
+    def _after_commit(self, spec: Table, opened: Any, part: _Part) -> None:
         """Merge the day's files when there are too many; keep the view, which we know without reading it again."""
-        day = str(part.item(0, "date"))
-        files = delta.files_of(opened, [day])
-        seen = self._views.get((spec.name, day))
-        merged = len(files) > self._compact_after_files and delta.compact(opened, day)
+        if part.view is None:
+            return
+        files = delta.files_of(opened, [part.day])
+        seen = self._views.get((spec.name, part.day))
+        merged = len(files) > self._compact_after_files and delta.compact(opened, part.day)
         if merged:
-            files = delta.files_of(opened, [day])
+            files = delta.files_of(opened, [part.day])
         if seen is not None and (merged or len(seen.files) + 1 == len(files)):
-            rows = part.select(seen.frame.columns)
-            self._keep(spec, day, _View(frozenset(files), newest(pl.concat([seen.frame, rows]), spec.key)))
+            self._keep(spec, part.day, View(frozenset(files), part.view))
 
 
 def lake_of(storage: StorageSettings, home: Home) -> Lake:
@@ -248,9 +263,23 @@ def _conform(frame: pl.DataFrame, spec: Table) -> pl.DataFrame:
     return frame.select(pl.col(name).cast(dtype) for name, dtype in spec.columns.items())
 
 
-def _date(spec: Table, day: str | None) -> pl.Expr:
+def _by_day(rows: pl.DataFrame, spec: Table, day: str | None) -> list[tuple[str, pl.DataFrame]]:
+    """Each partition's rows in the order given. Raises DataError where a day is missing, or given and not wanted."""
     if spec.anchored != (day is not None):
         raise DataError("a day is given for anchored tables only", thing=f"lake table {spec.name}", value=day)
     if day is not None:
-        return pl.lit(day, dtype=pl.String).alias("date")
-    return pl.col(spec.time).dt.strftime("%Y-%m-%d").alias("date")
+        return [(day, rows)] if rows.height else []
+    dates = rows.get_column(spec.time).dt.date()
+    return [(str(date), _those(rows, dates == date)) for date in dates.unique().sort()]
+
+
+def _those(rows: pl.DataFrame, where: pl.Expr | pl.Series | None) -> pl.DataFrame:
+    """The rows for which it is true; the frame itself where that is all of them."""
+    if where is None:
+        return rows
+    wanted = where if isinstance(where, pl.Series) else rows.select(where).to_series()
+    return rows if wanted.all() else rows.filter(wanted)
+
+
+def _date(day: str) -> pl.Expr:
+    return pl.lit(day, dtype=pl.String).alias("date")

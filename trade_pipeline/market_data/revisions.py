@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
 
+from trade_pipeline.market_data.views import as_text, packed
 from trade_pipeline.schemas import frames
 from trade_pipeline.symbol_blocks import strictly_ordered
 
@@ -46,25 +48,94 @@ def revised_values(history: pl.DataFrame, key: Sequence[str], values: Sequence[s
     return pl.concat(parts).sort("known_at", *key, "column", descending=[True, *[False] * (len(key) + 1)])
 
 
-def changes(dated: pl.DataFrame, stored: pl.DataFrame, key: Sequence[str], known_at: datetime) -> pl.DataFrame:
-    """Rows of `dated` that `stored` (newest revisions) lacks or has with other values, with lake columns.
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Rows of a frame against what is stored. `row`: where each stands there, null if it does not. `same`: with equal
+    values. `ordered`: the frame is sorted by key and holds none twice."""
+
+    row: pl.Series
+    same: pl.Series
+    ordered: bool
+
+    def covers(self, stored: pl.DataFrame) -> bool:
+        """Whether the frame holds every stored key, and stands in order."""
+        return self.ordered and len(self.row) - self.row.null_count() == stored.height
+
+
+def compared(rows: pl.DataFrame, stored: pl.DataFrame, key: Sequence[str]) -> Comparison:
+    """Each of `rows` against `stored`, a view's rows of the same day.
 
     Nulls equal nulls and NaN equals NaN, so that a rerun with the same inputs is no change. Compared is column by
     column: a join of all of them would hold every value twice, and nearly all rows are the same.
     """
-    on = [*key, "date"]
-    rows = stored.select(on).with_row_index("_row")
-    row = dated.select(on).join(rows, on=on, how="left", maintain_order="left").get_column("_row")
+    ordered = strictly_ordered(rows, key)
+    row = _continued(rows, stored, key) if ordered else None
+    if row is None:
+        row = _found(rows, stored, key)
     same = row.is_not_null()
-    for name in (name for name in dated.columns if name not in on):
-        same &= dated.get_column(name).eq_missing(stored.get_column(name).gather(row))
-    revision = stored.get_column("revision").gather(row)
+    for name in (name for name in rows.columns if name not in key):
+        same &= rows.get_column(name).eq_missing(as_text(stored.get_column(name).gather(row)))
+    return Comparison(row, same, ordered)
+
+
+def changes(rows: pl.DataFrame, stored: pl.DataFrame, found: Comparison, known_at: datetime) -> pl.DataFrame:
+    """Rows that `stored` lacks or has with other values, with known_at and the revision that each of them becomes."""
+    revision = stored.get_column("revision").gather(found.row)
     return (
-        dated.with_columns(revision)
-        .filter(~same)
+        rows.with_columns(revision)
+        .filter(~found.same)
         .with_columns(
             pl.lit(known_at).cast(frames.UTC_MS).alias("known_at"),
             (pl.col("revision").fill_null(-1) + 1).cast(pl.Int32).alias("revision"),
         )
-        .select(*(name for name in dated.columns if name != "date"), "known_at", "revision", "date")
+        .select(*rows.columns, "known_at", "revision")
     )
+
+
+def replaced(rows: pl.DataFrame, stored: pl.DataFrame, found: Comparison, known_at: datetime) -> pl.DataFrame:
+    """What `stored` becomes where `rows` hold each of its keys: they themselves, with known_at and revision."""
+    before = pl.DataFrame([stored.get_column(name).gather(found.row) for name in ("known_at", "revision")])
+    learned = before.with_columns(found.same.alias("_same")).select(
+        pl.when("_same").then("known_at").otherwise(pl.lit(known_at)).cast(frames.UTC_MS).alias("known_at"),
+        pl.when("_same").then("revision").otherwise(pl.col("revision").fill_null(-1) + 1).cast(pl.Int32),
+    )
+    return packed(rows.hstack(learned))
+
+
+def _continued(rows: pl.DataFrame, stored: pl.DataFrame, key: Sequence[str]) -> pl.Series | None:
+    """Places in `stored` where a symbol's rows there are its first ones in `rows`; None where that is not so.
+
+    That is what an evaluation of a day looks like a minute later, and needs no join.
+    """
+    if "symbol" not in key or rows.is_empty():
+        return None
+    there = {symbol: (begin, count) for symbol, begin, count in _spans(as_text(stored.get_column("symbol")))}
+    parts: list[pl.Series] = []
+    for symbol, _, count in _spans(rows.get_column("symbol")):
+        begin, known = there.get(symbol, (0, 0))
+        if known > count:
+            return None
+        parts += [pl.int_range(begin, begin + known, eager=True), pl.Series([None] * (count - known), dtype=pl.Int64)]
+    row = pl.concat(parts)
+    for name in key:
+        equal = rows.get_column(name) == as_text(stored.get_column(name).gather(row))
+        if not (equal | row.is_null()).all():
+            return None
+    return row
+
+
+def _spans(symbol: pl.Series) -> Iterator[tuple[str, int, int]]:
+    """Each symbol of a sorted column with the place where its rows begin, and how many they are."""
+    begins = (symbol != symbol.shift(1)).fill_null(True).arg_true()
+    counts = begins.shift(-1, fill_value=len(symbol)) - begins
+    yield from zip(symbol.gather(begins).to_list(), begins.to_list(), counts.to_list(), strict=True)
+
+
+def _found(rows: pl.DataFrame, stored: pl.DataFrame, key: Sequence[str]) -> pl.Series:
+    """Places in `stored` by a join, which sees only as much of it as can be meant."""
+    times = [name for name in key if rows.schema[name] == frames.UTC_MS]
+    keys = pl.DataFrame([stored.get_column(name) for name in key]).with_row_index("_row")
+    for time in times:
+        keys = keys.filter(pl.col(time).is_between(rows.get_column(time).min(), rows.get_column(time).max()))
+    keys = pl.DataFrame([as_text(column) for column in keys.iter_columns()])
+    return rows.select(key).join(keys, on=list(key), how="left", maintain_order="left").get_column("_row")

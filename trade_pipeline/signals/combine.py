@@ -12,6 +12,7 @@ from trade_pipeline.settings.trading import StrategySettings
 from trade_pipeline.signals.mean_reversion import MeanReversion
 from trade_pipeline.signals.strategy import Strategy
 from trade_pipeline.signals.trend import TrendFollowing
+from trade_pipeline.symbol_blocks import in_blocks, in_order
 
 KEYS = ("symbol", "open_time", "close_time", "regime")
 BARS_SEEN = "_bars_seen"
@@ -36,14 +37,24 @@ def compute_signals(
     warm-up, a history shorter than `history_bars_min`, a flagged bar that the strategy refuses, a value that is no
     number, or a strategy that raised, whose rows name the error.
     """
-    words = regimes.select(*BAR_KEY, "regime")
-    frame = features.join(words, on=list(BAR_KEY), how="left").sort(BAR_KEY)
-    frame = frame.with_columns(pl.int_range(1, pl.len() + 1).over("symbol").alias(BARS_SEEN))
     chosen = enabled_strategies(settings) if strategies is None else strategies
-    rows = [_scored(frame, strategy, settings) for strategy in chosen]
-    if not rows:
+    if not chosen:
         return empty(SIGNALS)
-    return pl.concat(rows).sort(*BAR_KEY, "strategy")
+    frame = _with_regimes(in_order(features, BAR_KEY), regimes)
+    return in_blocks(frame, lambda block: _of_block(block.frame, chosen, settings))
+
+
+def _with_regimes(features: pl.DataFrame, regimes: pl.DataFrame) -> pl.DataFrame:
+    """Nearly always row stands beside row: a join would copy all of them."""
+    if features.select(BAR_KEY).equals(regimes.select(BAR_KEY)):
+        return features.with_columns(regimes.get_column("regime"))
+    words = regimes.select(*BAR_KEY, "regime")
+    return features.join(words, on=list(BAR_KEY), how="left", maintain_order="left")
+
+
+def _of_block(rows: pl.DataFrame, strategies: Sequence[Strategy], settings: StrategySettings) -> pl.DataFrame:
+    frame = rows.with_columns(pl.int_range(1, pl.len() + 1).over("symbol").alias(BARS_SEEN))
+    return pl.concat([_scored(frame, strategy, settings) for strategy in strategies]).sort(*BAR_KEY, "strategy")
 
 
 def _scored(frame: pl.DataFrame, strategy: Strategy, settings: StrategySettings) -> pl.DataFrame:
