@@ -20,6 +20,7 @@ import dagster as dg
 from trade_pipeline.errors import LedgerUnavailable, SettingsError
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.market_data.holes import AskedHoles
 from trade_pipeline.market_data.lake import Lake, lake_of
 from trade_pipeline.market_data.sources.figures import Figures
 from trade_pipeline.market_data.universe import chosen, chosen_in_day
@@ -76,6 +77,11 @@ class OpenStack:
         from trade_pipeline.market_data.sources.warm import Warmer
 
         return Warmer(self.market, self.settings.sources.warm_lead_s, self.now)
+
+    @cached_property
+    def holes(self) -> AskedHoles:
+        """How often this process has asked for each hole in vain."""
+        return AskedHoles()
 
     def in_play(self) -> tuple[str, ...]:
         """Symbols with a position, then those with live orders: their data comes first. None where nobody can say."""

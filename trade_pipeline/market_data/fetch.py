@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from trade_pipeline.market_data.sources.protocol import Hurried, Provenance, SourcedBars
+from trade_pipeline.market_data.holes import Chosen, holes_in
+from trade_pipeline.market_data.sources.protocol import Hurried, Provenance, SourcedBars, Tier
 from trade_pipeline.schemas import frames
 from trade_pipeline.settings.market import MarketSettings
 
@@ -44,6 +45,12 @@ class Fetched:
     reads: int = 0
     provenance: Mapping[str, Provenance] = field(default_factory=dict)
     """Symbol -> where its newest rows came from; empty where the venue is no cascade."""
+
+    @property
+    def answered(self) -> list[str]:
+        """Symbols of which a source has said something, nothing kept in its place."""
+        cached = {Tier.FRESH_CACHE, Tier.STALE_CACHE}
+        return [symbol for symbol, origin in self.provenance.items() if origin.tier not in cached]
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,25 +148,19 @@ def fetch_span(venue: MarketDataVenue, symbols: Sequence[str], start: datetime, 
     return Fetched(_concat(parts), failed, None, reads, origins)
 
 
-def next_wanted(stored: pl.DataFrame, symbols: Iterable[str], start: datetime) -> dict[str, datetime]:
+def next_wanted(
+    stored: pl.DataFrame, symbols: Iterable[str], start: datetime, chosen: Chosen = lambda holes: holes
+) -> dict[str, datetime]:
     """From where each symbol has to be read: its first hole or impossible bar, else a little before its last bar.
 
-    `stored` holds the bars from `start` on, and is read from there where nothing is stored. A hole, or a bar whose
-    prices cannot be true, is asked for again in every run: a feed that has recovered gives the bar as it was.
+    `stored` holds the bars from `start` on, and is read from there where nothing is stored. `chosen` says which holes
+    are asked for now (see `holes`); without it all are.
     """
     length = pl.duration(minutes=1)
-    expected = (pl.col("open_time").shift(1).over("symbol") + length).fill_null(pl.lit(start).cast(frames.UTC_MS))
-    ordered = stored.select("symbol", "open_time").sort("symbol", "open_time").with_columns(expected.alias("expected"))
-    last = ordered.group_by("symbol").agg(pl.col("open_time").max() - (REREAD_BARS - 1) * length)
-    holes = ordered.filter(pl.col("open_time") > pl.col("expected")).group_by("symbol").agg(pl.col("expected").min())
-    low, high = pl.min_horizontal("open", "close"), pl.max_horizontal("open", "close")
-    impossible = (
-        stored.filter((pl.col("low") <= 0) | (pl.col("low") > low) | (pl.col("high") < high))
-        .group_by("symbol")
-        .agg(pl.col("open_time").min())
-    )
+    last = stored.group_by("symbol").agg(pl.col("open_time").max() - (REREAD_BARS - 1) * length)
     wanted = dict(last.iter_rows())
-    for symbol, first in [*holes.iter_rows(), *impossible.iter_rows()]:
+    first_holes = chosen(holes_in(stored, start)).group_by("symbol").agg(pl.col("minute").min())
+    for symbol, first in first_holes.iter_rows():
         wanted[symbol] = min(wanted[symbol], first)
     return {symbol: max(wanted.get(symbol, start), start) for symbol in symbols}
 

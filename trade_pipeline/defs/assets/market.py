@@ -98,12 +98,15 @@ class _Verdicts:
 def live_bars(stack: OpenStack, window: Window) -> DayFrames:
     """Bars that closed since those stored; symbols whose last bar was not final in time are named in the notes."""
     stored = read_window(stack, table_of("raw_bars"), window)
-    since = next_wanted(undoubted(stored, window, stack), stack.universe(window.as_of), window.start)
+    # Holes that no source fills (minutes without a trade) are not asked for in every run.
+    due = stack.holes.at(window.as_of)
+    since = next_wanted(undoubted(stored, window, stack), stack.universe(window.as_of), window.start, due)
     stack.market.remember(stored)
     in_play = stack.in_play()
     reference = Reference(stack.market, stack.settings, stack.now)
     reference.begin([*in_play, *(symbol for symbol in since if symbol not in in_play)], window.as_of)
     fetched = fetch_closed(stack.market, since, window.as_of, stack.settings.market, first=in_play)
+    stack.holes.answered(fetched.answered)
     stack.warmer.after(window.as_of, [*in_play, *(symbol for symbol in since if symbol not in in_play)])
     notes: dict[str, object] = {
         "late_symbols": dg.MetadataValue.json(dict(fetched.late)),
