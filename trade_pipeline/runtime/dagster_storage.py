@@ -19,8 +19,11 @@ from dagster._serdes import ConfigurableClassData
 from dagster_postgres.storage import DagsterPostgresStorage
 from dagster_postgres.utils import pg_url_from_config
 from sqlalchemy import Engine, create_engine
+from sqlalchemy.dialects.postgresql.base import PGInspector
+from sqlalchemy.engine.interfaces import ReflectedColumn
 
 from trade_pipeline.ledger.liveness import look_before_use
+from trade_pipeline.runtime.dagster_event_log import QuickEventLog
 from trade_pipeline.settings.protect import protect_from_environment
 
 POOL_SIZE = 2
@@ -29,6 +32,30 @@ POOL_OVERFLOW_MAX = 18
 POOL_RECYCLE_S = 600
 
 _ENGINES: dict[tuple[int, str], Engine] = {}
+
+
+class KeptInspector(PGInspector):
+    """What was found of the schema is found again without a question: Dagster asks for it at every write of an asset.
+
+    Tables are made and changed before any process of ours opens its storage.
+    """
+
+    @property
+    def _kept(self) -> dict[tuple[str, str | None], Any]:
+        kept: dict[tuple[str, str | None], Any] = self.engine.__dict__.setdefault("_kept_schema", {})
+        return kept
+
+    def get_columns(self, table_name: str, schema: str | None = None, **kw: Any) -> list[ReflectedColumn]:
+        key = (table_name, schema)
+        found: list[ReflectedColumn] = self._kept.get(key) or super().get_columns(table_name, schema, **kw)
+        self._kept[key] = found
+        return found
+
+    def get_table_names(self, schema: str | None = None, **kw: Any) -> list[str]:
+        key = ("", schema)
+        found: list[str] = self._kept.get(key) or super().get_table_names(schema, **kw)
+        self._kept[key] = found
+        return found
 
 
 def engine_of(postgres_url: str) -> Engine:
@@ -44,6 +71,8 @@ def engine_of(postgres_url: str) -> Engine:
             connect_args={"options": "-c synchronous_commit=off"},
         )
         look_before_use(_ENGINES[key])
+        dialect: Any = _ENGINES[key].dialect
+        dialect.inspector = KeptInspector
     return _ENGINES[key]
 
 
@@ -61,6 +90,7 @@ class PooledPostgresStorage(DagsterPostgresStorage):
         is_known = (os.getpid(), postgres_url) in _ENGINES
         super().__init__(postgres_url, should_autocreate_tables and not is_known, inst_data)
         engine = engine_of(postgres_url)
+        self._event_log_storage = QuickEventLog(postgres_url)
         for storage in (self._run_storage, self._event_log_storage, self._schedule_storage):
             # The parts have no parameter for it; `test_dagster_storage` is the contract.
             storage._engine = engine

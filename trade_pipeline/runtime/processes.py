@@ -38,6 +38,9 @@ class Process:
 
 
 RESEARCH = "code_server_research"
+ANNOUNCED_AT_ONCE = {"DAGSTER_EVENT_BATCH_SIZE": "200"}
+"""Makes Dagster hand over what it announces of a run at once: in the daemon, which makes the runs. Not in workers:
+there checks look for a materialisation as soon as it was made."""
 STORAGE = "storage"
 """Not a process that stays: the step that creates and migrates the tables, once the database is ready."""
 
@@ -167,7 +170,13 @@ def _webserver(name: str, port: int, settings: Settings, *extra: str) -> Process
 
 def _daemon() -> Process:
     argv = python("-m", "dagster._daemon", "run", "--workspace", str(REPOSITORY / "workspace.yaml"))
-    return Process("daemon", argv, after=(STORAGE, "code_server", RESEARCH), stop_wait_s=8)
+    return Process(
+        "daemon",
+        argv,
+        after=(STORAGE, "code_server", RESEARCH),
+        stop_wait_s=8,
+        environment=ANNOUNCED_AT_ONCE,
+    )
 
 
 def in_start_order(processes: list[Process]) -> list[Process]:
