@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from trade_pipeline.defs.assets.analysis import features, regimes, signals
-from trade_pipeline.defs.assets.history import coarse_bars, dagster_upkeep, lake_upkeep
+from trade_pipeline.defs.assets.history import bars_asked_again, coarse_bars, dagster_upkeep, lake_upkeep
 from trade_pipeline.defs.assets.market import judge_bars, raw_bars
 from trade_pipeline.defs.assets.positions import ledger_equals_exchange, position_conflicts
 from trade_pipeline.defs.assets.quality import data_quality
@@ -43,6 +43,7 @@ defs = dg.Definitions(
         data_quality,
         exits,
         universe,
+        bars_asked_again,
         coarse_bars,
         lake_upkeep,
         dagster_upkeep,

@@ -12,9 +12,8 @@ from trade_pipeline.commands.output import say
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Decision
 from trade_pipeline.market_data.lake import Lake, lake_of
-from trade_pipeline.market_data.revisions import revised_values
+from trade_pipeline.market_data.revisions import BAR_FACTS, revised_values
 
-FACTS = ("open", "high", "low", "close", "volume", "quote_volume", "trades")
 TABLE = "raw_bars"
 DECIDED_WITHIN = timedelta(hours=1)
 """Of a bar's close; far more than a decision ever needs."""
@@ -56,7 +55,7 @@ def show_revisions(home: Path | None, days: int, *, as_json: bool) -> None:
 
 def revisions(lake: Lake, ledger: Ledger, account: str, days: list[str]) -> list[Revision]:
     """Changed values of raw bars of `days`, newest first."""
-    changed = revised_values(lake.history(TABLE, days), ("symbol", "open_time"), FACTS)
+    changed = revised_values(lake.history(TABLE, days), ("symbol", "open_time"), BAR_FACTS)
     if changed.is_empty():
         return []
     first, last = changed.get_column("was_known_at").min(), changed.get_column("known_at").max()

@@ -56,18 +56,18 @@ scan_universe = dg.define_asset_job(
 
 repair = dg.define_asset_job(
     "repair",
-    selection=dg.AssetSelection.assets(*HISTORY_CHAIN) - dg.AssetSelection.checks(RECOMPUTATION_CHECK),
+    selection=dg.AssetSelection.assets(*HISTORY_CHAIN, "coarse_bars") - dg.AssetSelection.checks(RECOMPUTATION_CHECK),
     tags={QUEUE_TAG: "history", "dagster/max_runtime": "1800"},
     executor_def=dg.in_process_executor,
-    description="Fetches a past day's missing bars and computes the day again.",
+    description="Fetches a past day's missing bars and computes the day again, coarser bars too.",
 )
 
 nightly = dg.define_asset_job(
     "nightly",
-    selection=dg.AssetSelection.assets("coarse_bars", "lake_upkeep", "dagster_upkeep"),
+    selection=dg.AssetSelection.assets("bars_asked_again", "coarse_bars", "lake_upkeep", "dagster_upkeep"),
     tags={QUEUE_TAG: "history", "dagster/max_runtime": "3600"},
     executor_def=dg.in_process_executor,
-    description="Coarser bars of the day that is over, the upkeep of the lake and of Dagster's storage.",
+    description="Late changes and coarser bars of the day that is over, the upkeep of lake and Dagster's storage.",
 )
 
 __all__ = [

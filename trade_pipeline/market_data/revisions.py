@@ -12,6 +12,9 @@ from trade_pipeline.market_data.views import as_text, packed
 from trade_pipeline.schemas import frames
 from trade_pipeline.symbol_blocks import strictly_ordered
 
+BAR_FACTS = ("open", "high", "low", "close", "volume", "quote_volume", "trades")
+"""What a bar says happened: a change of these is told to people."""
+
 
 def newest(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     """The row of highest revision of each (date, key), sorted by key."""

@@ -57,6 +57,12 @@ class TestStack:
             raise_on_error=check,
         )
 
+    def decide_at_next_close(self) -> dg.ExecuteInProcessResult:
+        """Waits for it: what happens at a bar's close cannot be had earlier."""
+        close = last_close(datetime.now(UTC)) + timedelta(minutes=1)
+        wait_until(close)
+        return self.decide(close)
+
     def execute(self, decision_id: str) -> dg.ExecuteInProcessResult:
         return defs.resolve_job_def("execute").execute_in_process(
             instance=self.instance,

@@ -34,6 +34,7 @@ DEPENDENCIES: dict[str, set[str]] = {
     "exits": set(),
     "data_quality": {"quality_scores", "quarantined_bars"},
     "universe": set(),
+    "bars_asked_again": {"raw_bars"},
     "coarse_bars": {"bars"},
     "lake_upkeep": {"coarse_bars"},
     "dagster_upkeep": {"lake_upkeep"},

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from trade_pipeline.definitions import defs
+from trade_pipeline.defs.partitions import day_start
+from trade_pipeline.defs.repair import computed_times, wanted_days
 from trade_pipeline.defs.schedules import nightly_schedule
 from trade_pipeline.research import defs as research
 from trade_pipeline_tests.defs.conftest import TestStack, metadata_of
+
+BTC = pl.col("symbol") == "BTC/USDT"
+HISTORY = ["bars", "quarantined_bars", "quality_scores", "features", "regimes", "signals"]
 
 
 def test_a_day_that_is_over_gets_its_coarser_bars_and_the_lake_its_upkeep(stack: TestStack) -> None:
@@ -28,6 +34,32 @@ def test_a_day_that_is_over_gets_its_coarser_bars_and_the_lake_its_upkeep(stack:
     health = metadata_of(result, "lake_upkeep")
     assert int(str(health["files"])) >= 3
     assert int(str(health["size_bytes"])) > 0
+
+
+def test_a_bar_that_was_changed_long_after_its_decision_is_found_at_night(stack: TestStack) -> None:
+    yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
+    assert stack.backfill(["raw_bars", *HISTORY], yesterday, yesterday).success
+    lake = stack.open.lake
+    noon = BTC & (pl.col("open_time") == day_start(yesterday) + timedelta(hours=12))
+    true = lake.read("raw_bars", [yesterday]).filter(noon)
+    lake.append("raw_bars", true.with_columns(pl.col("volume") * 2), known_at=datetime.now(UTC))
+    seen_at = datetime.now(UTC)
+
+    result = defs.resolve_job_def("nightly").execute_in_process(instance=stack.instance, partition_key=yesterday)
+    notes: Any = metadata_of(result, "bars_asked_again")
+    assert (notes["rows_added"], notes["rows_revised"]) == (0, 1)
+    (change,) = [record.data for record in notes["changed"].records]
+    volume = true.item(0, "volume")
+    told = tuple(change[name] for name in ("symbol", "column", "was", "is"))
+    assert told == ("BTC/USDT", "volume", str(volume * 2), str(volume))
+    assert lake.as_seen("raw_bars", [yesterday], seen_at).filter(noon).item(0, "volume") == volume * 2
+    assert lake.as_revised("raw_bars", [yesterday], seen_at).filter(noon).equals(true)
+    computed = computed_times(stack.instance, [yesterday])
+    wanted = wanted_days(stack.open, computed, f"{datetime.now(UTC):%Y-%m-%d}")
+    assert [item.day for item in wanted] == [yesterday], "what stood on the old value is computed again"
+
+    again = defs.resolve_job_def("nightly").execute_in_process(instance=stack.instance, partition_key=yesterday)
+    assert metadata_of(again, "bars_asked_again")["rows_revised"] == 0
 
 
 def test_the_night_is_that_of_the_day_before_the_nominal_moment() -> None:

@@ -32,6 +32,8 @@ def test_a_hole_is_fetched_again_and_the_day_that_stands_on_it_computed_again(st
     _run(stack, request)
     day = stack.open.lake.read("bars", [broken]).filter(pl.col("symbol") == symbol)
     assert day.filter(pl.col("open_time") >= day_start(broken)).height == 1440
+    coarse = stack.open.lake.read("coarse_bars", [broken]).filter(pl.col("length_s") == 3600)
+    assert coarse.filter(pl.col("symbol") == symbol).height == 24, "coarser bars of the day are whole too"
 
     (next_request,) = _asked_for(stack)
     assert next_request.partition_key == after

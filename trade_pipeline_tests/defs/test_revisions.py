@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -12,11 +12,11 @@ import polars as pl
 import pytest
 
 from trade_pipeline.cli import main
-from trade_pipeline.defs.partitions import last_close, window_of
+from trade_pipeline.defs.partitions import window_of
 from trade_pipeline.ledger.records import Decision
 from trade_pipeline.market_data.content_hash import content_hash
 from trade_pipeline.market_data.tables import table_of
-from trade_pipeline_tests.defs.conftest import TestStack, decision_of, settle_in_minute, wait_until
+from trade_pipeline_tests.defs.conftest import TestStack, decision_of, settle_in_minute
 
 SYMBOL = "BTC/USDT"
 RULE = "revised_candle"
@@ -31,7 +31,7 @@ def test_a_changed_candle_is_told_with_the_decision_that_stood_on_the_old_one(
     stood_on = decision_in(stack, first)
     assert passes(first), "nothing is changed yet: the first value is the only one"
     stack.no_faults()
-    second = decided_at_next_close(stack)
+    second = stack.decide_at_next_close()
 
     opened = stood_on.as_of - timedelta(minutes=1)
     (row,) = rows_of(second)
@@ -50,13 +50,7 @@ def test_a_changed_candle_is_told_with_the_decision_that_stood_on_the_old_one(
     cited = stood_on.inputs["bars"]["hash"]
     assert content_hash(bars_of(stack, stood_on, revised=False), table_of("bars").key) == cited
     assert content_hash(bars_of(stack, stood_on, revised=True), table_of("bars").key) != cited
-    assert passes(decided_at_next_close(stack)), "the next decision stands on the new value alone"
-
-
-def decided_at_next_close(stack: TestStack) -> dg.ExecuteInProcessResult:
-    close = last_close(datetime.now(UTC)) + timedelta(minutes=1)
-    wait_until(close)
-    return stack.decide(close)
+    assert passes(stack.decide_at_next_close()), "the next decision stands on the new value alone"
 
 
 def decision_in(stack: TestStack, result: dg.ExecuteInProcessResult) -> Decision:

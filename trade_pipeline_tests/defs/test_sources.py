@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import dagster as dg
 import pytest
 
 from trade_pipeline.defs.assets.sources import source_reliability
-from trade_pipeline.defs.partitions import last_close
 from trade_pipeline.defs.resources import Stack
 from trade_pipeline.market_data.fetch import Clock, fetch_closed
 from trade_pipeline.market_data.sources.protocol import Tier
 from trade_pipeline.settings.load import settings_in_force, write_settings_in_force
-from trade_pipeline_tests.defs.conftest import TestStack, decision_of, metadata_of, settle_in_minute, wait_until
+from trade_pipeline_tests.defs.conftest import TestStack, decision_of, metadata_of, settle_in_minute
 from trade_pipeline_tests.exchange.servers import running_server
 
 
@@ -64,7 +63,7 @@ def test_a_price_that_the_twin_contradicts_holds_its_symbol_and_clears_by_itself
     settle_in_minute(35)
     assert metadata_of(stack.decide(), "raw_bars")["compared_with_second_source"] == 5
     stack.fault(kind="other_price", symbol="BTC/USDT")
-    broken = decided_at_next_close(stack)
+    broken = stack.decide_at_next_close()
     assert held_in(stack, broken) == {"BTC/USDT"}, "two in a hundred are no outlier: only another source can tell"
     shown = disagreement(broken)
     assert not shown.passed
@@ -73,15 +72,9 @@ def test_a_price_that_the_twin_contradicts_holds_its_symbol_and_clears_by_itself
     assert row.data["symbol"] == "BTC/USDT"
     assert "binance-sim and at" in str(row.data["message"]) and "binance-sim-2" in str(row.data["message"])
     stack.no_faults()
-    healed = decided_at_next_close(stack)
+    healed = stack.decide_at_next_close()
     assert disagreement(healed).passed, "the contradicted bar was asked for again"
     assert held_in(stack, healed) == set()
-
-
-def decided_at_next_close(stack: TestStack) -> dg.ExecuteInProcessResult:
-    close = last_close(datetime.now(UTC)) + timedelta(minutes=1)
-    wait_until(close)
-    return stack.decide(close)
 
 
 def held_in(stack: TestStack, result: dg.ExecuteInProcessResult) -> set[str]:

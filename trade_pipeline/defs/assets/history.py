@@ -1,8 +1,8 @@
-"""The night's work: coarser bars of the day that is over, the upkeep of the lake, and of Dagster's storage."""
+"""The night's work: the bars of the day that is over once more, coarser ones, upkeep of lake and Dagster's storage."""
 
 # No postponed annotations here: Dagster reads the type of `context` itself.
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 import dagster as dg
@@ -11,11 +11,18 @@ import polars as pl
 from trade_pipeline.defs.asset_kinds import OWNERS, lake_asset
 from trade_pipeline.defs.day_frames import DayFrames
 from trade_pipeline.defs.maintenance import prune
-from trade_pipeline.defs.resources import Stack
+from trade_pipeline.defs.partitions import DAILY, DAY, day_start, last_close
+from trade_pipeline.defs.resources import OpenStack, Stack
+from trade_pipeline.market_data.fetch import fetch_span
+from trade_pipeline.market_data.lake import WriteResult
 from trade_pipeline.market_data.resample import resample
+from trade_pipeline.market_data.revisions import BAR_FACTS, revised_values
+from trade_pipeline.market_data.sources.protocol import Tier
 from trade_pipeline.market_data.upkeep import TableHealth, keep_up
 from trade_pipeline.schemas import frames
 
+LEFT_TO_DECISIONS = timedelta(minutes=5)
+CHANGES_SHOWN_MAX = 50
 THE_DAY_ALONE = dg.AssetIn(metadata={"warmup": False})
 
 
@@ -33,6 +40,44 @@ def coarser(bars: pl.DataFrame, lengths_s: Sequence[int], as_of: datetime) -> pl
             *(resample(bars, length_s=length_s, as_of=as_of) for length_s in lengths_s),
         ]
     )
+
+
+@dg.asset(
+    name="bars_asked_again",
+    group_name="market",
+    description="Bars of a day that is over, asked for once more: what the exchange has changed late is a revision.",
+    kinds={"deltalake"},
+    owners=OWNERS,
+    partitions_def=DAILY,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=["raw_bars"],
+)
+def bars_asked_again(context: dg.AssetExecutionContext, stack: Stack) -> dg.MaterializeResult[None]:
+    """Days that are computed from the old values are computed again by `repair`."""
+    answers = [ask_again(stack.open, day) for day in context.partition_keys]
+    changed = pl.concat([changed for _, changed, _ in answers])
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": sum(written.rows for written, _, _ in answers),
+            "rows_added": sum(written.rows_added for written, _, _ in answers),
+            "rows_revised": sum(written.rows_revised for written, _, _ in answers),
+            "not_answered": dg.MetadataValue.json([dict(late) for _, _, late in answers if late]),
+            "changed": table_of_changes(changed.head(CHANGES_SHOWN_MAX)),
+        }
+    )
+
+
+def ask_again(stack: OpenStack, day: str) -> tuple[WriteResult, pl.DataFrame, Mapping[str, str]]:
+    """What was written of the exchange that is traded on, the values that changed, and who did not answer."""
+    begin = day_start(day)
+    # The newest bars are the decisions' own: they are not final yet, or being read.
+    end = min(begin + DAY, last_close(stack.now()) - LEFT_TO_DECISIONS)
+    fetched = fetch_span(stack.market, stack.universe_of_day(day, end), begin, end)
+    first = [name for name, origin in fetched.provenance.items() if origin.tier is Tier.PRIMARY]
+    known_at = stack.now()
+    written = stack.lake.append("raw_bars", fetched.frame.filter(pl.col("symbol").is_in(first)), known_at=known_at)
+    changed = revised_values(stack.lake.history("raw_bars", [day]), ("symbol", "open_time"), BAR_FACTS)
+    return written, changed.filter(pl.col("known_at") >= pl.lit(known_at).cast(frames.UTC_MS)), fetched.late
 
 
 @dg.asset(
@@ -89,6 +134,15 @@ def dagster_upkeep(context: dg.AssetExecutionContext, stack: Stack) -> dg.Materi
             "bytes_before": done.before.bytes,
             "size_bytes": done.after.bytes,
         }
+    )
+
+
+def table_of_changes(changed: pl.DataFrame) -> dg.MetadataValue:
+    """A row for each value that is another one now."""
+    names = ("symbol", "open_time", "column", "was", "is")
+    return dg.MetadataValue.table(
+        records=[dg.TableRecord({name: str(row[name]) for name in names}) for row in changed.iter_rows(named=True)],
+        schema=dg.TableSchema(columns=[dg.TableColumn(name, "string") for name in names]),
     )
 
 
