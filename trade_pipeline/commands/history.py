@@ -22,6 +22,8 @@ ASSETS = (
     *("features", "regimes", "signals", "target_positions"),
 )
 """approved_targets is left out: history must never reach the sensor that trades."""
+REPAIRED = (*ASSETS, "coarse_bars")
+"""A night has made the coarser bars of a repaired day already, without what was missing."""
 
 _POLL_S = 1.0
 _LIMIT_S = 3600.0
@@ -89,7 +91,7 @@ def run_repair(home: Path | None, first: str | None, last: str | None, *, dry_ru
         return
     say(f"to be computed again, by the look-back of {settings.market.warmup_bars} bars: {', '.join(wanted)}")
     for days in [] if dry_run else contiguous(wanted):
-        launch(context, days)
+        launch(context, days, REPAIRED)
 
 
 def contiguous(days: Sequence[str]) -> list[list[str]]:
@@ -104,10 +106,10 @@ def contiguous(days: Sequence[str]) -> list[list[str]]:
     return found
 
 
-def launch(context: Context, days: list[str]) -> None:
+def launch(context: Context, days: list[str], assets: Sequence[str] = ASSETS) -> None:
     """A backfill of these partitions, awaited. Raises ConfigurationError when it fails, or no stack runs."""
     ask, ui_url = asker(context.home, context.secrets.ui_token)
-    named = begin_backfill(ask, days)
+    named = begin_backfill(ask, days, assets)
     say(f"backfill {named} of {len(days)} days, {days[0]} to {days[-1]}: {ui_url}/runs")
     _wait(ask, ui_url, named)
 
@@ -120,9 +122,9 @@ def asker(home: Home, token: str) -> tuple[Ask, str]:
     return partial(ask_ui, stack.ui_url, token), stack.ui_url
 
 
-def begin_backfill(ask: Ask, days: Sequence[str]) -> str:
+def begin_backfill(ask: Ask, days: Sequence[str], assets: Sequence[str] = ASSETS) -> str:
     """Launches a backfill of these partitions and returns its id. Raises ConfigurationError where it is refused."""
-    variables: dict[str, object] = {"selection": [{"path": [name]} for name in ASSETS], "days": list(days)}
+    variables: dict[str, object] = {"selection": [{"path": [name]} for name in assets], "days": list(days)}
     answer = ask(_LAUNCH, variables)["launchPartitionBackfill"]
     if answer["__typename"] != "LaunchBackfillSuccess":
         raise ConfigurationError(
