@@ -123,10 +123,12 @@ def trading_venue(
             used_weight_share_max=settings.venue.used_weight_share_max,
             budget=budget_of(budgets, name, url, settings.exchange.weight_limit_per_minute),
         )
-    return unified_trading_venue(settings, secrets, url)
+    return unified_trading_venue(settings, secrets, url, budgets)
 
 
-def unified_trading_venue(settings: Settings, secrets: ExchangeKeys, url: str | None) -> UnifiedTrading:
+def unified_trading_venue(
+    settings: Settings, secrets: ExchangeKeys, url: str | None, budgets: Path | None = None
+) -> UnifiedTrading:
     """The venue that acts by the table of capabilities. Raises SettingsError."""
     name, sandbox = exchange_of(settings), settings.mode == "live" and settings.venue.sandbox
     known = capabilities_of(name)
@@ -156,6 +158,7 @@ def unified_trading_venue(settings: Settings, secrets: ExchangeKeys, url: str | 
         symbols=settings.market.symbols,
         read_attempts_max=settings.market.read_attempts_max,
         order_requests_per_s_max=settings.execution.order_requests_per_s_max,
+        budget_path=budget_path(budgets, name, url, "account"),
     )
 
 

@@ -28,6 +28,7 @@ MARKET_SHARE, ACCOUNT_SHARE, ORDER_SHARE = 0.7, 0.9, 1.0
 """Of the limit, all spending together: where reads of market data, reads of the account, and orders have to wait."""
 
 WINDOW_S = 60.0
+REQUESTS_MIN, ACCOUNT_WINDOW_S_MAX = 10.0, 4.0
 QUIET_S_MAX = 7 * 86_400.0
 """Binance's longest ban is three days: what the file says beyond is an accident."""
 LOCK_S_MAX = 0.02
@@ -180,6 +181,16 @@ class SharedBudget:
         if not self._told:
             self._told = True
             LOGGER.warning("the shared budget cannot be used, this process counts for itself: %s", error)
+
+
+def requests_of_account(path: Path, pause_ms: float) -> SharedBudget:
+    """Of an exchange of which ccxt knows the pause between two requests.
+
+    The window is long enough for some to be left to orders where few are allowed, and shorter than anybody waits.
+    """
+    per_s = 1000.0 / max(pause_ms, 1.0)
+    window_s = min(max(REQUESTS_MIN / per_s, 1.0), ACCOUNT_WINDOW_S_MAX)
+    return SharedBudget(path, max(per_s * window_s, 1.0), window_s=window_s)
 
 
 class BudgetLine:

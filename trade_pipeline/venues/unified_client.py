@@ -105,13 +105,15 @@ class UnifiedLine:
     def __init__(self, client: Any) -> None:
         self.client = client
         self.heard = Heard()
+        self.requests = 0
+        """What the last call has sent: one look-up may ask for several lists."""
         self._lock = threading.RLock()
         self._listen()
 
     def ask(self, call: Callable[[Any], T]) -> T:
         """`call` gets the client. After an exception `heard` says how far it came."""
         with self._lock:
-            self.heard = Heard()
+            self.heard, self.requests = Heard(), 0
             return call(self.client)
 
     def _listen(self) -> None:
@@ -119,6 +121,7 @@ class UnifiedLine:
 
         def listening(url: str, method: str = "GET", headers: Any = None, body: Any = None) -> Any:
             self.heard = Heard(method)
+            self.requests += 1
             return fetch(url, method, headers, body)
 
         def heard(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 import stamina
@@ -18,6 +19,7 @@ from trade_pipeline.venues.ccxt_clients import PerProcess
 from trade_pipeline.venues.error_map import Asked
 from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, backoff, utc_now
 from trade_pipeline.venues.rate_budget import Cooldown, per_second
+from trade_pipeline.venues.shared_budget import ACCOUNT_SHARE, SharedBudget, requests_of_account
 from trade_pipeline.venues.unified_client import UnifiedLine, UnifiedOptions, unified_client
 from trade_pipeline.venues.unified_errors import unified_error
 from trade_pipeline.venues.unified_public import UnifiedPublicReads
@@ -40,16 +42,23 @@ class UnifiedLines(UnifiedPublicReads):
         *,
         read_attempts_max: int = 3,
         order_requests_per_s_max: float = 5.0,
+        budget_path: Path | None = None,
         make_client: MakeClient = unified_client,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """Raises SettingsError for an exchange that is not in the table."""
+        """`budget_path` is the file in which all processes count what they ask of this account, beside ccxt's own
+        throttle in each. Public data has another one: these exchanges count it apart, by address.
+
+        Raises SettingsError for an exchange that is not in the table.
+        """
         super().__init__(options.exchange, now)
         self._orders = PerProcess(lambda: UnifiedLine(make_client(options, throttled=False)))
         self._reads = PerProcess(lambda: UnifiedLine(make_client(options, throttled=True)))
         self._order_budget = per_second(order_requests_per_s_max)
         self._read_budget = per_second(UNTHROTTLED_PER_S)
-        self._cooldown = Cooldown()
+        self._own_cooldown = Cooldown()
+        self._budget_path = budget_path
+        self._budget: SharedBudget | None = None
         self._attempts_max = read_attempts_max
         self._total_s = options.timeout_s * 2
 
@@ -99,15 +108,35 @@ class UnifiedLines(UnifiedPublicReads):
         return self._once(line, call, asked)
 
     def _once(self, line: UnifiedLine, call: Callable[[Any], T], asked: Asked) -> T:
-        self._cooldown.check()
+        shared = self._shared()
+        cooldown = shared or self._own_cooldown
+        cooldown.check()
         # Outside of what the cooldown notes: our own budget for reads must not silence orders.
-        (self._order_budget if line is self._orders.get() else self._read_budget).acquire()
+        self._acquire(line, shared)
         try:
             return line.ask(call)
         except Exception as error:
             failure = unified_error(error, line.heard, asked, self.capabilities)
-        self._cooldown.note(failure)
+        finally:
+            if shared is not None and line.requests > 1:
+                shared.spend(line.requests - 1)
+        cooldown.note(failure)
         raise failure
+
+    def _acquire(self, line: UnifiedLine, shared: SharedBudget | None) -> None:
+        """Wait until a request of this kind may leave. An order counts for everybody and waits for nobody's reads."""
+        if line is self._orders.get():
+            if shared is not None:
+                shared.spend(1)
+            self._order_budget.acquire()
+        else:
+            (shared.line(ACCOUNT_SHARE) if shared is not None else self._read_budget).acquire()
+
+    def _shared(self) -> SharedBudget | None:
+        """Made at first use: ccxt's class knows the limit."""
+        if self._budget is None and self._budget_path is not None:
+            self._budget = requests_of_account(self._budget_path, float(self._reads.get().client.rateLimit))
+        return self._budget
 
     def _resynchronise(self, line: UnifiedLine) -> None:
         """Measure how far our clock is ahead of the exchange's; ccxt subtracts it from every timestamp."""

@@ -60,6 +60,7 @@ class _Pool:
     every: list[UnifiedLine]
     threads: ThreadPoolExecutor
     budget: RollingWindow | BudgetLine
+    cooldown: Cooldown | SharedBudget
 
 
 class UnifiedMarketData(UnifiedPublicReads):
@@ -81,7 +82,6 @@ class UnifiedMarketData(UnifiedPublicReads):
         self._budget_path = budget_path
         self._total_s = settings.request_timeout_s * 2
         self._pools = PerProcess(self._pool)
-        self._cooldown = Cooldown()
 
     @property
     def name(self) -> str:
@@ -175,9 +175,9 @@ class UnifiedMarketData(UnifiedPublicReads):
         rate = 1000.0 / max(float(lines[0].client.rateLimit), 1.0)
         threads = ThreadPoolExecutor(self._settings.fetch_concurrency, thread_name_prefix="venue-reads")
         if self._budget_path is None:
-            return _Pool(waiting, lines, threads, per_second(rate))
+            return _Pool(waiting, lines, threads, per_second(rate), Cooldown())
         shared = SharedBudget(self._budget_path, max(rate, 1.0), window_s=max(1.0, 1.0 / rate))
-        return _Pool(waiting, lines, threads, shared.line(1.0))
+        return _Pool(waiting, lines, threads, shared.line(1.0), shared)
 
     def _line(self) -> UnifiedLine:
         client = self._make_client(self._options, throttled=False)
@@ -214,8 +214,8 @@ class UnifiedMarketData(UnifiedPublicReads):
         raise AssertionError("stamina returns or raises")
 
     def _once(self, call: Callable[[Any], T], asked: Asked) -> T:
-        self._cooldown.check()
         pool = self._pools.get()
+        pool.cooldown.check()
         pool.budget.acquire()
         line = pool.lines.get()
         try:
@@ -224,7 +224,7 @@ class UnifiedMarketData(UnifiedPublicReads):
             failure = unified_error(error, line.heard, asked, self.capabilities)
         finally:
             pool.lines.put(line)
-        self._cooldown.note(failure)
+        pool.cooldown.note(failure)
         raise failure
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from trade_pipeline.errors import (
@@ -67,15 +68,17 @@ class UnifiedTrading(UnifiedLines):
         symbols: Sequence[str] = (),
         read_attempts_max: int = 3,
         order_requests_per_s_max: float = 5.0,
+        budget_path: Path | None = None,
         make_client: MakeClient = unified_client,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
-        """`symbols`: whose open orders are listed, where an exchange lists them by symbol only. Connects at the first
-        call. Raises SettingsError for an exchange that is not in the table."""
+        """`symbols`: whose open orders are listed, where an exchange lists them by symbol only. `budget_path`: as
+        `UnifiedLines`. Connects at the first call. Raises SettingsError for an exchange that is not in the table."""
         super().__init__(
             options,
             read_attempts_max=read_attempts_max,
             order_requests_per_s_max=order_requests_per_s_max,
+            budget_path=budget_path,
             make_client=make_client,
             now=now,
         )

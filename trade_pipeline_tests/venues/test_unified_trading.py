@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,7 +33,9 @@ MADE = datetime.fromtimestamp(SINCE_MS / 1000, UTC)
 EACH = pytest.mark.parametrize("exchange", EXCHANGES)
 
 
-def opened(exchange: str, answers: dict[str, Any]) -> tuple[UnifiedTrading, RecordedTransport]:
+def opened(
+    exchange: str, answers: dict[str, Any], budget_path: Path | None = None
+) -> tuple[UnifiedTrading, RecordedTransport]:
     """A venue whose two clients share one transport; the exchange's clock is told."""
     path, time = TIMES[exchange]
     client, transport = recorded(exchange, {**answers, path: time})
@@ -46,6 +49,7 @@ def opened(exchange: str, answers: dict[str, Any]) -> tuple[UnifiedTrading, Reco
         order_requests_per_s_max=1000,
         now=lambda: NOW,
         symbols=(BTC,),
+        budget_path=budget_path,
     )
     venue.markets()
     return venue, transport
