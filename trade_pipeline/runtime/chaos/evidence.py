@@ -14,10 +14,11 @@ from trade_pipeline.ledger.records import Order
 from trade_pipeline.runtime.chaos.subject import Subject
 from trade_pipeline.runtime.chaos.verdict import Evidence
 from trade_pipeline.runtime.remaining import venue_of
-from trade_pipeline.schemas.trading import PROTECTIVE, BookTop, MarketRules, Position
+from trade_pipeline.schemas.trading import PROTECTIVE, BookTop, MarketRules, OrderType, Position, Side
 from trade_pipeline.venues.protocols import TradingVenue
 
 ORDERS_MAX = 100_000
+_STOPS = (OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT)
 _FAR = datetime(9999, 1, 1, tzinfo=UTC)
 
 
@@ -59,14 +60,19 @@ def unprotected(
     rules: Mapping[str, MarketRules],
     tops: Mapping[str, BookTop],
 ) -> tuple[str, ...]:
-    """Symbols above the exchange's minimum for which no protective order of ours rests on it."""
-    resting = {order.symbol for order in orders if order.role in PROTECTIVE and order.client_order_id in open_ids}
+    """Symbols above the exchange's minimum for which no stop of ours rests on it: a take-profit alone, whose role is
+    a protective one too, leaves the way down open."""
+    resting = {order.symbol for order in orders if _is_stop(order) and order.client_order_id in open_ids}
     return tuple(
         position.symbol
         for position in positions
         if position.symbol not in resting
         and not is_dust(position.amount, tops[position.symbol].bid, rules[position.symbol])
     )
+
+
+def _is_stop(order: Order) -> bool:
+    return order.role in PROTECTIVE and order.request.side is Side.SELL and order.request.type in _STOPS
 
 
 def _sent(venue: TradingVenue, symbols: Collection[str], since: datetime, prefix: str) -> tuple[str, ...]:
