@@ -153,8 +153,11 @@ def measure_soak(
     return Soak(samples)
 
 
-def sample(home: Home, database: Database, account: str) -> Sample:
-    """One look at everything. Raises LedgerUnavailable, OSError while database or supervisor are away."""
+def sample(home: Home, database: Database, account: str, memory_mb: Mapping[str, float] | None = None) -> Sample:
+    """One look at everything; memory is that of the supervised processes where it is not given.
+
+    Raises LedgerUnavailable, OSError while database or supervisor are away.
+    """
     with database.transaction() as connection:
         tables = {f"{row.room}.{row.name}": int(row.bytes) for row in connection.execute(text(_TABLES))}
         rows = {name: _count(connection, name) for name in tables}
@@ -165,7 +168,7 @@ def sample(home: Home, database: Database, account: str) -> Sample:
         at=datetime.now(UTC).isoformat(timespec="seconds"),
         bars=bars,
         latency_p50_s=round(float(median(took)), 3) if took else None,
-        memory_mb=memory_of(home),
+        memory_mb=memory_of(home) if memory_mb is None else memory_mb,
         rows=rows,
         table_bytes=tables,
         files={name: count for name, (count, _) in on_disk.items()},
@@ -178,11 +181,12 @@ def memory_of(home: Home) -> dict[str, float]:
     found = {}
     for state in Supervisor(home).states().values():
         if state.process_id:
-            found[state.name] = round(_tree_mb(state.process_id), 1)
+            found[state.name] = round(tree_mb(state.process_id), 1)
     return found
 
 
-def _tree_mb(process_id: int) -> float:
+def tree_mb(process_id: int) -> float:
+    """PSS of a process and its children; 0 where it is gone."""
     total = 0
     try:
         parent = psutil.Process(process_id)

@@ -105,10 +105,19 @@ def exit_(
 @app.command("soak")
 def soak(
     bars: Annotated[int, typer.Option("--bars", min=2, help="Bars to watch, a minute each.")] = 60,
+    compressed: Annotated[
+        bool, typer.Option("--compressed", help="No running stack: bars under a virtual clock, as fast as they go.")
+    ] = False,
+    symbols: Annotated[int, typer.Option("--symbols", min=1, max=1000, help="How many, with --compressed.")] = 20,
+    record: Annotated[Path | None, typer.Option("--record", help="File for the samples of --compressed.")] = None,
+    told_again: Annotated[bool, typer.Option("--told-again", help="Only tell what --record holds already.")] = False,
     as_json: JsonOption = False,
     home: HomeOption = None,
 ) -> None:
     """Watch a running stack bar by bar: memory of each process, rows of each table, files, latency; and its growth."""
-    from trade_pipeline.commands.bench import run_soak
+    from trade_pipeline.commands.bench import run_compressed_soak, run_soak
 
-    run_soak(home, bars, as_json=as_json)
+    if compressed or told_again:
+        run_compressed_soak(bars, symbols, record, told_again=told_again, as_json=as_json)
+    else:
+        run_soak(home, bars, as_json=as_json)

@@ -11,6 +11,7 @@ from pathlib import Path
 from trade_pipeline.bench.execution import measure_execution
 from trade_pipeline.bench.latency import Bars, latency_report, watch_bars
 from trade_pipeline.bench.measure import Report
+from trade_pipeline.bench.soak import Soak
 from trade_pipeline.bench.stages import Bar
 from trade_pipeline.commands.context import open_context
 from trade_pipeline.commands.output import hint, say
@@ -122,6 +123,21 @@ def run_soak(home: Path | None, bars: int, *, as_json: bool) -> None:
     found = measure_soak(
         context.home, context.secrets.ledger_url, context.settings.account, bars, hint if as_json else say
     )
+    _tell_soak(found, as_json=as_json)
+
+
+def run_compressed_soak(bars: int, symbols: int, record: Path | None, *, told_again: bool, as_json: bool) -> None:
+    """A run of its own, or what a record tells of one. Raises DataError where there are no samples."""
+    from trade_pipeline.bench.compressed_soak import measure_compressed, recorded_soak
+
+    if told_again and record is not None:
+        found = recorded_soak(record)
+    else:
+        found = measure_compressed(bars, symbols, record, hint if as_json else say)
+    _tell_soak(found, as_json=as_json)
+
+
+def _tell_soak(found: Soak, *, as_json: bool) -> None:
     for line in [] if as_json else found.as_text():
         say(line)
     if as_json:

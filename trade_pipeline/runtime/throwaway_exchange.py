@@ -54,14 +54,14 @@ def throwaway_exchange(
     process = subprocess.Popen(command, env=environ)  # noqa: S603  our own program, no shell
     try:
         url = f"http://127.0.0.1:{port}"
-        _await_ready(process, url)
+        await_ready(process, url)
         yield ThrowawayExchange(home, settings, url, process.pid, key, secret)
     finally:
         process.terminate()
         process.wait(timeout=20)
 
 
-def _await_ready(process: subprocess.Popen[bytes], url: str) -> None:
+def await_ready(process: subprocess.Popen[bytes], url: str) -> None:
     deadline = time.monotonic() + READY_S_MAX
     while not http_answers(f"{url}/api/v3/ping"):
         ended = process.poll() is not None
