@@ -12,6 +12,7 @@ from trade_pipeline.quality.clean import closed_bars
 from trade_pipeline.quality.frame_rules import cross_source_disagreement
 from trade_pipeline.quality.judge import Judgement, judge
 from trade_pipeline.quality.rules import Scope
+from trade_pipeline.schemas import frames
 from trade_pipeline.settings.quality import QualitySettings
 from trade_pipeline.settings.root import Settings
 
@@ -43,14 +44,13 @@ def reference_of(window: Window, stack: OpenStack) -> pl.DataFrame | None:
     return stack.lake.read("reference_bars", window.dates)
 
 
-def undoubted(stored: pl.DataFrame, window: Window, stack: OpenStack) -> pl.DataFrame:
-    """Stored bars without those that the second source contradicts: they are asked for again, as holes are."""
+def doubted(stored: pl.DataFrame, window: Window, stack: OpenStack) -> pl.DataFrame:
+    """Keys of stored bars that the second source contradicts: both are asked for them again, as for holes."""
     reference = reference_of(window, stack)
     if reference is None:
-        return stored
+        return frames.empty({name: frames.BARS[name] for name in frames.BAR_KEY})
     scope = Scope(window.as_of, window.start, (), quality_of(stack.settings), reference=reference)
-    found = cross_source_disagreement(stored, scope)
-    return stored.join(found.select("symbol", "open_time"), on=["symbol", "open_time"], how="anti")
+    return cross_source_disagreement(stored, scope).select(frames.BAR_KEY)
 
 
 def quality_of(settings: Settings) -> QualitySettings:

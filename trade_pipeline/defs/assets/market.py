@@ -12,7 +12,7 @@ import polars as pl
 from trade_pipeline.defs.asset_kinds import lake_asset, lake_out
 from trade_pipeline.defs.day_frames import DayFrames
 from trade_pipeline.defs.io_manager import read_window
-from trade_pipeline.defs.judging import judged, undoubted
+from trade_pipeline.defs.judging import doubted, judged
 from trade_pipeline.defs.partitions import DAILY, DAY, Window, day_start
 from trade_pipeline.defs.resources import OpenStack, Stack
 from trade_pipeline.defs.run_time import run_time
@@ -21,6 +21,7 @@ from trade_pipeline.market_data.sources.protocol import Tier
 from trade_pipeline.market_data.sources.reference import Reference
 from trade_pipeline.market_data.tables import table_of
 from trade_pipeline.quality.judge import Judgement
+from trade_pipeline.schemas import frames
 
 BARS_PER_DAY = 1440
 
@@ -98,13 +99,15 @@ class _Verdicts:
 def live_bars(stack: OpenStack, window: Window) -> DayFrames:
     """Bars that closed since those stored; symbols whose last bar was not final in time are named in the notes."""
     stored = read_window(stack, table_of("raw_bars"), window)
+    doubts = doubted(stored, window, stack)
+    trusted = stored.join(doubts, on=frames.BAR_KEY, how="anti") if doubts.height else stored
     # Holes that no source fills (minutes without a trade) are not asked for in every run.
     due = stack.holes.at(window.as_of)
-    since = next_wanted(undoubted(stored, window, stack), stack.universe(window.as_of), window.start, due)
+    since = next_wanted(trusted, stack.universe(window.as_of), window.start, due)
     stack.market.remember(stored)
     in_play = stack.in_play()
     reference = Reference(stack.market, stack.settings, stack.now)
-    reference.begin([*in_play, *(symbol for symbol in since if symbol not in in_play)], window.as_of)
+    reference.begin([*in_play, *(symbol for symbol in since if symbol not in in_play)], window.as_of, doubts)
     fetched = fetch_closed(stack.market, since, window.as_of, stack.settings.market, first=in_play)
     stack.holes.answered(fetched.answered)
     stack.warmer.after(window.as_of, [*in_play, *(symbol for symbol in since if symbol not in in_play)])

@@ -24,6 +24,8 @@ LOGGER = logging.getLogger(__name__)
 
 COMPARED_BARS = timedelta(minutes=5)
 """How far back a read goes: what one read has missed the next one still finds."""
+COMPARED_BARS_MAX = timedelta(minutes=900)
+"""How far it goes at most, for bars that did not agree: one answer has to reach to the newest bar."""
 
 
 class Reference:
@@ -40,12 +42,16 @@ class Reference:
         self._now, self._sleep = now, sleep
         self._reading: Future[pl.DataFrame] | None = None
 
-    def begin(self, symbols: Sequence[str], as_of: datetime) -> None:
-        """Start reading on a thread of its own, once the bar is settled."""
+    def begin(self, symbols: Sequence[str], as_of: datetime, doubted: pl.DataFrame) -> None:
+        """Start reading on a thread of its own, once the bar is settled.
+
+        `doubted` holds keys of bars on which the sources did not agree: from the first one on they are read again,
+        because it may have been the second source that was wrong.
+        """
         if len(self._cascade.sources) < 2 or not self._settings.sources.cross_checked:
             return
         threads = ThreadPoolExecutor(1, thread_name_prefix="reference")
-        self._reading = threads.submit(self._read, list(symbols), as_of)
+        self._reading = threads.submit(self._read, self._since(symbols, as_of, doubted), as_of)
         threads.shutdown(wait=False)
 
     def bars(self) -> pl.DataFrame | None:
@@ -62,17 +68,24 @@ class Reference:
             LOGGER.warning("no second source to compare with: %s", error)
         return None
 
-    def _read(self, symbols: list[str], as_of: datetime) -> pl.DataFrame:
+    def _since(self, symbols: Sequence[str], as_of: datetime, doubted: pl.DataFrame) -> dict[str, datetime]:
+        oldest: dict[str, datetime] = dict(doubted.group_by("symbol").agg(pl.col("open_time").min()).iter_rows())
+        usual = as_of - COMPARED_BARS
+        return {name: max(min(oldest.get(name, usual), usual), as_of - COMPARED_BARS_MAX) for name in symbols}
+
+    def _read(self, since: dict[str, datetime], as_of: datetime) -> pl.DataFrame:
         settled_at = as_of + timedelta(milliseconds=self._settings.market.settle_ms)
         self._sleep(max((settled_at - self._now()).total_seconds(), 0.0))
         source = self._cascade.sources[1]
         breaker = self._cascade.breakers[source.name]
-        wanted = symbols[: breaker.admitted(len(symbols))]
+        wanted = list(since)[: breaker.admitted(len(since))]
         if not wanted:
             return frames.empty(frames.BARS)
         patience_s = self._settings.sources.patience_s
         try:
-            answer = source.fetch_bars(wanted, as_of - COMPARED_BARS, None, None, patience_s=patience_s)
+            answer = source.fetch_bars(
+                wanted, {name: since[name] for name in wanted}, None, None, patience_s=patience_s
+            )
         except VenueError:
             breaker.record(0, len(wanted))
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from threading import Event
 
@@ -11,6 +12,7 @@ import pytest
 from trade_pipeline.errors import VenueUnavailable
 from trade_pipeline.market_data.sources.cascade import Cascade
 from trade_pipeline.market_data.sources.reference import Reference
+from trade_pipeline.schemas import frames
 from trade_pipeline.settings.root import Settings
 from trade_pipeline.settings.sources import SourceSettings
 from trade_pipeline_tests.market_data.frames_of import START
@@ -37,9 +39,12 @@ class Stage:
         if self.hold is not None:
             self.hold.wait(30)
 
-    def read(self) -> pl.DataFrame | None:
+    def read(self, doubted: Mapping[str, int] = {}) -> pl.DataFrame | None:
+        """`doubted`: by symbol, the minute of a bar on which the sources did not agree."""
         reference = Reference(self.cascade, self.settings, self.time.now, self.sleep)
-        reference.begin(BOTH, CLOSE)
+        keys = {name: frames.BARS[name] for name in frames.BAR_KEY}
+        rows = [(name, START + timedelta(minutes=minute)) for name, minute in doubted.items()]
+        reference.begin(BOTH, CLOSE, pl.DataFrame(rows, schema=keys, orient="row"))
         return reference.bars()
 
 
@@ -51,6 +56,12 @@ def test_the_newest_closed_bars_are_those_of_the_second_source() -> None:
     assert found.height == 2 * 5
     assert stage.slept_s == [stage.settings.market.settle_ms / 1000], "a bar is not asked for before it is settled"
     assert stage.sources[0].asked == stage.sources[2].asked == []
+
+
+def test_bars_that_did_not_agree_are_read_again_from_the_first_of_them() -> None:
+    found = Stage().read({"ETH/USDT": 12})
+    assert found is not None
+    assert dict(found.group_by("symbol").len().iter_rows()) == {"BTC/USDT": 5, "ETH/USDT": 18}
 
 
 @pytest.mark.parametrize("stage", [Stage(sources=1), Stage(cross_checked=False)])
