@@ -14,6 +14,7 @@ from typing import Any
 
 from trade_pipeline.bench.measure import Report
 from trade_pipeline.errors import DataError
+from trade_pipeline.runtime.environment import ALLOCATION, ALLOCATOR
 
 SYMBOLS = 100
 AIM_MB = 300.0
@@ -40,7 +41,10 @@ def measure_memory(symbols: int, tell: Callable[[str], None]) -> Report:
 
 def _in_child(symbols: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "trade_pipeline.measured.decision", str(symbols)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=CHILD_S_MAX, check=False)  # noqa: S603  our own module, no shell
+    environ = {**os.environ, ALLOCATOR: os.environ.get(ALLOCATOR, ALLOCATION)}  # as a stack's processes have it
+    done = subprocess.run(  # noqa: S603  # our own module, no shell
+        command, env=environ, capture_output=True, text=True, timeout=CHILD_S_MAX, check=False
+    )
     if done.returncode:
         raise DataError("the measuring process failed", thing="bench memory", value=done.stderr[-2_000:])
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])

@@ -74,11 +74,11 @@ def stacked(parts: Sequence[pl.DataFrame], name: str) -> pl.Series:
 
 def _coded(column: pl.Series) -> pl.Series:
     if column.dtype != pl.String():
-        return column.rechunk()
+        return column
     words = _words(column)
     if not words or len(words) * ROWS_PER_WORD_MIN > len(column):
-        return column.rechunk()
-    return column.cast(pl.Enum(sorted(words))).rechunk()
+        return column
+    return column.cast(pl.Enum(sorted(words)))
 
 
 def _words(column: pl.Series) -> list[str]:

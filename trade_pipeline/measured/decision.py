@@ -45,7 +45,7 @@ def decide(stack: OpenStack, as_of: datetime) -> pl.DataFrame:
     stored = _read(stack, "raw_bars", window)
     next_wanted(stored, stack.universe(as_of), window.start)
     del stored
-    fresh = whole_days(settings.market.symbols)(TODAY).filter(pl.col("close_time") == as_of)
+    fresh = pl.read_parquet(fresh_file(stack.home)).filter(pl.col("close_time") == as_of)
     append(stack, table_of("raw_bars"), window, fresh)
     verdict = judged(_read(stack, "raw_bars", window), window, stack, live=True)
     append(stack, table_of("bars"), window, verdict.bars)
@@ -91,13 +91,19 @@ def made_rules(symbol: str) -> MarketRules:
     return MarketRules(symbol, base, quote, True, step, step, most, step, step, most, most, Decimal(5), kinds, fee, fee)
 
 
+def fresh_file(home: Home) -> Path:
+    """What the exchange would answer: the last bars of the day."""
+    return home.root / "fresh.parquet"
+
+
 def prepare(home: Home) -> None:
-    """The lake as the decision before the measured ones leaves it."""
+    """The lake as the decision before the measured ones leaves it, and the bars of these."""
     stack = OpenStack(home)
     fill_lake(stack, [BEFORE])
     end = day_start(TODAY) + DAY
     day = whole_days(stack.settings.market.symbols)(TODAY)
     stack.lake.append("raw_bars", day.filter(pl.col("close_time") < end - 2 * BAR), known_at=stack.now())
+    day.filter(pl.col("close_time") >= end - 2 * BAR).write_parquet(fresh_file(home))
     decide(stack, end - 2 * BAR)
 
 

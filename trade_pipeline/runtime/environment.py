@@ -24,6 +24,11 @@ DEFINITIONS = "TRADE_PIPELINE_DEFINITIONS"
 PROCESS = "TRADE_PIPELINE_PROCESS"
 """Set for supervised processes only: by it the next `up` finds what a dead supervisor left behind."""
 
+ALLOCATOR = "_RJEM_MALLOC_CONF"
+ALLOCATION = "narenas:2"
+"""The allocator that polars and deltalake each bring along has four arenas a core, and in each of them what was freed a
+moment ago. With two of them a decision for many symbols holds tens of megabytes less, and takes as long."""
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 _SECRETS_HEADER = "# Made by trade-pipeline. Keep this file private; the exchange and the database know these values.\n"
 
@@ -135,6 +140,7 @@ def stack_environment(home: Home, settings: Settings, secrets: Secrets, environ:
         DEFINITIONS: environ.get(DEFINITIONS, "trade_pipeline.definitions"),
         "TRADE_PIPELINE_DAGSTER_FOLDER": str(home.dagster),
         "DAGSTER_HOME": str(REPOSITORY),
+        ALLOCATOR: environ.get(ALLOCATOR, ALLOCATION),
         # An editable installation needs no path, a plain checkout does.
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
     }
