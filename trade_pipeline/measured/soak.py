@@ -154,9 +154,8 @@ def worker(folder: Path, plan: Plan, begin: datetime) -> Iterator[Worker]:
         stack = resources.open_stack(str(home.root))
         stack.now = clock.now
         ledger = Ledger(url, now=clock.now, database_now=clock.now)
-        stack.__dict__.update(
-            settings=without_time_travel(settings), ledger=ledger, trading=trading_of(stack, settings, keys, clock)
-        )
+        trading = trading_of(settings, keys, clock)
+        stack.__dict__.update(settings=without_time_travel(settings), ledger=ledger, trading=trading)
         ledger.record_opening(settings.account, stack.trading.account())
         database = Database(url)
         yield Worker(stack, clock, database, {"exchange": exchange_id, "postgres": server.pid})
