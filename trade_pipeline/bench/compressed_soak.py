@@ -7,6 +7,7 @@ as soon as it is taken, so a run that was cut is still told.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 from trade_pipeline.bench.own_stack import environment_without_stack
 from trade_pipeline.bench.soak import Sample, Soak
 from trade_pipeline.errors import DataError
+from trade_pipeline.runtime.environment import ALLOCATION, ALLOCATOR
 
 WORKER = "trade_pipeline.measured.soak"
 STEP_MINUTES = 5
@@ -30,11 +32,13 @@ def measure_compressed(bars: int, symbols: int, record: Path | None, tell: Calla
     record = record or folder / "samples.jsonl"
     numbers = [str(bars), str(STEP_MINUTES), str(symbols)]
     command = [sys.executable, "-m", WORKER, str(folder / "home"), str(record), *numbers]
+    # As a stack's processes have it.
+    environ = {**environment_without_stack(), ALLOCATOR: os.environ.get(ALLOCATOR, ALLOCATION)}
     try:
         with (
             (folder / "log").open("w") as log,
             subprocess.Popen(  # noqa: S603  our own module, no shell
-                command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment_without_stack()
+                command, stdout=subprocess.PIPE, stderr=log, text=True, env=environ
             ) as process,
         ):
             assert process.stdout is not None

@@ -13,6 +13,8 @@ from rich.text import Text
 from trade_pipeline.observe.values import HeldPosition, Status
 
 _SHOWN_MAX = 12
+QUIET_RATIO = 0.9
+"""Share of its limit from which a sign is shown: sensors that wait for a bar are often 60 s old, of 75 s."""
 
 
 def panel(status: Status, notes: tuple[str, ...] = ()) -> RenderableType:
@@ -114,6 +116,7 @@ def _troubles(status: Status) -> list[tuple[str, str]]:
     troubles += [(f"alert: {text}", "red") for text in status.alerts[:3]]
     down = [item for item in status.processes if item.state not in ("RUNNING", "STARTING")]
     troubles += [(f"process {item.name} is {item.state}", "bold red") for item in down]
+    troubles += [(text, "yellow") for text in _quiet(status)]
     again = [f"{item.name} {item.restarts}" for item in status.processes if item.restarts]
     if again:
         troubles.append((f"restarts: {', '.join(again)}", "yellow"))
@@ -122,6 +125,17 @@ def _troubles(status: Status) -> list[tuple[str, str]]:
     if status.unavailable:
         troubles.append((f"does not answer: {', '.join(status.unavailable)}", "bold red"))
     return troubles
+
+
+def _quiet(status: Status) -> list[str]:
+    """Processes that the watchdog will soon miss."""
+    return [
+        f"quiet: {item.name} ({item.sign}, limit {item.sign_limit_s:.0f} s)"  # no age: a line is printed per change
+        for item in status.processes
+        if item.sign_age_s is not None
+        and item.sign_limit_s is not None
+        and item.sign_age_s > QUIET_RATIO * item.sign_limit_s
+    ]
 
 
 def _minutes(ticks: tuple[datetime, ...]) -> str:

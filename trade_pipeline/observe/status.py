@@ -18,6 +18,7 @@ from trade_pipeline.observe.checks import failed_checks
 from trade_pipeline.observe.values import HeldPosition, ProcessLine, Status
 from trade_pipeline.runtime.health import http_json
 from trade_pipeline.runtime.home_lock import holder_of
+from trade_pipeline.runtime.signs_file import SignAge, read_signs
 from trade_pipeline.runtime.stack_file import StackFile, read_stack_file
 from trade_pipeline.runtime.supervise import Supervisor
 from trade_pipeline.settings.home import Home
@@ -77,7 +78,7 @@ class StatusReader:
 
     def _processes(self, at: datetime) -> tuple[ProcessLine, ...]:
         supervisor = Supervisor(self._home)
-        spawned = supervisor.spawned()
+        spawned, signs = supervisor.spawned(), read_signs(self._home, at)
         return tuple(
             ProcessLine(
                 name=state.name,
@@ -85,9 +86,14 @@ class StatusReader:
                 process_id=state.process_id,
                 restarts=max(spawned.get(state.name, 1) - 1, 0),
                 uptime_s=max(at.timestamp() - state.started_at, 0.0) if state.alive else 0.0,
+                **_sign(signs.get(state.name)),
             )
             for state in supervisor.states().values()
         )
+
+
+def _sign(sign: SignAge | None) -> dict[str, Any]:
+    return {} if sign is None else {"sign": sign.sign, "sign_age_s": sign.age_s, "sign_limit_s": sign.limit_s}
 
 
 class _Parts:

@@ -75,11 +75,16 @@ class FailedCheck:
 
 @dataclass(frozen=True, slots=True)
 class ProcessLine:
+    """`sign` is the sign of life that is nearest to its limit, with its age; None where no watchdog looks."""
+
     name: str
     state: str
     process_id: int
     restarts: int
     uptime_s: float
+    sign: str | None = None
+    sign_age_s: float | None = None
+    sign_limit_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

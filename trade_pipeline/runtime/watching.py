@@ -17,6 +17,7 @@ from trade_pipeline.ledger.database import Database
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Event
 from trade_pipeline.runtime import signs_of_life
+from trade_pipeline.runtime.signs_file import nearest, write_signs
 from trade_pipeline.runtime.stack import Stack
 from trade_pipeline.runtime.supervise import ProcessState
 from trade_pipeline.runtime.watchdog import Alarm, Watchdog, signs_of
@@ -61,6 +62,8 @@ class Watching:
                 if states and not any(state.state == _NOT_STARTED for state in states.values()):
                     for alarm in dog.look(self._seen(states), datetime.now(UTC)):
                         self._answer(alarm)
+                    now = datetime.now(UTC)
+                    write_signs(self._around.home, nearest(signs, dog.ages_s(now)), now)
             self._write()
 
     def _seen(self, states: dict[str, ProcessState]) -> dict[str, datetime]:

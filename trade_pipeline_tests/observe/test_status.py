@@ -58,7 +58,11 @@ FULL = Status(
     locks=(LockLine("trend", "ADA/USDT", "stopped out", None),),
     failed_checks=(FailedCheck("raw_bars", "non_positive_price", AT, "1 of 20 rows has a price below 0"),),
     alerts=("11:59:00 critical drift",),
-    processes=(ProcessLine("daemon", "BACKOFF", 0, 2, 0.0),),
+    processes=(
+        ProcessLine("daemon", "BACKOFF", 0, 2, 0.0),
+        ProcessLine("guard", "RUNNING", 7, 0, 60.0, "guard", 85.0, 90.0),
+        ProcessLine("exchange", "RUNNING", 8, 0, 60.0, "exchange", 5.0, 45.0),
+    ),
     lost_ticks=(AT.replace(minute=1, second=0),),
     unavailable=("exchange",),
 )
@@ -77,10 +81,11 @@ def test_everything_that_a_person_looks_for_is_shown() -> None:
     for part in (
         *("SIM", "http://127.0.0.1:3000", "in 43 s", "PAUSED: a look", "1.2 s after the close", "10,000.00"),
         *("-3.50", "+12.25", "1.50%", "BTC/USDT", "none", "61 s", "stopped out", "below 0", "drift"),
-        *("125 rests",),
+        *("125 rests", "quiet: guard (guard, limit 90 s)"),
         *("process daemon is BACKOFF", "restarts: daemon 2", "lost ticks: 1 (12:01)", "does not answer: exchange"),
     ):
         assert part in text, part
+    assert "quiet: exchange" not in text
 
 
 def test_a_stack_that_has_done_nothing_yet_is_shown_too() -> None:
