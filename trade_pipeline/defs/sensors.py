@@ -1,6 +1,6 @@
 """Sensors that start the execution of a decision, as soon as it is approved.
 
-They wait for it: an evaluation polls the event log ten times a second until the bar clock ends it.
+They wait for it: an evaluation polls the event log until the bar clock ends it, the first sensor's ten times a second.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from trade_pipeline.defs.run_time import AS_OF_TAG, DECIDE_JOB, DECISION_TAG, MO
 from trade_pipeline.defs.schedules import SENSOR_STATUS
 
 POLL_S = 0.1
+TWIN_POLL_S = 0.5
+"""The second sensor stands back anyway: looking as often as the first one would only take processor time."""
 TWIN_STANDS_BACK_S = 1.0
 """How long the second sensor leaves a decision to the first one: every run that loses its claim costs processor time
 just when orders are being sent."""
@@ -72,6 +74,7 @@ def wait_for_approval(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
     sleep: Callable[[float], None] = time.sleep,
     stand_back_s: float = 0.0,
+    poll_s: float = POLL_S,
 ) -> dg.SensorResult:
     """Look until there is something or the bar clock says that it is time to end.
 
@@ -88,7 +91,7 @@ def wait_for_approval(
             requests = [request for request in requests if not is_asked_for(context.instance, request)]
         if requests or now() >= deadline:
             return dg.SensorResult(run_requests=requests, cursor=str(cursor))
-        sleep(POLL_S)
+        sleep(poll_s)
 
 
 def is_asked_for(instance: dg.DagsterInstance, request: dg.RunRequest) -> bool:
@@ -98,7 +101,9 @@ def is_asked_for(instance: dg.DagsterInstance, request: dg.RunRequest) -> bool:
     return any(run.status not in ENDED_BADLY for run in runs)
 
 
-def _approval_sensor(name: str, ends_s: Sequence[int], stand_back_s: float = 0.0) -> dg.SensorDefinition:
+def _approval_sensor(
+    name: str, ends_s: Sequence[int], stand_back_s: float = 0.0, poll_s: float = POLL_S
+) -> dg.SensorDefinition:
     @dg.sensor(
         name=name,
         job=execute,
@@ -107,10 +112,10 @@ def _approval_sensor(name: str, ends_s: Sequence[int], stand_back_s: float = 0.0
         description="Starts `execute` for every decision that `decide` approves; waits for it around the bar's close.",
     )
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
-        return wait_for_approval(context, ends_s, stand_back_s=stand_back_s)
+        return wait_for_approval(context, ends_s, stand_back_s=stand_back_s, poll_s=poll_s)
 
     return sensor
 
 
 on_approved_targets = _approval_sensor("on_approved_targets", ENDS_S)
-on_approved_targets_twin = _approval_sensor("on_approved_targets_twin", TWIN_ENDS_S, TWIN_STANDS_BACK_S)
+on_approved_targets_twin = _approval_sensor("on_approved_targets_twin", TWIN_ENDS_S, TWIN_STANDS_BACK_S, TWIN_POLL_S)

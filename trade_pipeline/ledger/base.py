@@ -12,6 +12,9 @@ from trade_pipeline.ledger.database import Database
 from trade_pipeline.ledger.records import Event
 
 _LOCK = text("SELECT pg_advisory_xact_lock(hashtextextended(:account, 7))")
+_LOCK_IN_HASTE = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended(:account, 7)), set_config('synchronous_commit', 'off', true)"
+)
 _NEW_EVENT = insert(tables.events).inline()
 
 
@@ -48,12 +51,14 @@ class LedgerPart:
         self._database.close()
 
 
-def lock_account(connection: Connection, account: str) -> None:
+def lock_account(connection: Connection, account: str, *, in_haste: bool = False) -> None:
     """One writer of an account's orders and positions at a time, until the transaction ends.
 
-    Always taken before any row is locked, so that two writers cannot wait for each other.
+    Always taken before any row is locked, so that two writers cannot wait for each other. `in_haste`: the commit does
+    not wait for the disk. Only for what another commit of the same process follows before anything rests on it: that
+    one takes to the disk all that was written before it.
     """
-    connection.execute(_LOCK, {"account": account})
+    connection.execute(_LOCK_IN_HASTE if in_haste else _LOCK, {"account": account})
 
 
 def write_event(connection: Connection, event: Event) -> None:

@@ -49,7 +49,8 @@ class OrderBook(LedgerPart):
         _check_belongs(intent, request)
         try:
             with self._database.transaction() as connection:
-                lock_account(connection, intent.account)
+                # Nothing is sent before `mark_sent`, whose commit takes this one along to the disk.
+                lock_account(connection, intent.account, in_haste=True)
                 check_protects_alone(connection, intent.account, intent.symbol, intent.role, beside)
                 if request.side == Side.SELL:
                     check_sell_is_covered(connection, intent.account, request, intent.role)

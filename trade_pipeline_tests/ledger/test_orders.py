@@ -8,6 +8,7 @@ from contextlib import nullcontext
 from decimal import Decimal
 
 import pytest
+from sqlalchemy import Connection, event, text
 
 from trade_pipeline.errors import IllegalTransition, LeaseLost, LedgerError
 from trade_pipeline.ledger.ledger import Ledger
@@ -278,3 +279,26 @@ def test_planning_and_sending_take_milliseconds(ledger: Ledger) -> None:
 
     # The median: two cores are shared with whatever else runs.
     assert sorted(took_s)[15] < 0.01 * float(os.environ.get("TRADE_PIPELINE_TEST_SLOWNESS", "3"))
+
+
+def test_a_plan_waits_for_no_disk_and_what_marks_it_sent_does(ledger: Ledger) -> None:
+    at_commit: list[str] = []
+
+    def note(connection: Connection) -> None:
+        cursor = connection.connection.cursor()
+        cursor.execute("SHOW synchronous_commit")
+        at_commit.extend(row[0] for row in cursor.fetchall())
+
+    with ledger._database.engine().begin() as connection:
+        name = connection.execute(text("SELECT current_database()")).scalar_one()
+        connection.execute(text(f'ALTER DATABASE "{name}" SET synchronous_commit = on'))
+    ledger.close()  # connections keep the setting that they began with; the tests' server waits for no disk
+    lease = ledger.acquire_lease("main", "test", 60)
+    event.listen(ledger._database.engine(), "commit", note)
+    request = make_request()
+    ledger.plan_order(make_intent(), request)
+    ledger.mark_sent(request.client_order_id, lease, 1.0)
+    ledger.mark_unknown(request.client_order_id, "timeout")
+    event.remove(ledger._database.engine(), "commit", note)
+
+    assert at_commit == ["off", "on", "on"]
