@@ -19,7 +19,7 @@ YEAR_DAYS = 365
 BURST_RUNS = 8
 BEFORE_CLOSE_S = 2.0
 """How long before a bar's close a burst is asked for: its runs are made and start while the bar is decided on."""
-BEGINS_S_MAX = 120.0
+BEGINS_S_MAX = 300.0
 POLL_S = 1.0
 TAG = "trade/bench_load"
 

@@ -61,18 +61,23 @@ class QuickEventLog(PostgresEventLogStorage):
             for row in self._rows_of_planned_check(event, event_id)
         ]
         if rows:
+            # A backfill of a year announces thousands. RETURNING lets SQLAlchemy send a thousand of them at once.
             with self.index_connection() as conn:
-                conn.execute(AssetCheckExecutionsTable.insert().values(rows))
+                conn.execute(AssetCheckExecutionsTable.insert().returning(AssetCheckExecutionsTable.c.id), rows)
 
     def _store_of_assets(self, events: Sequence[EventLogEntry], event_ids: Sequence[int]) -> None:
+        numbered = list(zip(events, event_ids, strict=True))
         with self.index_transaction() as conn:
             self._store_asset_event_tags(conn, events, event_ids)
-            for event, event_id in zip(events, event_ids, strict=True):
+            # The asset's row keeps its newest event: of a year's announcements only the last one is to be seen there.
+            newest = {event.get_dagster_event().asset_key: (event, event_id) for event, event_id in numbered}
+            for event, event_id in newest.values():
                 self._store_asset_event(conn, event, event_id)
 
     def _rows_of_planned_check(self, event: EventLogEntry, event_id: int) -> list[dict[str, object]]:
         planned = event.get_dagster_event().asset_check_planned_data
         subset = planned.partitions_subset
+        stored, at = serialize_value(event), self._event_insert_timestamp(event)  # type: ignore[no-untyped-call]
         return [
             {
                 "asset_key": planned.asset_key.to_string(),
@@ -80,8 +85,8 @@ class QuickEventLog(PostgresEventLogStorage):
                 "partition": partition,
                 "run_id": event.run_id,
                 "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
-                "evaluation_event": serialize_value(event),
-                "evaluation_event_timestamp": self._event_insert_timestamp(event),  # type: ignore[no-untyped-call]
+                "evaluation_event": stored,
+                "evaluation_event_timestamp": at,
                 "evaluation_event_storage_id": event_id,
             }
             for partition in (subset.get_partition_keys() if subset else [None])
