@@ -138,9 +138,11 @@ class Lake:
         empty = frames.empty(spec.columns)
         if opened is None:
             return empty
+        views = [self._view(spec, opened, day).rows for day in sorted(set(dates))]
+        if not any((view.get_column("revision") > 0).any() for view in views):
+            return empty
         later = (pl.col("revision") > 0) & (pl.col("known_at") > since)
-        views = [_those(self._view(spec, opened, day).rows, later) for day in sorted(set(dates))]
-        changed = together(views, spec.key, spec.key) if views else empty.select(spec.key)
+        changed = self.scan(table, dates).filter(later).select(spec.key).unique().collect()
         if changed.is_empty():
             return empty
         return self.read(table, dates, as_seen=since).join(changed, on=list(spec.key), how="semi")
@@ -196,10 +198,7 @@ class Lake:
         changed = changes(rows, stored, found, known_at)
         if not changed.height:
             return _Part(day, changed.with_columns(_date(day)), None)
-        if found.covers(stored):
-            view = replaced(rows, stored, found, known_at)
-        else:
-            view = newest_of_day([stored, changed], spec.key)
+        view = replaced(rows, stored, found) if found.covers(stored) else newest_of_day([stored, changed], spec.key)
         return _Part(day, changed.with_columns(_date(day)), view)
 
     def _view(self, spec: Table, opened: Any, day: str) -> View:
@@ -213,7 +212,8 @@ class Lake:
         unread = files
         if seen is not None and seen.files < files:
             parts, unread = [seen.rows], files - seen.files
-        parts.append(delta.read_files(sorted(unread), spec, self._options).drop("date"))
+        # When a row was learned is asked for so rarely that a view does not hold it.
+        parts.append(delta.scan_files(sorted(unread), spec, self._options).drop("date", "known_at").collect())
         return self._keep(spec, day, View(files, newest_of_day(parts, spec.key)))
 
     def _keep(self, spec: Table, day: str, view: View) -> View:

@@ -95,14 +95,11 @@ def changes(rows: pl.DataFrame, stored: pl.DataFrame, found: Comparison, known_a
     )
 
 
-def replaced(rows: pl.DataFrame, stored: pl.DataFrame, found: Comparison, known_at: datetime) -> pl.DataFrame:
-    """What `stored` becomes where `rows` hold each of its keys: they themselves, with known_at and revision."""
-    before = pl.DataFrame([stored.get_column(name).gather(found.row) for name in ("known_at", "revision")])
-    learned = before.with_columns(found.same.alias("_same")).select(
-        pl.when("_same").then("known_at").otherwise(pl.lit(known_at)).cast(frames.UTC_MS).alias("known_at"),
-        pl.when("_same").then("revision").otherwise(pl.col("revision").fill_null(-1) + 1).cast(pl.Int32),
-    )
-    return packed(rows.hstack(learned))
+def replaced(rows: pl.DataFrame, stored: pl.DataFrame, found: Comparison) -> pl.DataFrame:
+    """What `stored` becomes where `rows` hold each of its keys: they themselves, with the revision."""
+    before = stored.get_column("revision").gather(found.row)
+    revision = before.fill_null(-1) + (~found.same).cast(pl.Int32)
+    return packed(rows.with_columns(revision.alias("revision")))
 
 
 def _continued(rows: pl.DataFrame, stored: pl.DataFrame, key: Sequence[str]) -> pl.Series | None:

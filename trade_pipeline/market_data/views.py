@@ -19,7 +19,8 @@ ROWS_PER_WORD_MIN = 8
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """`rows`: newest revisions of a day sorted by key, as `packed` leaves them; `files`: what they were read from."""
+    """`rows`: newest revisions of a day sorted by key, with the column revision, as `packed` leaves them; `files`: what
+    they were read from."""
 
     files: frozenset[str]
     rows: pl.DataFrame

@@ -54,6 +54,40 @@ def test_a_changed_row_is_a_revision_and_the_past_stays_readable(tmp_path: Path)
         assert reader.read("raw_bars", [DAY], as_seen=START - timedelta(minutes=1)).is_empty()
 
 
+def test_rows_that_fill_a_hole_or_are_left_out_change_no_other(tmp_path: Path) -> None:
+    lake, whole = Lake(tmp_path), bars(6)
+    hole = pl.col("open_time") == START + timedelta(minutes=2)
+    assert lake.append("raw_bars", whole.filter(~hole), frames.BAR_KEY, START).rows_added == 10
+    filled = lake.append("raw_bars", whole, frames.BAR_KEY, START + timedelta(minutes=6))
+    assert (filled.rows_added, filled.rows_revised) == (2, 0)
+    part = whole.tail(4).with_columns(pl.lit(7.0).alias("volume"))
+    changed = lake.append("raw_bars", part, frames.BAR_KEY, START + timedelta(minutes=7))
+    assert (changed.rows_added, changed.rows_revised) == (0, 4)
+    expected = whole.sort(frames.BAR_KEY).join(part, on=frames.BAR_KEY, how="anti")
+    for reader in (lake, Lake(tmp_path)):
+        read = reader.read("raw_bars", [DAY])
+        assert_frame_equal(read.sort(frames.BAR_KEY), read)
+        assert_frame_equal(read.join(part, on=frames.BAR_KEY, how="anti"), expected, check_row_order=False)
+        assert_frame_equal(read.join(part, on=frames.BAR_KEY, how="semi"), part, check_row_order=False)
+
+
+def test_a_read_takes_only_the_rows_that_are_asked_for(tmp_path: Path) -> None:
+    lake, whole = Lake(tmp_path), bars(30, first=1430).sort(frames.BAR_KEY)
+    lake.append("raw_bars", whole, frames.BAR_KEY, START)
+    late = pl.col("open_time") >= START + timedelta(minutes=1437)
+    assert_frame_equal(lake.read("raw_bars", [DAY, NEXT_DAY], where=late), whole.filter(late))
+
+
+def test_what_was_revised_since_is_read_as_it_was(tmp_path: Path) -> None:
+    lake, whole = Lake(tmp_path), bars(5).sort(frames.BAR_KEY)
+    lake.append("raw_bars", whole, frames.BAR_KEY, START)
+    assert lake.before_revision("raw_bars", [DAY], START).is_empty()
+    later = START + timedelta(minutes=9)
+    lake.append("raw_bars", whole.head(3).with_columns(pl.lit(1.5).alias("volume")), frames.BAR_KEY, later)
+    assert_frame_equal(lake.before_revision("raw_bars", [DAY], START), whole.head(3))
+    assert lake.before_revision("raw_bars", [DAY], later).is_empty()
+
+
 def test_two_writers_of_a_day_do_not_write_a_row_twice(tmp_path: Path) -> None:
     first, second = Lake(tmp_path), Lake(tmp_path)
     first.append("raw_bars", bars(2), frames.BAR_KEY, START)
