@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -17,3 +18,10 @@ ConfirmOption = Annotated[
     list[str] | None,
     typer.Option("--confirm", help="A risky setting that is meant, by its dotted name. Once for each."),
 ]
+
+
+def finite(value: float) -> float:
+    """For options that are numbers: NaN is neither below a minimum nor above a maximum, and would pass both."""
+    if not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no number of anything")
+    return value

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from trade_pipeline.cli.options import HomeOption, JsonOption
+from trade_pipeline.cli.options import HomeOption, JsonOption, finite
 
 app = typer.Typer()
 
@@ -52,7 +52,7 @@ def faults(
 
 @app.command()
 def chaos(
-    minutes: Annotated[float, typer.Option(min=0.1, help="How long things go wrong.")] = 2.0,
+    minutes: Annotated[float, typer.Option(min=0.1, max=1440, callback=finite, help="How long things go wrong.")] = 2.0,
     seed: Annotated[int | None, typer.Option(help="What goes wrong, and when. Default: any.")] = None,
     as_json: JsonOption = False,
     home: HomeOption = None,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from trade_pipeline.cli.options import ConfirmOption, HomeOption, JsonOption, SettingsOption
+from trade_pipeline.cli.options import ConfirmOption, HomeOption, JsonOption, SettingsOption, finite
 
 app = typer.Typer()
 
@@ -83,7 +83,9 @@ def ui(
 
 @app.command()
 def demo(
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for the first fill.")] = 300.0,
+    timeout: Annotated[
+        float, typer.Option(min=1, max=86_400, callback=finite, help="Seconds to wait for the first fill.")
+    ] = 300.0,
     replay: Annotated[Path | None, typer.Option(help="Recorded bars to play.")] = None,
 ) -> None:
     """Start a stack in a temporary home, wait for the first fill, print its story, stop."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
@@ -54,19 +55,17 @@ class BreakerSettings(Section):
     """Managed positions as a share of equity."""
     interval_s: float = Field(3.0, ge=1, le=4)
     """How often the guard looks: entries must be cancelled within 5 s of an opening."""
-    half_open_after_s: float = Field(900.0, ge=0)
+    half_open_after_s: float = Field(900.0, ge=0, le=604_800)
     """How long it stays open at least, once nothing is beyond its limit any more."""
-    stage_s: float = Field(600.0, ge=0)
-    stage_size_ratios: tuple[Decimal, ...] = (Decimal("0.25"), Decimal("0.5"))
+    stage_s: float = Field(600.0, ge=0, le=604_800)
+    stage_size_ratios: tuple[Annotated[Decimal, Field(gt=0, le=1)], ...] = (Decimal("0.25"), Decimal("0.5"))
     """Shares of the wanted size while trading returns, in the order of their stages."""
 
     @model_validator(mode="after")
     def _returns_in_rising_steps(self) -> BreakerSettings:
         steps = list(self.stage_size_ratios)
-        if not steps or steps != sorted(set(steps)) or steps[0] <= 0 or steps[-1] > 1:
-            raise ValueError(
-                f"stage_size_ratios {[str(step) for step in steps]} must rise, above 0 and at most 1, as 0.25, 0.5"
-            )
+        if not steps or steps != sorted(set(steps)):
+            raise ValueError(f"stage_size_ratios {[str(step) for step in steps]} must rise, as 0.25, 0.5")
         return self
 
     @model_validator(mode="after")

@@ -20,7 +20,7 @@ class BuyGuardSettings(Section):
     """Moving average: how far below its slow average a price may be bought."""
     fall_ratio_max: float | None = Field(0.15, gt=0, lt=1)
     """Falling coin: how far the close may be below the highest price of the channel."""
-    positions_max: int | None = Field(25, ge=1)
+    positions_max: int | None = Field(25, ge=1, le=1000)
     """Symbols that may be held at once, the one to be bought included."""
-    budget_quote_max: Decimal | None = Field(None, gt=0)
+    budget_quote_max: Decimal | None = Field(None, gt=0, le=10**12)
     """What all positions together may have cost, this purchase included."""

@@ -20,7 +20,7 @@ TacticKind = Literal["limit_gtc", "ioc", "market"]
 class ProfitStepSettings(Section):
     """From `after_minutes` in a position on, `profit_ratio` is enough to leave it whole; -1 is enough always."""
 
-    after_minutes: int = Field(ge=0)
+    after_minutes: int = Field(ge=0, le=6_000_000)
     profit_ratio: Decimal = Field(ge=-1, le=100)
 
 
@@ -91,9 +91,9 @@ class ExitSettings(Section):
 
     guard_interval_s: float = Field(1.0, ge=0.1, le=10)
     account_interval_s: float = Field(5.0, ge=1, le=60)
-    sweep_interval_s: float = Field(600.0, ge=60)
-    unprotected_s_max: float = Field(10.0, gt=0)
-    lock_cooldown_s: float = Field(1800.0, ge=0)
+    sweep_interval_s: float = Field(600.0, ge=60, le=86_400)
+    unprotected_s_max: float = Field(10.0, gt=0, le=3600)
+    lock_cooldown_s: float = Field(1800.0, ge=0, le=2_592_000)
     stop_limit_offset_ratio: Decimal = Field(Decimal("0.005"), gt=0, lt=1)
     stop_loss_ratio: Decimal | None = Field(None, gt=0, lt=1)
     """Loss at which a position is left; null: the distance that sizing used."""

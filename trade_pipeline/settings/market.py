@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from trade_pipeline.settings.base import Section
 
@@ -34,7 +35,7 @@ class SimulatedExchangeSettings(Section):
 
     port: int = Field(18080, ge=0, le=65535)
     """TCP port on 127.0.0.1; 0 takes any free one."""
-    seed: int = Field(7, ge=0)
+    seed: int = Field(7, ge=0, le=2**63 - 1)
     symbols: int = Field(20, ge=1, le=1000)
     history_days: int = Field(30, ge=1, le=365)
     replay: Path | None = None
@@ -45,16 +46,11 @@ class SimulatedExchangeSettings(Section):
     taker_fee_rate: Decimal = Field(Decimal("0.001"), ge=0, lt=1)
     volume_share_max: Decimal = Field(Decimal("0.25"), gt=0, le=1)
     """Largest share of a step's volume that our fills may take."""
-    opening_balances: dict[str, Decimal] = Field(default_factory=lambda: {"USDT": Decimal(10_000)})
+    opening_balances: dict[str, Annotated[Decimal, Field(ge=0, le=10**15)]] = Field(
+        default_factory=lambda: {"USDT": Decimal(10_000)}
+    )
     stop_orders: bool = True
     """Whether it takes stops and take-profits; false: the guard alone protects, as on exchanges without them."""
     late_candle_ms: int = Field(60, ge=0, le=10_000)
     """How long after its close a candle appears or is corrected; 0 publishes at once."""
-    weight_limit_per_minute: int = Field(6000, ge=100)
-
-    @model_validator(mode="after")
-    def _balances_are_positive(self) -> SimulatedExchangeSettings:
-        for asset, amount in self.opening_balances.items():
-            if amount < 0:
-                raise ValueError(f"opening_balances.{asset} is {amount}: a balance cannot be negative")
-        return self
+    weight_limit_per_minute: int = Field(6000, ge=100, le=10**9)

@@ -13,19 +13,19 @@ from trade_pipeline.settings.base import Section
 class FeatureSettings(Section):
     """Windows in bars."""
 
-    ema_fast_bars: int = Field(20, ge=2)
-    ema_slow_bars: int = Field(60, ge=3)
-    rsi_bars: int = Field(14, ge=2)
-    atr_bars: int = Field(14, ge=2)
-    adx_bars: int = Field(14, ge=2)
-    macd_fast_bars: int = Field(12, ge=2)
-    macd_slow_bars: int = Field(26, ge=3)
-    macd_signal_bars: int = Field(9, ge=2)
-    bollinger_bars: int = Field(20, ge=2)
-    bollinger_width: float = Field(2.0, gt=0)
-    donchian_bars: int = Field(30, ge=2)
-    volatility_bars: int = Field(60, ge=5)
-    volume_bars: int = Field(60, ge=5)
+    ema_fast_bars: int = Field(20, ge=2, le=10_000)
+    ema_slow_bars: int = Field(60, ge=3, le=10_000)
+    rsi_bars: int = Field(14, ge=2, le=10_000)
+    atr_bars: int = Field(14, ge=2, le=10_000)
+    adx_bars: int = Field(14, ge=2, le=10_000)
+    macd_fast_bars: int = Field(12, ge=2, le=10_000)
+    macd_slow_bars: int = Field(26, ge=3, le=10_000)
+    macd_signal_bars: int = Field(9, ge=2, le=10_000)
+    bollinger_bars: int = Field(20, ge=2, le=10_000)
+    bollinger_width: float = Field(2.0, gt=0, le=100)
+    donchian_bars: int = Field(30, ge=2, le=10_000)
+    volatility_bars: int = Field(60, ge=5, le=10_000)
+    volume_bars: int = Field(60, ge=5, le=10_000)
 
     @model_validator(mode="after")
     def _fast_is_faster(self) -> FeatureSettings:
@@ -57,8 +57,8 @@ class MeanReversionSettings(Section):
     weight: float = Field(0.5, ge=0, le=1)
     rsi_entry_max: float = Field(32.0, ge=0, le=100)
     rsi_exit_min: float = Field(50.0, ge=0, le=100)
-    band_entry_max: float = 0.05
-    band_exit_min: float = 0.5
+    band_entry_max: float = Field(0.05, ge=-10, le=10)
+    band_exit_min: float = Field(0.5, ge=-10, le=10)
 
 
 class RegimeSettings(Section):
@@ -66,11 +66,11 @@ class RegimeSettings(Section):
 
     adx_trend_min: float = Field(20.0, ge=0, le=100)
     """Trend strength from which a symbol counts as trending."""
-    breakout_volume_zscore_min: float = 1.0
+    breakout_volume_zscore_min: float = Field(1.0, ge=-100, le=100)
     """Unusual volume without which a close outside the channel is no breakout."""
-    volatile_multiple: float = Field(2.0, gt=1)
+    volatile_multiple: float = Field(2.0, gt=1, le=1000)
     """Realised volatility above this multiple of its own long-run mean is volatile."""
-    volatile_bars: int = Field(240, ge=60)
+    volatile_bars: int = Field(240, ge=60, le=10_000)
     idle_ratio_max: float = Field(0.2, ge=0, le=1)
     """Share of bars without a trade beyond which a symbol is illiquid."""
     atr_ratio_min: float = Field(0.00002, ge=0, lt=1)
@@ -78,7 +78,7 @@ class RegimeSettings(Section):
 
 
 class StrategySettings(Section):
-    history_bars_min: int = Field(240, ge=1)
+    history_bars_min: int = Field(240, ge=1, le=10_000)
     """Bars since a symbol's first one before which every score is HOLD; keep it below `market.warmup_bars`.
 
     A strategy that holds from an entry until an exit cannot tell, on a short history, whether it had entered.
@@ -135,9 +135,9 @@ class ExecutionSettings(Section):
     lease_ttl_s: float = Field(15.0, ge=6, le=120)
     """How long the right to send for the account lasts; longer than recv_window_ms by 5 s at least."""
     recv_window_ms: int = Field(5000, ge=100, le=60_000)
-    decision_age_s_max: float = Field(30.0, gt=0)
+    decision_age_s_max: float = Field(30.0, gt=0, le=3600)
     """A decision older than this sends nothing that increases exposure."""
-    order_requests_per_s_max: float = Field(5.0, gt=0)
+    order_requests_per_s_max: float = Field(5.0, ge=0.1, le=1000)
 
     @model_validator(mode="after")
     def _a_lease_outlives_a_request(self) -> ExecutionSettings:

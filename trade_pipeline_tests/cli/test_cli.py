@@ -94,6 +94,12 @@ def test_help_costs_a_small_multiple_of_starting_python(run: Run) -> None:
     assert quickest("-m", "trade_pipeline.cli", "--help") < 25 * quickest("-c", "pass")
 
 
+@pytest.mark.parametrize("command", [("chaos", "--minutes"), ("demo", "--timeout")], ids=" ".join)
+@pytest.mark.parametrize("endless", ["inf", "nan", "1e9", "-1"])
+def test_a_time_that_would_not_end_is_refused(run: Run, command: tuple[str, str], endless: str) -> None:
+    assert command[1] in refused(run(*command, endless))
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [(("--mode", "dream"), "mode"), (("--mode", "paper", "--exchange", "nowhere"), "nowhere")],
