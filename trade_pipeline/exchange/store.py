@@ -54,17 +54,19 @@ class Store:
         self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(values.items()))
 
     def save(self, state: State) -> None:
-        """Write what has changed since the last save, in one transaction."""
-        changes = state.drain_changes()
+        """Write what has changed since the last save, in one transaction. What cannot be written stays unsaved."""
+        changes = state.unsaved()
         if not changes:
             return
         self._db.execute("BEGIN IMMEDIATE")
         try:
             self._write(state, changes)
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # Some errors of the disk have ended it already.
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
+        state.forget_changes()
 
     def load(self) -> State | None:
         """The stored state, or None in a fresh home."""
@@ -84,7 +86,7 @@ class Store:
         for symbol, body in self._db.execute("SELECT symbol, body FROM cursors"):
             row = json.loads(body)
             state.cursors[symbol] = Cursor(Step(**row["step"]), row["taken"])
-        state.drain_changes()
+        state.forget_changes()
         return state
 
     def _write(self, state: State, changes: Changes) -> None:

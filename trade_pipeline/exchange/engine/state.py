@@ -91,9 +91,12 @@ class State:
         self._trades_by_order.setdefault(trade.order_id, []).append(trade)
         self.changes.trades.append(trade)
 
-    def drain_changes(self) -> Changes:
-        """What changed since the last call; the caller saves it before it answers anybody."""
-        changes, self.changes = self.changes, Changes()
-        changes.assets = set(self.balances.changed)
+    def unsaved(self) -> Changes:
+        """What changed since `forget_changes`; the caller saves it before it answers anybody."""
+        self.changes.assets = set(self.balances.changed)
+        return self.changes
+
+    def forget_changes(self) -> None:
+        """They are on disk. Not before: what a full disk refused is saved with what comes after it."""
+        self.changes = Changes()
         self.balances.changed.clear()
-        return changes
