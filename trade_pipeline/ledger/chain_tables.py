@@ -39,16 +39,24 @@ CHAINED = {
     "events": "r.id::text",
     "conflicts": "r.id::text",
     "guard_verdicts": "r.id::text",
+    "equity": "r.account || '|' || to_char(r.at AT TIME ZONE 'UTC', 'YYYYMMDD HH24MISS.US')",
+    "locks": "r.id::text",
+    "lock_ends": "r.lock_id::text",
 }
-"""Chained table -> a row's key in the chain, as SQL. Targets are hashed with their decision; of orders what was
-frozen with the request. Not chained: what is measured (equity, heartbeats), held for a moment (leases, locks,
-breakers, exits' memory) or can be made again (positions, sleeves, cash, closed trades, counts of recoveries)."""
+"""Chained table -> a row's key in the chain, as SQL. Targets are hashed with their decision; of orders and locks what
+was frozen when they were made. Breakers are compared with their events, which are chained; positions, sleeves, cash and
+closed trades are made again. Neither: leases, heartbeats, exits' memory and counts of recoveries (docs/reliability.md
+says why)."""
+
+NEVER_REMOVED = ("breakers", "chain_head", "locks")
+"""Their rows change, but a trigger refuses that one goes."""
 
 _STRIPPED = (
     "state", "venue_order_id", "filled", "quote_filled", "sent_at", "acknowledged_at", "updated_at", "last_evidence",
 )  # fmt: skip
-"""Columns of orders that are a projection of their events."""
+"""Columns of orders that are a projection of their events; of locks it is `unlocked_at`, of `lock_ends`."""
 _CONTENT = {
+    "locks": "to_jsonb(r) - 'unlocked_at'",
     "orders": "to_jsonb(r) - ARRAY[{}]".format(", ".join(f"'{name}'" for name in _STRIPPED)),
     "decisions": (
         "to_jsonb(r) || jsonb_build_object('targets', (SELECT coalesce(jsonb_agg(to_jsonb(t) ORDER BY t.symbol),"

@@ -31,7 +31,8 @@ class Head:
 @dataclass(frozen=True, slots=True)
 class Proof:
     """`tail_from`: number of the link that was noted outside and found again; None: no note, so that rows which were
-    cut off at the end together with their links would not show."""
+    cut off at the end together with their links would not show. `watched`: the guard has written a point of the equity
+    curve, with each of which it notes the head outside."""
 
     head: Head
     rows: int
@@ -39,6 +40,7 @@ class Proof:
     took_s: float
     accounts: tuple[str, ...] = field(default=())
     tail_from: int | None = None
+    watched: bool = False
 
     @property
     def proven(self) -> bool:

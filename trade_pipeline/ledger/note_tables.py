@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, Index, Integer, Table
+from sqlalchemy import BigInteger, Boolean, Column, Date, DateTime, ForeignKey, Index, Integer, Table
 
 from trade_pipeline.ledger.columns import at, key, map_, metadata, money, word
 
@@ -19,6 +19,14 @@ locks = Table(
     at("unlocked_at", nullable=True),
     Index(None, "account", "symbol"),
 )
+
+lock_ends = Table(
+    "lock_ends",
+    metadata,
+    Column("lock_id", BigInteger, ForeignKey(locks.c.id), primary_key=True, autoincrement=False),
+    at(),
+)
+"""When a lock was lifted. Written with `locks.unlocked_at`, and never changed."""
 
 equity = Table(
     "equity",

@@ -8,14 +8,14 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cache
 
-from sqlalchemy import Update, func, insert, or_, select, update
-from sqlalchemy.dialects.postgresql import Insert
+from sqlalchemy import Insert, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import Insert as Upsert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from trade_pipeline.ledger import rows
 from trade_pipeline.ledger.base import LedgerPart, write_event
 from trade_pipeline.ledger.records import EquityPoint, Event, Heartbeat, Lock
-from trade_pipeline.ledger.tables import equity, events, heartbeats, locks
+from trade_pipeline.ledger.tables import equity, events, heartbeats, lock_ends, locks
 
 
 class NoteBook(LedgerPart):
@@ -109,8 +109,9 @@ class NoteBook(LedgerPart):
         return [Heartbeat(row.process, row.at, row.detail) for row in found]
 
 
-def _unlock(account: str, strategy: str, symbol: str, now: datetime) -> Update:
-    return (
+def _unlock(account: str, strategy: str, symbol: str, now: datetime) -> Insert:
+    """Lifts what is locked, and writes down when: one statement."""
+    lifted = (
         update(locks)
         .where(
             locks.c.account == account,
@@ -119,11 +120,14 @@ def _unlock(account: str, strategy: str, symbol: str, now: datetime) -> Update:
             locks.c.unlocked_at.is_(None),
         )
         .values(unlocked_at=now)
+        .returning(locks.c.id, locks.c.unlocked_at)
+        .cte("lifted")
     )
+    return insert(lock_ends).from_select(["lock_id", "at"], select(lifted.c.id, lifted.c.unlocked_at))
 
 
 @cache
-def _beat() -> Insert:
+def _beat() -> Upsert:
     new = upsert(heartbeats)
     set_ = {"at": new.excluded.at, "detail": new.excluded.detail}
     return new.on_conflict_do_update(index_elements=[heartbeats.c.process], set_=set_)

@@ -33,6 +33,7 @@ from trade_pipeline.ledger.note_tables import (
     exit_states,
     guard_verdicts,
     heartbeats,
+    lock_ends,
     locks,
     recoveries,
 )
@@ -239,6 +240,7 @@ APPEND_ONLY = (
     events,
     conflicts,
     guard_verdicts,
+    lock_ends,
     chain,
 )
 """Tables whose rows never change and never go."""
@@ -264,6 +266,7 @@ __all__ = [
     "heartbeats",
     "intents",
     "leases",
+    "lock_ends",
     "locks",
     "metadata",
     "order_events",

@@ -12,7 +12,7 @@ from itertools import islice
 
 from sqlalchemy import Connection, select, text
 
-from trade_pipeline.ledger.chain_tables import CHAINED, chain, chain_head, content_of
+from trade_pipeline.ledger.chain_tables import CHAINED, NEVER_REMOVED, chain, chain_head, content_of
 from trade_pipeline.ledger.columns import SCHEMA
 from trade_pipeline.ledger.findings import NAMED_MAX, Finding, Head
 from trade_pipeline.ledger.tables import APPEND_ONLY
@@ -66,14 +66,26 @@ FULL JOIN {SCHEMA}.{table} AS r ON c.row_key = {key}
             yield Finding("row changed", place, f"it is not what link {row.number} of the chain says")
 
 
-def end_differs(connection: Connection, known: Head | None) -> Iterator[Finding]:
-    """A tail that was cut off, or another chain than the one of which a head was `known` outside."""
-    head = connection.execute(select(chain_head)).one()
+def stored_head(connection: Connection) -> Head | None:
+    """None where somebody has removed its row."""
+    row = connection.execute(select(chain_head)).one_or_none()
+    return None if row is None else Head(row.number, bytes(row.hash).hex())
+
+
+def newest_link(connection: Connection) -> Head:
     newest = select(chain.c.number, chain.c.hash).order_by(chain.c.number.desc()).limit(1)
-    last = connection.execute(newest).one_or_none()
-    if (last.number if last else 0) != head.number or (last is not None and bytes(last.hash) != bytes(head.hash)):
-        end = last.number if last else 0
-        yield Finding("tail cut off", f"chain {end}", f"its head says that {head.number} links were made")
+    row = connection.execute(newest).one_or_none()
+    return Head(0, "") if row is None else Head(row.number, bytes(row.hash).hex())
+
+
+def end_differs(connection: Connection, known: Head | None) -> Iterator[Finding]:
+    """A head that is gone, a tail that was cut off, or another chain than that of which a head was `known` outside."""
+    head, last = stored_head(connection), newest_link(connection)
+    if head is None:
+        detail = f"the row is gone and nothing can be written; the newest link is {last.number} {last.hash}"
+        yield Finding("head removed", "chain_head", detail)
+    elif last != head:
+        yield Finding("tail cut off", f"chain {last.number}", f"its head says that {head.number} links were made")
     if known is None or known.number == 0:
         return
     link = connection.execute(select(chain.c.hash).where(chain.c.number == known.number)).scalar_one_or_none()
@@ -91,5 +103,6 @@ def triggers_off(connection: Connection) -> Iterator[Finding]:
     )
     found = {(row.table_name, row.name) for row in connection.execute(query, {"schema": SCHEMA})}
     wanted = {(table, "chained") for table in CHAINED} | {(table.name, "append_only") for table in APPEND_ONLY}
+    wanted |= {(table, "never_removed") for table in NEVER_REMOVED}
     for table, name in sorted(wanted - found):
         yield Finding("trigger off", f"{table} {name}", "what it guards can be changed, or written, unseen")

@@ -12,6 +12,7 @@ from sqlalchemy import bindparam, delete, func, insert, select
 from sqlalchemy.dialects.postgresql import Insert
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from trade_pipeline import redaction
 from trade_pipeline.ledger.base import LedgerPart, write_event
 from trade_pipeline.ledger.records import BreakerState, Conflict, Event, ExitState, GuardVerdict, RecoveryCount
 from trade_pipeline.ledger.rows import plain
@@ -19,6 +20,8 @@ from trade_pipeline.ledger.tables import breakers, conflicts, exit_states, guard
 
 STILL_OPEN = frozenset({"found", "halted"})
 """Last outcomes of a conflict that is not over."""
+NO_NEWS = frozenset({"calm_since"})
+"""Keys of a breaker's detail that change without an event."""
 _BREAKER_SEVERITY = {"OPEN": "critical", "HALF_OPEN": "warning", "CLOSED": "info"}
 _EXIT_STATES = select(exit_states).where(exit_states.c.account == bindparam("account")).order_by(exit_states.c.symbol)
 
@@ -33,24 +36,29 @@ class WatchBook(LedgerPart):
     def set_breaker(self, breaker: BreakerState) -> None:
         """The breaker's new state, and the event that tells of it, in one transaction.
 
-        A detail that changes beside the same state (since when a breach is over) is remembered and is no news.
+        What is NO_NEWS (since when a breach is over) is remembered beside the same state without an event.
         """
+        # As an event is: what the event says must be what the row says.
+        said = redaction.current().value({"reason": breaker.reason, "detail": plain(breaker.detail)})
+        assert isinstance(said, dict)
+        breaker = replace(breaker, **said)
         values = _values(breaker)
         scope = [breakers.c.account, breakers.c.scope]
-        detail = {"scope": breaker.scope, "dimension": breaker.dimension, "reason": breaker.reason}
+        opened_at = None if breaker.opened_at is None else breaker.opened_at.isoformat()
+        told = {"scope": breaker.scope, "dimension": breaker.dimension, "reason": breaker.reason}
         event = Event(
             breaker.changed_at,
             f"breaker_{breaker.state.lower()}",
             _BREAKER_SEVERITY[breaker.state],
             breaker.account,
             None if breaker.scope == "*" else breaker.scope,
-            detail=detail | {"stage": breaker.stage} | dict(breaker.detail),
+            detail=dict(breaker.detail) | told | {"stage": breaker.stage, "opened_at": opened_at},
         )
         of_scope = (breakers.c.account == breaker.account, breakers.c.scope == breaker.scope)
         with self._database.transaction() as connection:
             before = connection.execute(select(breakers).where(*of_scope).with_for_update()).one_or_none()
             connection.execute(upsert(breakers).values(values).on_conflict_do_update(index_elements=scope, set_=values))
-            if before is None or replace(breaker, detail={}) != replace(BreakerState(**before._mapping), detail={}):
+            if before is None or _news(breaker) != _news(BreakerState(**before._mapping)):
                 write_event(connection, event)
 
     def record_conflict(self, conflict: Conflict) -> None:
@@ -130,6 +138,10 @@ class WatchBook(LedgerPart):
 def _values(record: Any) -> dict[str, Any]:
     values = {item.name: getattr(record, item.name) for item in fields(record)}
     return values | ({"detail": plain(values["detail"])} if "detail" in values else {})
+
+
+def _news(breaker: BreakerState) -> BreakerState:
+    return replace(breaker, detail={name: value for name, value in breaker.detail.items() if name not in NO_NEWS})
 
 
 def _without_id(values: Any) -> dict[str, Any]:

@@ -10,9 +10,9 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 
 from trade_pipeline.ledger.base import lock_account
-from trade_pipeline.ledger.chain_tables import CHAINED, content_of
+from trade_pipeline.ledger.chain_tables import CHAINED, NEVER_REMOVED, content_of
 from trade_pipeline.ledger.ledger import Ledger
-from trade_pipeline.ledger.migrations.versions import rev_0003_chain
+from trade_pipeline.ledger.migrations.versions import rev_0003_chain, rev_0004_chain_of_notes
 from trade_pipeline.ledger.verify import Finding, Head
 from trade_pipeline_tests.fakes import make_decision, make_snapshot, make_target
 from trade_pipeline_tests.ledger.flow import buy, sell
@@ -177,10 +177,12 @@ def test_the_proof_waits_for_no_writer_and_no_writer_for_it(traded: Ledger, ledg
 
 
 def test_the_content_that_is_proven_is_the_content_that_the_triggers_hash() -> None:
+    made = (rev_0003_chain, rev_0004_chain_of_notes)
     assert {table: content_of(table) for table in CHAINED} == {
-        table: rev_0003_chain.CONTENT.get(table, "to_jsonb(r)") for table in rev_0003_chain.CHAINED
+        table: revision.CONTENT.get(table, "to_jsonb(r)") for revision in made for table in revision.CHAINED
     }
-    assert CHAINED == rev_0003_chain.CHAINED
+    assert CHAINED == rev_0003_chain.CHAINED | rev_0004_chain_of_notes.CHAINED
+    assert NEVER_REMOVED == rev_0004_chain_of_notes.NEVER_REMOVED
 
 
 def test_a_projection_that_was_changed_is_named(traded: Ledger, ledger_url: str) -> None:

@@ -34,9 +34,10 @@ def test_a_breaker_stays_open_for_the_next_process_and_tells_of_every_change(led
 
 def test_what_is_remembered_beside_the_same_state_is_no_news(ledger: Ledger) -> None:
     ledger.set_breaker(BREAKER)
-    ledger.set_breaker(replace(BREAKER, detail={"calm_since": START.isoformat()}))
+    remembered = {"drawdown": "0.12", "calm_since": START.isoformat()}
+    ledger.set_breaker(replace(BREAKER, detail=remembered))
 
-    assert [dict(state.detail) for state in ledger.breakers("main")] == [{"calm_since": START.isoformat()}]
+    assert [dict(state.detail) for state in ledger.breakers("main")] == [remembered]
     assert [event.kind for event in ledger.events("main")] == ["breaker_open"]
 
 
