@@ -41,7 +41,7 @@ def measure_memory(symbols: int, tell: Callable[[str], None]) -> Report:
 
 def _in_child(symbols: int) -> dict[str, Any]:
     command = [sys.executable, "-m", "trade_pipeline.measured.decision", str(symbols)]
-    environ = {**os.environ, ALLOCATOR: os.environ.get(ALLOCATOR, ALLOCATION)}  # as a stack's processes have it
+    environ = {**os.environ, ALLOCATOR: ALLOCATION}  # as a stack's processes have it
     done = subprocess.run(  # noqa: S603  # our own module, no shell
         command, env=environ, capture_output=True, text=True, timeout=CHILD_S_MAX, check=False
     )

@@ -25,9 +25,10 @@ PROCESS = "TRADE_PIPELINE_PROCESS"
 """Set for supervised processes only: by it the next `up` finds what a dead supervisor left behind."""
 
 ALLOCATOR = "_RJEM_MALLOC_CONF"
-ALLOCATION = "narenas:2"
-"""The allocator that polars and deltalake each bring along has four arenas a core, and in each of them what was freed a
-moment ago. With two of them a decision for many symbols holds tens of megabytes less, and takes as long."""
+ALLOCATION = "narenas:2,dirty_decay_ms:500,muzzy_decay_ms:0"
+"""The allocator that polars and deltalake each bring along has four arenas a core, and keeps what was freed in each of
+them for a while. So a decision for many symbols holds tens of megabytes less, and takes as long. Whatever stands in
+the environment is replaced: polars writes its own wish there, in front of ours, as soon as it is imported."""
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 _SECRETS_HEADER = "# Made by trade-pipeline. Keep this file private; the exchange and the database know these values.\n"
@@ -140,7 +141,7 @@ def stack_environment(home: Home, settings: Settings, secrets: Secrets, environ:
         DEFINITIONS: environ.get(DEFINITIONS, "trade_pipeline.definitions"),
         "TRADE_PIPELINE_DAGSTER_FOLDER": str(home.dagster),
         "DAGSTER_HOME": str(REPOSITORY),
-        ALLOCATOR: environ.get(ALLOCATOR, ALLOCATION),
+        ALLOCATOR: ALLOCATION,
         # An editable installation needs no path, a plain checkout does.
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
     }
