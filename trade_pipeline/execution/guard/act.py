@@ -38,7 +38,7 @@ class Actor:
     lease: Lease
     memories: Memories
     note_refusal: Callable[[Action, str], None]
-    note_success: Callable[[str], None]
+    note_success: Callable[[Action], None]
     again: Callable[[str], Action | None]
 
     def do(self, action: Action) -> str:
@@ -60,7 +60,7 @@ class Actor:
             return f"{action.symbol}: {', '.join(said) or 'nothing to cancel'}, {action.reason}"
         order = self._sell(action) if action.do == Do.EXIT else self._place(action)
         if order.state not in NOT_SENT:
-            self.note_success(action.symbol)
+            self.note_success(action)
         elif action.run is None or action.run.urgent:
             self.note_refusal(action, order.last_evidence)
         if (meant := action_of(order)) in {"reduce", "fallback"}:
@@ -88,7 +88,7 @@ class Actor:
         (old,) = action.orders
         order = replace_order(self.desk, self.lease, old, *self._stop(action, role_beside(old)))
         if order.state not in NOT_SENT:
-            self.note_success(action.symbol)
+            self.note_success(action)
             return f"{action.symbol}: replaced {old.client_order_id} by {order.client_order_id}: {action.reason}"
         left = self.desk.ledger.order(old.client_order_id)
         if left is not None and left.filled > old.filled:

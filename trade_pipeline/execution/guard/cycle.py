@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -17,7 +18,8 @@ from trade_pipeline.execution.exits.values import ExitReason
 from trade_pipeline.execution.guard.act import Actor
 from trade_pipeline.execution.guard.distances import Distances
 from trade_pipeline.execution.guard.memory import Memories, with_run
-from trade_pipeline.execution.guard.protect import Action, Do, Watch, actions
+from trade_pipeline.execution.guard.protect import Action, Do, Watch, actions, is_above_stop
+from trade_pipeline.execution.guard.refusals import COUNTED_MAX, Refusals
 from trade_pipeline.execution.guard.switching import offers_pairs
 from trade_pipeline.execution.guard.upkeep import Upkeep
 from trade_pipeline.execution.guard.views import Sight, View, begin, look, simple_view
@@ -28,10 +30,7 @@ from trade_pipeline.execution.recovery import count
 from trade_pipeline.execution.submit import acquire_lease
 from trade_pipeline.execution.witness import note_head
 from trade_pipeline.ledger.records import BreakerState, Event, Lease, Order
-from trade_pipeline.schemas.trading import BookTop, MarketRules, Position, Role
-
-REFUSALS_COUNTED_MAX = 6
-"""Refusals double the pause before the next try, up to 2 to the power of 5 seconds."""
+from trade_pipeline.schemas.trading import AccountReading, BookTop, MarketRules, Position, Role
 
 
 @dataclass
@@ -50,8 +49,10 @@ class Guard:
     breaker: BreakerWatch = field(default_factory=BreakerWatch)
     marks: dict[str, BookTop] = field(default_factory=dict)
     """What was last bid for each symbol: one that is not quoted for a moment must not make a peak."""
-    refused: dict[str, tuple[int, datetime]] = field(default_factory=dict)
-    """Symbol -> (refusals in a row, when to try again): what the exchange refuses is not repeated every second."""
+    refusals: Refusals = field(default_factory=Refusals)
+    """What the exchange refuses is not repeated every second."""
+    earlier: AccountReading | None = None
+    """The account as the turn before the last one read it."""
     failed: str | None = None
     """The error of the turn before this one."""
 
@@ -115,6 +116,7 @@ class Guard:
         settled = self.conflicts.settle(self.desk, found, full=full)
         for symbol in settled.exits:
             self._ask_to_exit(symbol)
+        self.earlier = self.last.reading if self.last else None
         self.account_read_at, self.last = now, settled.found
         self.swept_at = now if full else self.swept_at
         return [f"booked {found.new_fills} fills"] if found.new_fills else []
@@ -151,6 +153,7 @@ class Guard:
             views={position.symbol: self._look(position, live, rules, tops) for position in known},
             expired_entries=frozenset(order.client_order_id for order in live if self._has_expired(order)),
             reading=self.last.reading if self.last else None,
+            earlier=self.earlier,
         )
 
     def _look(
@@ -168,7 +171,7 @@ class Guard:
             orders=[o for o in live if o.symbol == symbol and o.role in REDUCING],
             now=now,
             may_begin=not desk.flatten_is_under_way(),
-            may_begin_calmly=symbol not in self.refused or self.refused[symbol][1] <= now,
+            may_begin_calmly=not self.refusals.waits(symbol, Do.EXIT, now),
             pairs=offers_pairs(desk.venue.capabilities, rules[symbol]),
         )
         if not position.average_price or position.opened_at is None:
@@ -178,12 +181,14 @@ class Guard:
         return view
 
     def _due(self, watch: Watch) -> list[Action]:
-        """What is to be done, without what the exchange has just refused."""
-        return [
-            action
-            for action in actions(watch, self.desk.settings.exits)
-            if action.symbol not in self.refused or self.refused[action.symbol][1] <= watch.now
-        ]
+        """What is to be done, without what the exchange has just refused.
+
+        A sale that waits lets a stop rest meanwhile, where the price is above it; where it is not, it hardly waits.
+        """
+        naked = {symbol: not is_above_stop(watch, symbol) for symbol in watch.views}
+        watch = replace(watch, sales_that_wait=self.refusals.sales_that_wait(naked, watch.now))
+        due = actions(watch, self.desk.settings.exits)
+        return [action for action in due if not self.refusals.holds_back(action, watch.now)]
 
     def _has_expired(self, order: Order) -> bool:
         if order.role != Role.ENTRY:
@@ -213,7 +218,7 @@ class Guard:
 
     def _try(self, action: Action, lease: Lease) -> str:
         """One symbol's failure never keeps the others without a stop (RELIABILITY 25)."""
-        actor = Actor(self.desk, lease, self.memories, self._note_refusal, self._note_success, self._again)
+        actor = Actor(self.desk, lease, self.memories, self._note_refusal, self.refusals.forget, self._again)
         try:
             return actor.do(action)
         except (LedgerUnavailable, LeaseLost):
@@ -228,16 +233,12 @@ class Guard:
         return due[0] if due else None
 
     def _note_refusal(self, action: Action, reason: str) -> None:
-        count = min(self.refused.get(action.symbol, (0, self.desk.now()))[0] + 1, REFUSALS_COUNTED_MAX)
-        self.refused[action.symbol] = (count, self.desk.now() + timedelta(seconds=2 ** (count - 1)))
-        if count in {1, REFUSALS_COUNTED_MAX}:
-            desk, detail = self.desk, {"action": str(action.do), "reason": reason}
+        desk = self.desk
+        if self.refusals.note(action, desk.now()) in {1, COUNTED_MAX}:
+            detail = {"action": str(action.do), "reason": reason}
             desk.ledger.record_event(
                 Event(desk.now(), "protection_refused", "error", desk.account, action.symbol, detail=detail)
             )
-
-    def _note_success(self, symbol: str) -> None:
-        self.refused.pop(symbol, None)
 
 
 def run_once(guard: Guard) -> list[str]:
@@ -247,6 +248,10 @@ def run_once(guard: Guard) -> list[str]:
     except TradePipelineError as error:
         _note(guard, error)
         return [f"{type(error).__name__}: {error}", *guard.judge_breaker_without_exchange()]
+    except Exception as error:
+        # A defect in one turn must not end the watch: it is told, and the next turn tries again.
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        return [f"defect: {type(error).__name__}: {error} ({where.filename}:{where.lineno})"]
     _note(guard, None)
     return said
 

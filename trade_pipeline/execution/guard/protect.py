@@ -70,7 +70,10 @@ class Watch:
     expired_entries: frozenset[str] = frozenset()
     """Client order ids of live entries whose intent has expired."""
     reading: AccountReading | None = None
-    """The last reading of the account; it bounds the positions that have not changed since."""
+    earlier: AccountReading | None = None
+    """The last two readings of the account; together they bound the positions that have not changed since."""
+    sales_that_wait: frozenset[str] = frozenset()
+    """Symbols whose sale the exchange has just refused: meanwhile a stop may rest."""
 
     def own(self, symbol: str) -> list[Order]:
         """Live orders that sell the symbol's position."""
@@ -102,9 +105,11 @@ def _for_position(watch: Watch, position: Position, exits: ExitSettings) -> Acti
     rules, view, mine = watch.rules.get(symbol), watch.views.get(symbol), watch.own(symbol)
     if rules is None or not rules.active or view is None or any(order.state in UNRESOLVED for order in mine):
         return None
-    total = amount_down(min(position.amount, _there(watch, position, rules)), rules)
+    total = amount_down(_there(watch, position, rules), rules)
     selling = [order for order in mine if order.role == Role.EXIT]
     resting = [order for order in mine if order.role in PROTECTIVE]
+    if symbol in watch.sales_that_wait and not selling:
+        return _protection(watch, symbol, total, resting, exits) if is_above_stop(watch, symbol) else None
     if view.run is not None and (sale := _sale(watch, symbol, view.run, total, mine, exits)) is not None:
         return sale
     if selling and view.run is None:
@@ -112,6 +117,8 @@ def _for_position(watch: Watch, position: Position, exits: ExitSettings) -> Acti
     free = total - sum((order.remaining for order in selling), Decimal(0))
     if view.run is not None and not selling and not is_dust(*_to_sell(watch, view.run, total, rules), rules):
         return None  # The sale is about to be sent; a stop would only lock its coins.
+    if not resting:
+        free = min(free, amount_down(_there(watch, position, rules, at_once=True), rules))
     return _protection(watch, symbol, free, resting, exits)
 
 
@@ -219,14 +226,25 @@ def unprotected(watch: Watch, exits: ExitSettings) -> set[str]:
         rules, view = watch.rules.get(position.symbol), watch.views.get(position.symbol)
         if rules is None or view is None or position.symbol in resting or not offers_stops(rules):
             continue
-        amount = min(position.amount, _there(watch, position, rules))
+        amount = _there(watch, position, rules)
         if not is_dust(amount, view.stop * (1 - exits.stop_limit_offset_ratio), rules):
             naked.add(position.symbol)
     return naked
 
 
-def _there(watch: Watch, position: Position, rules: MarketRules) -> Decimal:
-    """At most how much is in the account: coins that somebody sold by hand cannot be stopped (RELIABILITY 27)."""
-    if watch.reading is None or watch.reading.at <= position.updated_at:
+def is_above_stop(watch: Watch, symbol: str) -> bool:
+    """Whether the last trade is above where the stop belongs, so that the exchange takes one."""
+    top = watch.tops.get(symbol)
+    return top is not None and top.last > watch.views[symbol].stop
+
+
+def _there(watch: Watch, position: Position, rules: MarketRules, *, at_once: bool = False) -> Decimal:
+    """At most how much is in the account: coins that somebody sold by hand cannot be stopped (RELIABILITY 27).
+
+    Believed when two readings in a row say so: one answer without a balance must neither take a good stop away nor hold
+    an exit up. `at_once`: the newest alone, for what need not be sent on a doubt.
+    """
+    readings = [one for one in (watch.reading, watch.earlier) if one is not None and one.at > position.updated_at]
+    if not readings or (len(readings) < 2 and not at_once):
         return position.amount
-    return watch.reading.total(rules.base)
+    return min(position.amount, max(one.total(rules.base) for one in (readings[:1] if at_once else readings)))

@@ -123,8 +123,9 @@ def _still_running(sight: Sight, state: ExitState, exits: ExitSettings) -> tuple
         return run, state
     if done and not selling:
         return None, replace(state, detail=with_run(state.detail, None))
-    if sight.now >= run.expires_at and not selling:
-        # What it wanted may be past; what still holds is decided anew, with an intent of its own.
+    if sight.now >= run.expires_at and not selling and run.reason != ExitReason.LIQUIDATION:
+        # What it wanted may be past; what still holds is decided anew, with an intent of its own. No rule would decide
+        # a liquidation anew: that one lasts until it is done.
         undone = state.stages_done - 1 if run.reason == ExitReason.STAGE else state.stages_done
         return None, replace(state, stages_done=max(undone, 0), detail=with_run(state.detail, None))
     return advanced(run, exits, sight.now, resting=bool(selling)), state

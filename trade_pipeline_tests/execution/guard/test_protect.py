@@ -141,15 +141,17 @@ def test_an_entry_that_has_expired_is_cancelled() -> None:
     assert done(watch("0", entry, expired_entries=frozenset({entry.client_order_id}))) == [Do.CANCEL]
 
 
-def test_what_the_account_does_not_hold_is_not_stopped() -> None:
+def test_what_the_account_does_not_hold_is_not_stopped_once_two_readings_say_so() -> None:
     def reading(total: str, at_s: float) -> AccountReading:
         return AccountReading({"BTC": Balance("BTC", Decimal(total), Decimal(0))}, START + timedelta(seconds=at_s))
 
-    (action,) = actions(watch(reading=reading("0.4", 5)), EXITS)
+    (action,) = actions(watch(reading=reading("0.4", 10), earlier=reading("0.4", 5)), EXITS)
     assert action.amount == Decimal("0.4")
-    assert done(watch(reading=reading("0", 5))) == []
-    # A reading from before the last fill knows nothing of what was bought.
-    assert done(watch(reading=reading("0", -5))) == [Do.PLACE]
+    assert done(watch(reading=reading("0", 10), earlier=reading("0", 5))) == []
+    # One answer without the balance takes no good stop away, and a reading from before the last fill knows nothing.
+    assert done(watch("1", resting(), reading=reading("0", 10), earlier=reading("1", 5))) == []
+    assert done(watch("1", resting(), reading=reading("0", 10))) == []
+    assert done(watch(reading=reading("0", -5), earlier=reading("0", -10))) == [Do.PLACE]
 
 
 def test_a_partial_exit_with_nothing_left_to_sell_does_not_keep_the_stop_away() -> None:
@@ -158,7 +160,7 @@ def test_a_partial_exit_with_nothing_left_to_sell_does_not_keep_the_stop_away() 
     seen = watch(views={BTC: View(STOP, run=half)})
     there = AccountReading({"BTC": Balance("BTC", Decimal("0.5"), Decimal(0))}, NOW)
     assert done(seen) == [Do.EXIT]
-    (action,) = actions(replace(seen, reading=there), EXITS)
+    (action,) = actions(replace(seen, reading=there, earlier=there), EXITS)
     assert (action.do, action.amount) == (Do.PLACE, Decimal("0.5"))
 
 
