@@ -5,7 +5,15 @@ What is cancelled is told by the exchange; until then the order stays PENDING_CA
 
 from __future__ import annotations
 
-from trade_pipeline.errors import AuthenticationFailed, Banned, LedgerError, TradePipelineError, VenueError
+from trade_pipeline.errors import (
+    AuthenticationFailed,
+    Banned,
+    LedgerError,
+    OrderNotFound,
+    TradePipelineError,
+    VenueError,
+)
+from trade_pipeline.execution.denied import end_if_nowhere
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.recovery import Step, answer_for, attempted, count
 from trade_pipeline.execution.submit import after_fills, apply
@@ -53,6 +61,11 @@ def _not_cancelled(desk: Desk, order: Order, error: TradePipelineError, step: St
 def _look_up_after_cancel(desk: Desk, order: Order, error: TradePipelineError) -> Order:
     try:
         found = desk.venue.order(order.symbol, order.client_order_id)
+    except OrderNotFound:
+        # Neither where orders are matched nor where they are looked up: it must not keep its position from being sold.
+        if isinstance(error, OrderNotFound):
+            return after_fills(desk, end_if_nowhere(desk, order))
+        return desk.ledger.order(order.client_order_id) or order
     except TradePipelineError:
         return desk.ledger.order(order.client_order_id) or order
     if found.state in {OrderState.OPEN, OrderState.PARTIALLY_FILLED}:

@@ -7,29 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from trade_pipeline.errors import OrderNotFound, VenueError
 from trade_pipeline.execution.balances import residuals_of
+from trade_pipeline.execution.denied import LISTED_BEFORE, LOOK_UP_LAG_S, may_be_missing, rests_unlisted, sent_at
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.locks import lock_after_exit
 from trade_pipeline.execution.recovery import count
 from trade_pipeline.execution.submit import apply, book_new_trades
 from trade_pipeline.ledger.records import Event, Order
-from trade_pipeline.schemas.trading import PROTECTIVE, AccountReading, OrderState, Side, VenueOrder
+from trade_pipeline.schemas.trading import PROTECTIVE, OrderState, Side, VenueOrder
 
 LOOK_UPS_BEFORE_ABSENT = 3
-LOOK_UP_LAG_S = 5.0
-"""How long after its acceptance bound an order may still be missing from look-ups."""
 PLANNED_S_MAX = 2.0
 """A PLANNED order older than this belongs to a sender that died before it sent. One that merely stood still finds it
 abandoned when it wakes, and sends nothing: a short time does no harm, and until then nobody else protects."""
 SKEW_S = 1.0
-LISTED_BEFORE = timedelta(seconds=60)
-"""Closed orders are listed from this long before the send: the two clocks may differ."""
-LOCK_TOLERANCE = Decimal(2)
-"""Exchanges round what they lock, and an order may be filled in part: half of it is trace enough."""
 FILLS_MAX = 200
 EVENTS_MAX = 100
 NOT_FOUND = "look_up_empty"
@@ -81,11 +76,7 @@ def absent_after_s(desk: Desk) -> float:
 def _is_stale(desk: Desk, order: Order) -> bool:
     """Whether the exchange would not accept a SENT order's request any more. Its sender may still be waiting: an answer
     that comes is written as well, and asking meanwhile does no harm."""
-    return desk.now() - _sent(order) > timedelta(seconds=desk.settings.execution.recv_window_ms / 1000 + SKEW_S)
-
-
-def _sent(order: Order) -> datetime:
-    return order.sent_at or order.planned_at
+    return desk.now() - sent_at(order) > timedelta(seconds=desk.settings.execution.recv_window_ms / 1000 + SKEW_S)
 
 
 def _look_up(desk: Desk, order: Order, result: LookedUp) -> bool:
@@ -125,8 +116,7 @@ def _found(desk: Desk, order: Order, found: VenueOrder, evidence: str) -> bool:
 
 def _denied(desk: Desk, order: Order, result: LookedUp) -> bool:
     """An order that was acknowledged and that a look-up does not find: closed orders, then it counts as denied."""
-    acknowledged = order.acknowledged_at or _sent(order)
-    if desk.now() - acknowledged <= timedelta(seconds=LOOK_UP_LAG_S):
+    if may_be_missing(desk, order):
         return False
     if _is_listed_as_closed(desk, order):
         return True
@@ -137,7 +127,7 @@ def _denied(desk: Desk, order: Order, result: LookedUp) -> bool:
 def _not_found(desk: Desk, order: Order, said: Sequence[Event]) -> bool:
     """ABSENT only beyond bound and lag, after three empty look-ups in a row, and with every other trace searched."""
     before = _empty_in_a_row(said)
-    late = desk.now() - _sent(order) > timedelta(seconds=absent_after_s(desk))
+    late = desk.now() - sent_at(order) > timedelta(seconds=absent_after_s(desk))
     concluding = late and before + 1 >= LOOK_UPS_BEFORE_ABSENT
     if concluding and _is_listed_as_closed(desk, order):
         return True
@@ -153,7 +143,7 @@ def _not_found(desk: Desk, order: Order, said: Sequence[Event]) -> bool:
 
 def _is_listed_as_closed(desk: Desk, order: Order) -> bool:
     """Whether the list of all orders has it; if so, what it says is applied. Raises VenueError."""
-    for listed in desk.venue.orders(order.symbol, _sent(order) - LISTED_BEFORE):
+    for listed in desk.venue.orders(order.symbol, sent_at(order) - LISTED_BEFORE):
         if listed.client_order_id == order.client_order_id:
             return _found(desk, order, listed, "listed among closed orders")
     return False
@@ -161,42 +151,27 @@ def _is_listed_as_closed(desk: Desk, order: Order) -> bool:
 
 def _has_traces(desk: Desk, order: Order) -> bool:
     """Whether trades since the send or balances may be its doing. Raises VenueError."""
-    book_new_trades(desk, order.symbol, since=_sent(order))
-    listed = {found.order_id for found in desk.venue.orders(order.symbol, _sent(order) - LISTED_BEFORE)}
+    book_new_trades(desk, order.symbol, since=sent_at(order))
+    listed = {found.order_id for found in desk.venue.orders(order.symbol, sent_at(order) - LISTED_BEFORE)}
     for fill in desk.ledger.fills(desk.account, order.symbol, limit=FILLS_MAX):
         unexplained = not fill.managed and fill.venue_order_id not in listed
-        if unexplained and fill.at >= _sent(order) and fill.side == order.request.side:
+        if unexplained and fill.at >= sent_at(order) and fill.side == order.request.side:
             return True  # It may be this order's: the list of orders lags behind the list of trades.
     reading = desk.venue.account()
-    # A fill moves base and quote at once: a deposit or a withdrawal of one of them is no trace of it.
-    if residuals_of(desk, reading).keys() >= set(order.symbol.split("/")):
+    if _may_have_filled(order, residuals_of(desk, reading)):
         return True
-    return _locks_more_than_is_listed(desk, order, reading)
+    return rests_unlisted(order, reading, desk.venue.open_orders())
 
 
-def _locks_more_than_is_listed(desk: Desk, order: Order, reading: AccountReading) -> bool:
-    """Whether as much is locked beyond all listed orders as this one would lock: it rests, and the lists are behind."""
-    base, quote = order.symbol.split("/")
-    asset = base if order.request.side == Side.SELL else quote
-    balance = reading.balances.get(asset)
-    listed = sum((_locked_by(found, asset) for found in desk.venue.open_orders()), Decimal(0))
-    beyond = (balance.locked if balance else Decimal(0)) - listed
-    price = Decimal(1) if asset == base else order.request.price or order.request.stop_price or Decimal(0)
-    return 0 < order.remaining * price <= beyond * LOCK_TOLERANCE
-
-
-def _locked_by(found: VenueOrder, asset: str) -> Decimal:
-    """What an open order locks of an asset, in units of it."""
-    base, quote = found.symbol.split("/")
-    rest = found.amount - found.filled
-    if found.side == Side.SELL:
-        return rest if asset == base else Decimal(0)
-    return rest * (found.price or found.stop_price or Decimal(0)) if asset == quote else Decimal(0)
+def _may_have_filled(order: Order, gaps: Mapping[str, Decimal]) -> bool:
+    """Whether base and quote have both moved as a fill of this side moves them: deposits and withdrawals do not."""
+    base, quote = (gaps.get(asset, Decimal(0)) for asset in order.symbol.split("/"))
+    return base > 0 > quote if order.request.side == Side.BUY else base < 0 < quote
 
 
 def _said(desk: Desk, order: Order) -> list[Event]:
     """What was noted about this order since it was sent, newest first."""
-    return desk.ledger.events(desk.account, _sent(order), EVENTS_MAX, client_order_id=order.client_order_id)
+    return desk.ledger.events(desk.account, sent_at(order), EVENTS_MAX, client_order_id=order.client_order_id)
 
 
 def _empty_in_a_row(said: Sequence[Event]) -> int:
@@ -209,9 +184,9 @@ def _empty_in_a_row(said: Sequence[Event]) -> int:
 
 
 def _alert_if_it_lasts(desk: Desk, order: Order, said: Sequence[Event]) -> None:
-    lasting = desk.now() - _sent(order) > timedelta(seconds=desk.settings.positions.unknown_alert_s)
+    lasting = desk.now() - sent_at(order) > timedelta(seconds=desk.settings.positions.unknown_alert_s)
     if lasting and all(event.kind != LASTS for event in said):
-        detail = {"role": str(order.role), "sent_at": _sent(order).isoformat(), "evidence": order.last_evidence}
+        detail = {"role": str(order.role), "sent_at": sent_at(order).isoformat(), "evidence": order.last_evidence}
         _note(desk, order, LASTS, "error", detail)
         count(desk, "look_up", "OutcomeUnknown", "resolve", recovered=False)
 

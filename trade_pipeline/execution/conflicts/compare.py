@@ -172,7 +172,9 @@ def _unprotected(sides: Sides) -> Iterator[Finding]:
     guarded = {
         order.symbol
         for order in sides.live
-        if order.role in GUARDING and (order.client_order_id in resting or order.state != OrderState.OPEN)
+        if order.role in GUARDING
+        and order.client_order_id not in sides.denied
+        and (order.client_order_id in resting or order.state != OrderState.OPEN)
     }
     for position in sides.positions:
         rules, price = sides.rules.get(position.symbol), position.average_price

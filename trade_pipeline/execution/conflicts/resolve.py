@@ -15,12 +15,13 @@ from decimal import Decimal
 
 from trade_pipeline.errors import LedgerError, LedgerUnavailable
 from trade_pipeline.execution.conflicts.kinds import Finding, Kind, Outcome
+from trade_pipeline.execution.denied import end, rests_unlisted
 from trade_pipeline.execution.desk import EVERY, Desk
 from trade_pipeline.execution.forgotten import take_in
 from trade_pipeline.execution.reconcile import Reconciliation
 from trade_pipeline.execution.submit import book
-from trade_pipeline.ledger.records import Event, Fill, Flow, Order
-from trade_pipeline.schemas.trading import FlowKind, OrderState, Side, VenueOrder
+from trade_pipeline.ledger.records import Event, Fill, Flow
+from trade_pipeline.schemas.trading import FlowKind, Side
 
 TRADES_PER_PAGE = 1000
 TRADE_PAGES_MAX = 10
@@ -62,7 +63,7 @@ def resolve(desk: Desk, finding: Finding, strategy: str, seen: Reconciliation, r
     if finding.dust:
         return Decided(Outcome.IGNORED, "below one step: dust")
     own = {
-        Kind.PROTECTION_MISSING: lambda: Decided(Outcome.FOUND, "the guard places one"),
+        Kind.PROTECTION_MISSING: lambda: Decided(Outcome.FOUND, "the guard places one once none of ours may rest"),
         Kind.FOREIGN_TRADE: lambda: _foreign_trade(desk, finding, strategy, reference),
         Kind.FOREIGN_ORDER: lambda: _foreign_order(desk, finding, strategy, seen),
         Kind.MISSING_ORDER: lambda: _missing_order(desk, finding, strategy, seen),
@@ -166,47 +167,23 @@ def _foreign_order(desk: Desk, finding: Finding, policy: str, seen: Reconciliati
 
 
 def _missing_order(desk: Desk, finding: Finding, strategy: str, seen: Reconciliation) -> Decided:
-    """CANCELED with the quantity of its trades, where the exchange locks nothing for it: that is the proof."""
+    """CANCELED with the quantity of its trades, where nothing is locked beyond what is listed: that is the proof."""
     if strategy != "exchange_first":
         return Decided(Outcome.HALTED, "the exchange denies it")
     order = desk.ledger.order(finding.key.reference)
     if order is None or order.venue_order_id is None:
         return Decided(Outcome.HALTED, "the exchange never acknowledged it")
-    base, quote = order.symbol.split("/")
-    sells = order.request.side == Side.SELL
-    locked = seen.reading.balances.get(base if sells else quote)
-    needed = order.remaining if sells else order.remaining * (order.request.price or Decimal(0))
-    if locked is not None and locked.locked >= needed:
+    listed = (*seen.open_orders, *(bad.order for bad in seen.bad_orders))
+    if rests_unlisted(order, seen.reading, listed):
         return Decided(Outcome.HALTED, "coins are still locked as if it rested")
     try:
-        desk.ledger.apply_venue_order(desk.account, _ended(order), "the exchange has it in no list and locks nothing")
+        end(desk, order, "the exchange has it in no list and locks nothing for it")
     except LedgerUnavailable:
         raise
     except LedgerError as error:
         return Decided(Outcome.HALTED, str(error))
     _tell(desk, finding, "conflict_adjusted", "the order is over: the exchange has it no more")
     return Decided(Outcome.RESOLVED, "CANCELED with the quantity of its trades", changed=True)
-
-
-def _ended(order: Order) -> VenueOrder:
-    request, venue_id = order.request, order.venue_order_id
-    assert venue_id is not None, "it was acknowledged"
-    return VenueOrder(
-        order_id=venue_id,
-        client_order_id=order.client_order_id,
-        symbol=request.symbol,
-        side=request.side,
-        type=request.type,
-        amount=request.amount,
-        filled=order.filled,
-        quote_filled=order.quote_filled,
-        state=OrderState.CANCELED,
-        venue_status="missing",
-        price=request.price,
-        stop_price=request.stop_price,
-        created_at=order.planned_at,
-        updated_at=order.updated_at,
-    )
 
 
 def _tell(desk: Desk, finding: Finding, kind: str, why: str) -> None:

@@ -26,8 +26,8 @@ AT_ONCE = frozenset(
     {Kind.FOREIGN_ORDER, Kind.FOREIGN_TRADE, Kind.ORDER_DIFFERS, Kind.BAD_ORDER, Kind.BAD_BALANCE, Kind.BAD_TRADE}
 )
 """Seen once is enough: nothing on its way looks like these."""
-SIGHTS = {Kind.MISSING_ORDER: 3}
-"""How often in a row the others have to be seen; 2 where nothing is said."""
+SIGHTS = 2
+"""How often in a row the others have to be seen."""
 ONE_OFF = frozenset({Kind.FOREIGN_TRADE, Kind.ORPHAN_ORDER, Kind.BAD_TRADE})
 """They happened: they are over when a person unlocks the symbol, not when they are seen no more."""
 FOREIGN_SINCE = timedelta(hours=1)
@@ -97,7 +97,7 @@ class Conflicts:
         return due
 
     def _is_certain(self, finding: Finding, times: int) -> bool:
-        return finding.kind in AT_ONCE or times >= SIGHTS.get(finding.kind, 2)
+        return finding.kind in AT_ONCE or times >= SIGHTS
 
     def _decide(self, desk: Desk, finding: Finding, found: Reconciliation, before: Decided | None) -> Decided:
         strategy, last = strategy_of(desk, finding), self.history.of(finding.key)
@@ -185,6 +185,8 @@ def _is_news(finding: Finding, last: Conflict | None, *, full: bool) -> bool:
         return True  # What came of it was never written: the guard died, or the database refused.
     if finding.kind in ONE_OFF:
         return False
+    if finding.kind == Kind.MISSING_ORDER and last.outcome == str(Outcome.HALTED):
+        return True  # What others lock changes, and its position has no stop: asking again costs no request.
     changed = (last.ledger_amount, last.exchange_amount) != (finding.ledger_amount, finding.exchange_amount)
     if finding.kind in _RESIDUAL_KINDS and last.ledger_amount is not None and last.exchange_amount is not None:
         # Trading goes on beside a residual: it is the difference that counts, not the two balances.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -214,12 +214,14 @@ def _sells_now(profit: Order, top: BookTop | None) -> bool:
     return trigger <= top.last and (limit is None or limit <= top.last)
 
 
-def unprotected(watch: Watch, exits: ExitSettings) -> set[str]:
+def unprotected(watch: Watch, exits: ExitSettings, denied: Collection[str] = ()) -> set[str]:
     """Symbols with a position worth a stop and none on the exchange, whatever the reason.
 
-    Not those where none can rest: there this watch is the protection.
+    `denied`: client order ids that the exchange says it has not; they protect nothing. Not symbols where no stop can
+    rest: there this watch is the protection.
     """
     stops = [o for o in watch.live_orders if o.role in PROTECTIVE and not takes_profit(o)]
+    stops = [o for o in stops if o.client_order_id not in denied]
     resting = {o.symbol for o in stops if o.state in RESTING}
     naked: set[str] = set()
     for position in watch.positions:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from trade_pipeline.execution.conflicts.kinds import Kind
 from trade_pipeline.execution.control import record_positions
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.equity import equity_point
@@ -51,7 +52,9 @@ class Upkeep:
 
     def note_unprotected(self, desk: Desk, watch: Watch) -> None:
         """Remember since when a position has no stop; say so once when it lasts too long (TRADING 17)."""
-        naked = unprotected(watch, desk.settings.exits)
+        open_now = desk.ledger.open_conflicts(desk.account) if watch.positions else []
+        denied = {str(row.detail.get("reference")) for row in open_now if row.kind == Kind.MISSING_ORDER}
+        naked = unprotected(watch, desk.settings.exits, denied)
         limit = timedelta(seconds=desk.settings.exits.unprotected_s_max)
         before = self.unprotected_since
         self.unprotected_since = {symbol: before.get(symbol, watch.now) for symbol in naked}
