@@ -20,8 +20,30 @@ def verify_ledger(as_json: JsonOption = False, home: HomeOption = None) -> None:
     raise typer.Exit(run_verify(home, as_json=as_json))
 
 
+_NOT_WITH = {
+    "seed": ("exhaust", "seeds", "first", "jobs", "record", "pairs"),
+    "exhaust": ("seeds", "jobs", "record"),
+    "jobs": ("ledger_url",),
+}
+"""Option of `faults` -> those that mean nothing beside it, or something else."""
+
+
+def _refuse_conflicts(context: typer.Context) -> None:
+    source = context.get_parameter_source
+    given = {name for name in context.params if getattr(source(name), "name", "") == "COMMANDLINE"}
+    if context.params["jobs"] == 1:
+        given.discard("jobs")  # One process is what there is anyway.
+    for name, others in _NOT_WITH.items():
+        wrong = ["--" + other.replace("_", "-") for other in others if other in given]
+        if name in given and wrong:
+            raise typer.BadParameter(f"not together with {', '.join(wrong)}", param_hint=f"--{name}")
+    if "pairs" in given and "exhaust" not in given:
+        raise typer.BadParameter("only together with --exhaust", param_hint="--pairs")
+
+
 @app.command()
 def faults(
+    context: typer.Context,
     seeds: Annotated[int, typer.Option(min=1, help="How many simulated disasters.")] = 200,
     first: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
     seed: Annotated[int | None, typer.Option(min=0, help="Play this one alone and print what happened.")] = None,
@@ -29,8 +51,8 @@ def faults(
         str | None, typer.Option(help="A migrated, empty ledger. Default: a PostgreSQL of its own, thrown away.")
     ] = None,
     exhaust: Annotated[
-        int, typer.Option(min=0, help="Instead: every single fault and death in so many scenarios.")
-    ] = 0,
+        int | None, typer.Option(min=1, help="Instead: every single fault and death in so many scenarios.")
+    ] = None,
     pairs: Annotated[int, typer.Option(min=0, help="With --exhaust: so many pairs in each scenario too.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes that play, each with a PostgreSQL of its own.")] = 1,
     record: Annotated[
@@ -41,12 +63,11 @@ def faults(
     """Play disasters through the real trading code in virtual time and judge what became of every order."""
     from trade_pipeline.commands.faults import run_exhaustion, run_faults, run_one_seed
 
-    if exhaust:
+    _refuse_conflicts(context)
+    if exhaust is not None:
         raise typer.Exit(run_exhaustion(exhaust, first, pairs, ledger_url, as_json=as_json))
     if seed is not None:
         raise typer.Exit(run_one_seed(seed, ledger_url, as_json=as_json))
-    if jobs > 1 and ledger_url is not None:
-        raise typer.BadParameter("each process needs a server of its own", param_hint="--ledger-url with --jobs")
     raise typer.Exit(run_faults(range(first, first + seeds), ledger_url, jobs=jobs, record=record, as_json=as_json))
 
 

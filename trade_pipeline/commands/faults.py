@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import typer
@@ -45,43 +45,49 @@ def run_one_seed(seed: int, ledger_url: str | None, *, as_json: bool) -> int:
 
 def run_exhaustion(bases: int, first: int, pairs: int, ledger_url: str | None, *, as_json: bool) -> int:
     """Every single fault and death at every boundary of `bases` scenarios, then `pairs` of them each."""
-    broken, played, began = 0, 0, time.monotonic()
-    with play_on(ledger_url, 1, ()) as (stage, _):
+    campaign = Campaign()
+
+    def plays(stage: Stage) -> Iterator[Played]:
         for seed in range(first, first + bases):
-            for things, one in exhaust.all_of(stage, make_scenario(seed), pairs):
-                played += 1
-                broken += bool(one.violations)
-                for violation in one.violations:
+            for things, played in exhaust.all_of(stage, make_scenario(seed), pairs):
+                for violation in played.violations:
                     typer.echo(f"seed {seed} with {', '.join(map(str, things))}: {violation}", err=as_json)
-    took_s = time.monotonic() - began
-    summary = {"bases": bases, "plays": played, "violations": broken, "plays_per_s": round(played / took_s, 2)}
-    typer.echo(json.dumps(summary) if as_json else f"{played} plays of {bases} scenarios, {broken} of them broken")
-    return 1 if broken else 0
+                yield played
+
+    with play_on(ledger_url, 1, ()) as (stage, _):
+        collect(plays(stage), campaign=campaign)
+    broken = len(campaign.failed)
+    told = f"{campaign.plays} plays of {campaign.seeds} scenarios, {broken} of them broken"
+    typer.echo(json.dumps(campaign.summary()) if as_json else told)
+    return 1 if broken or campaign.cut_short else 0
 
 
 def _one(stage: Stage, seed: int, *, as_json: bool) -> int:
-    scenario = make_scenario(seed)
-    played = stage.play(scenario)
-    again = stage.play(scenario)
+    scenario, twice = make_scenario(seed), []
+    campaign = collect((stage.play(scenario) for _ in range(2)), lambda _, played: twice.append(played))
+    if len(twice) < 2:
+        typer.echo(json.dumps(campaign.summary()) if as_json else f"seed {seed} was cut short")
+        return 1
+    played, again = twice
     if not as_json:
         for line in played.trace:
             typer.echo(line)
         typer.echo(f"seed {seed}: {told(scenario)}")
-    if again.trace_hash != played.trace_hash:
+    repeatable = again.trace_hash == played.trace_hash
+    if not repeatable:
         typer.echo(f"seed {seed} was played twice and went two ways: {played.trace_hash} {again.trace_hash}", err=True)
     for violation in played.violations:
         typer.echo(f"VIOLATION {violation}", err=as_json)
-    summary = {
-        "seeds": 1,
-        "seed": seed,
-        "violations": len(played.violations),
-        "hits": dict(sorted(played.hits.items())),
-        "never_hit": [],
-        "trace_hash": played.trace_hash,
-        "repeatable": again.trace_hash == played.trace_hash,
-    }
+    summary = _once(campaign, played) | {"seed": seed, "trace_hash": played.trace_hash, "repeatable": repeatable}
     typer.echo(json.dumps(summary) if as_json else f"trace hash {played.trace_hash}")
-    return 0 if not played.violations and again.trace_hash == played.trace_hash else 1
+    return 0 if not played.violations and repeatable else 1
+
+
+def _once(campaign: Campaign, played: Played) -> dict[str, object]:
+    """The second play of a seed proves that it repeats and counts for the time alone."""
+    once = Campaign(took_s=campaign.took_s, timed=campaign.timed)
+    once.add(played)
+    return once.summary() | {"plays": campaign.plays}
 
 
 def _teller(total: int, record: Record | None) -> Callable[[Campaign, Played], None]:
