@@ -31,6 +31,7 @@
     ├── DataError
     │   ├── BadBars                   skip    bars that break a rule of `schemas.bars`
     │   ├── LateBars                  skip    the bar was not final in time: HOLD
+    │   ├── BadTarget                 skip    a target without numbers to trade by; the others went on
     │   ├── LakeConflict              retry   another writer committed first
     │   └── ScenarioUnsupported       skip    a simulation was asked for what its policy does not know
     ├── LedgerError
@@ -245,6 +246,10 @@ class BadBars(DataError):
 
 class LateBars(DataError):
     """The bar was not final within its limit: the symbol is HOLD for this decision."""
+
+
+class BadTarget(DataError):
+    """A target whose numbers cannot be meant: nothing is sent for its symbol."""
 
 
 class LakeConflict(DataError):

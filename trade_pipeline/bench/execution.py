@@ -16,9 +16,9 @@ from trade_pipeline.bench.still_venue import StillVenue
 from trade_pipeline.execution.conflicts.compare import compare
 from trade_pipeline.execution.conflicts.settle import sides_of
 from trade_pipeline.execution.desk import Desk
-from trade_pipeline.execution.execute import situation_now
 from trade_pipeline.execution.plan import plan_orders
 from trade_pipeline.execution.reconcile import Reconciliation, reconcile
+from trade_pipeline.execution.situation import situation_now
 from trade_pipeline.execution.submit import send
 from trade_pipeline.ledger.records import Intent
 from trade_pipeline.schemas.trading import OrderRequest
@@ -105,5 +105,5 @@ def _plan(report: Report, desk: Desk, venue: StillVenue) -> None:
     with report.row("read for a plan", len(targets), "targets"):
         situation = situation_now(desk, targets, None)
     with report.row("plan", len(targets), "targets", floor_per_min=UPDATES_PER_MIN_FLOOR):
-        plan = plan_orders(targets, situation, settings.execution, settings.exits)
+        plan = plan_orders(targets, situation, settings.execution, settings.exits, settings.portfolio)
     assert len(plan.orders) == len(targets), next(iter(plan.verdicts.values()))

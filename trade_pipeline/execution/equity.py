@@ -30,7 +30,7 @@ def equity_point(desk: Desk, reading: AccountReading, tops: Mapping[str, BookTop
 def _point(
     desk: Desk, reading: AccountReading, tops: Mapping[str, BookTop], positions: Iterable[Position]
 ) -> EquityPoint:
-    cash, held = _cash(desk, reading), positions_quote(positions, tops)
+    cash, held = managed_cash(desk, reading), positions_quote(positions, tops)
     return EquityPoint(
         account=desk.account,
         at=desk.now(),
@@ -44,7 +44,7 @@ def _point(
     )
 
 
-def _cash(desk: Desk, reading: AccountReading) -> Decimal:
+def managed_cash(desk: Desk, reading: AccountReading) -> Decimal:
     """Cash as the ledger has booked it, like the positions: a fill that it does not know yet counts on neither side.
 
     The exchange's own balance beside the ledger's positions would count a sale twice until it is booked, and the
@@ -56,9 +56,15 @@ def _cash(desk: Desk, reading: AccountReading) -> Decimal:
 
 def positions_quote(positions: Iterable[Position], tops: Mapping[str, BookTop]) -> Decimal:
     """Positions at best bid; one without a bid counts at its average cost, never at 0."""
-    total = Decimal(0)
+    held = list(positions)
+    at = marks(held, tops)
+    return sum((position.amount * at[position.symbol] for position in held), Decimal(0))
+
+
+def marks(positions: Iterable[Position], tops: Mapping[str, BookTop]) -> dict[str, Decimal]:
+    """Symbol -> what a held coin counts for, in quote: the best bid, else what it cost on average."""
+    found: dict[str, Decimal] = {}
     for position in positions:
         top = tops.get(position.symbol)
-        mark = top.bid if top and top.bid > 0 else (position.average_price or Decimal(0))
-        total += position.amount * mark
-    return total
+        found[position.symbol] = top.bid if top and top.bid > 0 else (position.average_price or Decimal(0))
+    return found

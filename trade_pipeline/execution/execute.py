@@ -14,19 +14,22 @@ from decimal import Decimal
 from typing import Protocol
 
 from trade_pipeline.errors import AlreadyClaimed, LeaseHeld, LedgerError, TradePipelineError, VenueError
-from trade_pipeline.execution.breaker.state import increases_stopped, size_factor
+from trade_pipeline.execution.breaker.state import increases_stopped
 from trade_pipeline.execution.buy_guards.ask import ask_guards
 from trade_pipeline.execution.cancelling import cancel
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.ids import client_order_id
-from trade_pipeline.execution.plan import Plan, PlannedOrder, Situation, Verdict, plan_orders
+from trade_pipeline.execution.plan import Plan, PlannedOrder, plan_orders
 from trade_pipeline.execution.reconcile import reconcile
 from trade_pipeline.execution.recovery import answer_for, count, next_step, open_what_was_forgotten
 from trade_pipeline.execution.replacement import send_or_replace
 from trade_pipeline.execution.rounding import amount_down, is_dust
+from trade_pipeline.execution.situation import situation_now
 from trade_pipeline.execution.submit import acquire_lease, send
+from trade_pipeline.execution.verdict import Verdict
 from trade_pipeline.execution.witness import note_head
-from trade_pipeline.ledger.records import BreakerState, Decision, Lease, Order, Target
+from trade_pipeline.ledger.records import Decision, Lease, Order, Target
+from trade_pipeline.redaction import redacted
 from trade_pipeline.schemas.order_states import is_live
 from trade_pipeline.schemas.trading import OrderRequest, OrderState, OrderType, Side
 
@@ -65,7 +68,7 @@ class Execution:
     def detail(self) -> dict[str, object]:
         """As the ledger and the UI keep it."""
         return {
-            "verdicts": {symbol: {"action": v.action, "reason": v.reason} for symbol, v in self.verdicts.items()},
+            "verdicts": {symbol: verdict.detail() for symbol, verdict in self.verdicts.items()},
             "orders": [
                 {"client_order_id": o.client_order_id, "symbol": o.symbol, "state": str(o.state)} for o in self.orders
             ],
@@ -85,10 +88,11 @@ def execute_decision(desk: Desk, decision_id: str, *, run_id: str, gate: Gate) -
         return Execution(decision_id, "already claimed by another run: nothing to do here")
     try:
         result = _execute(desk, decision, run_id, gate)
-    except TradePipelineError as error:
-        # Why nothing more was done belongs to the decision, not only to a run's log.
+    except Exception as error:
+        # Why nothing more was done belongs to the decision, not only to a run's log; a claim without it says nothing.
+        told = str(error) if isinstance(error, TradePipelineError) else redacted(f"{type(error).__name__}: {error}")
         with suppress(TradePipelineError):
-            desk.ledger.record_outcome(decision_id, JOB, f"failed: {error}")
+            desk.ledger.record_outcome(decision_id, JOB, f"failed: {told}")
         raise
     desk.ledger.record_outcome(decision_id, JOB, result.outcome, result.detail())
     note_head(desk.home, desk.ledger)
@@ -130,47 +134,10 @@ def _why_no_increase(desk: Desk, decision: Decision, gate: Gate) -> str | None:
     return f"the gate is closed: {'; '.join(reasons)}" if reasons else None
 
 
-def situation_now(desk: Desk, targets: Sequence[Target], stopped: str | None) -> Situation:
-    """Everything a plan may know, read now."""
-    positions = desk.ledger.positions(desk.account)
-    listed = desk.venue.markets()
-    symbols = sorted({t.symbol for t in targets} & set(listed))
-    reading = desk.venue.account()
-    breakers = desk.ledger.breakers(desk.account)
-    return Situation(
-        account=desk.account,
-        now=desk.now(),
-        positions={position.symbol: position.amount for position in positions},
-        sleeves=desk.ledger.sleeves_of(desk.account, tuple(symbols)) if symbols else {},
-        live_orders=desk.ledger.live_orders(desk.account),
-        rules=listed,
-        tops=desk.venue.book_tops(symbols) if symbols else {},
-        free_quote=reading.free(desk.settings.market.quote_asset),
-        free_base={asset: balance.free for asset, balance in reading.balances.items()},
-        increases_stopped=stopped,
-        halts={**_locked_since(desk, targets), **_broken(breakers, symbols), **desk.halts()},
-        size_factors={symbol: size_factor(breakers, symbol, desk.settings.breaker) for symbol in symbols},
-    )
-
-
-def _broken(breakers: Sequence[BreakerState], symbols: Sequence[str]) -> dict[str, str]:
-    reasons = {symbol: increases_stopped(breakers, symbol) for symbol in symbols}
-    return {symbol: reason for symbol, reason in reasons.items() if reason is not None}
-
-
-def _locked_since(desk: Desk, targets: Sequence[Target]) -> dict[str, str]:
-    """Symbol -> why: a stop may have sold after the decision read the locks, and must not be bought back by it."""
-    locked = {(lock.strategy, lock.symbol): lock.reason for lock in desk.ledger.locks(desk.account, desk.now())}
-    found: dict[str, str] = {}
-    for target in targets:
-        for strategy, quantity in target.sleeves.items():
-            if quantity > 0 and (strategy, target.symbol) in locked:
-                found[target.symbol] = f"{strategy} is locked after a {locked[strategy, target.symbol]}"
-    return found
-
-
 def _plan_now(desk: Desk, targets: Sequence[Target], stopped: str | None) -> Plan:
-    return plan_orders(targets, situation_now(desk, targets, stopped), desk.settings.execution, desk.settings.exits)
+    settings = desk.settings
+    situation = situation_now(desk, targets, stopped)
+    return plan_orders(targets, situation, settings.execution, settings.exits, settings.portfolio)
 
 
 def _plan_and_send(
@@ -182,10 +149,28 @@ def _plan_and_send(
         for order in plan.cancels:
             cancel(desk, order, f"in the way of decision {decision.decision_id}")
         plan = _plan_now(desk, targets, stopped)
+    sales = [item for item in plan.orders if item.intent.side == Side.SELL] if plan.short_of_room else []
+    # A sale that has not filled makes no room; one that has, does: the increases are planned again from fills.
+    sold, unsold = _send_all(desk, lease, sales)
+    if sales:
+        plan = _increases_of(_plan_now(desk, targets, stopped), plan, sales)
     plan = ask_guards(desk, decision, plan)
+    sent, refused = _send_all(desk, lease, [item for item in plan.orders if item not in sales])
+    return replace(plan, verdicts={**plan.verdicts, **unsold, **refused}), (*sold, *sent)
+
+
+def _increases_of(again: Plan, first: Plan, sales: Sequence[PlannedOrder]) -> Plan:
+    """The first plan's sales, which are sent, with the increases of the second."""
+    done = {item.intent.symbol for item in sales}
+    buys = [item for item in again.orders if item.intent.side == Side.BUY and item.intent.symbol not in done]
+    return replace(again, orders=(*sales, *buys), verdicts={**again.verdicts, **{s: first.verdicts[s] for s in done}})
+
+
+def _send_all(desk: Desk, lease: Lease, orders: Sequence[PlannedOrder]) -> tuple[list[Order], dict[str, Verdict]]:
+    """What was sent, and symbol -> why of what was not."""
     sent: list[Order] = []
     refused: dict[str, Verdict] = {}
-    for planned in plan.orders:
+    for planned in orders:
         if planned.intent.side == Side.BUY and desk.ledger.exit_is_waiting(lease):
             refused[planned.intent.symbol] = Verdict("none", "an exit waits for the account: entries stand back")
             continue
@@ -196,12 +181,12 @@ def _plan_and_send(
                 refused[planned.intent.symbol] = Verdict("none", reason)
                 continue
         try:
-            orders = send_or_replace(desk, lease, planned.intent, planned.request)
-            sent.extend(orders)
-            sent.extend(_sell_the_rest(desk, lease, planned, orders[-1]))
+            orders_of = send_or_replace(desk, lease, planned.intent, planned.request)
+            sent.extend(orders_of)
+            sent.extend(_sell_the_rest(desk, lease, planned, orders_of[-1]))
         except LedgerError as error:
             refused[planned.intent.symbol] = Verdict("none", f"not sent: {error}")
-    return replace(plan, verdicts={**plan.verdicts, **refused}), tuple(sent)
+    return sent, refused
 
 
 def _sell_the_rest(desk: Desk, lease: Lease, planned: PlannedOrder, order: Order) -> list[Order]:

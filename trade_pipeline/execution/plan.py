@@ -5,13 +5,18 @@ Pure. TRADING rules 2 to 5 and 11: a plan first cancels what is in the way; it i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
 from trade_pipeline.execution.ids import client_order_id, intent_id
+from trade_pipeline.execution.meant import bad_target, sellable, wrong_with
+from trade_pipeline.execution.own_sales import meets_own_sale
 from trade_pipeline.execution.rounding import amount_down, is_dust, limit_price
+from trade_pipeline.execution.sleeves import sleeve_shares
+from trade_pipeline.execution.verdict import Verdict, refused
+from trade_pipeline.execution.worst_case import Exposure, buying_quote
 from trade_pipeline.ledger.records import Intent, Order, Target
 from trade_pipeline.schemas.trading import (
     PROTECTIVE,
@@ -26,20 +31,11 @@ from trade_pipeline.schemas.trading import (
     TimeInForce,
 )
 from trade_pipeline.settings.exits import ExitSettings
-from trade_pipeline.settings.trading import ExecutionSettings
+from trade_pipeline.settings.trading import ExecutionSettings, PortfolioSettings
 
 REDUCING = PROTECTIVE | {Role.EXIT}
 """Roles of orders that sell a position."""
-STOPS = frozenset({OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT})
 UNRESOLVED = frozenset({OrderState.PLANNED, OrderState.SENT, OrderState.UNKNOWN, OrderState.PENDING_CANCEL})
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What the plan does for a symbol (buy, sell, cancel, none) and why, in one sentence."""
-
-    action: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +49,16 @@ class Plan:
     cancels: tuple[Order, ...]
     orders: tuple[PlannedOrder, ...]
     verdicts: Mapping[str, Verdict]
+    short_of_room: bool = False
+    """The limit on everything together cut increases: what its sales bring may leave more to the next plan."""
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """All that a plan may know. Amounts in base, `free_quote` in quote; `halts`: symbol or * -> reason."""
+    """All that a plan may know. Amounts in base, `*_quote` in quote; `halts`: symbol or * -> reason.
+
+    `marks`: symbol -> what a held coin counts for in `equity_quote`, the best bid or what it cost on average.
+    """
 
     account: str
     now: datetime
@@ -67,6 +68,8 @@ class Situation:
     rules: Mapping[str, MarketRules]
     tops: Mapping[str, BookTop]
     free_quote: Decimal
+    equity_quote: Decimal
+    marks: Mapping[str, Decimal]
     free_base: Mapping[str, Decimal] | None = None
     """Asset -> what no order locks; None where nobody has read it, and then it limits nothing."""
     increases_stopped: str | None = None
@@ -76,32 +79,74 @@ class Situation:
 
 
 def plan_orders(
-    targets: Sequence[Target], situation: Situation, execution: ExecutionSettings, exits: ExitSettings
+    targets: Sequence[Target],
+    situation: Situation,
+    execution: ExecutionSettings,
+    exits: ExitSettings,
+    limits: PortfolioSettings,
 ) -> Plan:
     """The plan for one decision. Reductions come first: they free quote and risk for the increases."""
-    planner = _Planner(situation, execution, exits)
+    planner = _Planner(situation, execution, exits, limits)
     for target in sorted(targets, key=lambda item: item.symbol):
         planner.consider(target)
+    planner.settle_increases()
     ordered = sorted(planner.orders, key=lambda item: (item.intent.side == Side.BUY, item.intent.symbol))
-    return Plan(tuple(planner.cancels), tuple(ordered), planner.verdicts)
+    return Plan(tuple(planner.cancels), tuple(ordered), planner.verdicts, planner.share < 1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Increase:
+    """A purchase within its own symbol's limit; what all of them may cost together is not settled yet."""
+
+    target: Target
+    held: Decimal
+    amount: Decimal
+    price: Decimal
+    rules: MarketRules
+    top: BookTop
+    cut: str
 
 
 class _Planner:
-    def __init__(self, situation: Situation, execution: ExecutionSettings, exits: ExitSettings) -> None:
+    def __init__(
+        self, situation: Situation, execution: ExecutionSettings, exits: ExitSettings, limits: PortfolioSettings
+    ) -> None:
         self.at = situation
         self.execution = execution
         self.exits = exits
+        self.limits = limits
+        asks = {symbol: top.ask for symbol, top in situation.tops.items()}
+        buying = buying_quote(situation.live_orders, asks)
+        self.exposure = Exposure(situation.positions, buying, situation.marks, situation.equity_quote, limits)
         self.free_quote = situation.free_quote
+        self.increases: list[_Increase] = []
+        self.share = Decimal(1)
+        """What the limit on everything together leaves of each increase."""
         self.cancels: list[Order] = []
         self.orders: list[PlannedOrder] = []
         self.verdicts: dict[str, Verdict] = {}
 
     def consider(self, target: Target) -> None:
-        self.verdicts[target.symbol] = self._verdict(target)
+        try:
+            self.verdicts[target.symbol] = self._verdict(target)
+        except ArithmeticError as error:
+            # A number beyond all arithmetic is one symbol's trouble.
+            self.verdicts[target.symbol] = refused(bad_target(target.symbol, type(error).__name__, target.quantity))
+
+    def settle_increases(self) -> None:
+        """All together within their limit: each gives up the same share, so that a moved price refuses nobody."""
+        wanted = sum((item.amount * item.price for item in self.increases), Decimal(0))
+        room = max(self.exposure.total_room, Decimal(0))
+        self.share = room / wanted if wanted > room else Decimal(1)
+        for item in self.increases:
+            self.verdicts[item.target.symbol] = self._settled(item)
 
     def _verdict(self, target: Target) -> Verdict:
         mine = [order for order in self.at.live_orders if order.symbol == target.symbol]
-        return self._in_the_way(mine) or self._towards(target, mine)
+        way, wrong = self._in_the_way(mine), wrong_with(target)
+        if wrong is not None and (way is None or way.action == "none"):
+            return refused(wrong)
+        return way or self._towards(sellable(target) if target.kind == TargetKind.FLAT else target, mine)
 
     def _in_the_way(self, mine: Sequence[Order]) -> Verdict | None:
         if unresolved := [order for order in mine if order.state in UNRESOLVED]:
@@ -116,8 +161,6 @@ class _Planner:
         wanted = Decimal(0) if target.kind == TargetKind.FLAT else target.quantity
         if target.kind == TargetKind.HOLD or wanted is None:
             return Verdict("none", f"hold: {target.reason}")
-        if (wrong := _wrong_with(target)) is not None:
-            return Verdict("none", f"a target that cannot be meant: {wrong}; decide again")
         rules, top = self.at.rules.get(symbol), self.at.tops.get(symbol)
         if rules is None or not rules.active or top is None or top.bid <= 0:
             return Verdict("none", "the exchange does not trade or quote the symbol now")
@@ -149,18 +192,36 @@ class _Planner:
         stopped = self._why_not_increase(target) or meets_own_sale(mine, price, top.bid)
         if stopped:
             return Verdict("none", stopped)
+        # RELIABILITY 15: the position, what may still be filled and this order, all at the price it may cost.
+        fits = self.exposure.symbol_room(target.symbol, price) / price
+        if fits <= 0:
+            return Verdict("none", self.exposure.above_limit(target.symbol, price, rules.quote))
+        cut = f", cut by position_weight_max {self.limits.position_weight_max}" if fits < missing else ""
+        amount = min(missing, fits, rules.amount_max)
+        self.increases.append(_Increase(target, held, amount, price, rules, top, cut))
+        return Verdict("none", "settled with the others")
+
+    def _settled(self, item: _Increase) -> Verdict:
+        target, held, price, rules, top = item.target, item.held, item.price, item.rules, item.top
+        if self.share <= 0:
+            total = self.limits.total_weight_max
+            return Verdict(
+                "none", f"total_weight_max {total} of {self.at.equity_quote:.2f} {rules.quote} is used: reductions only"
+            )
+        cut = item.cut + (f", cut by total_weight_max {self.limits.total_weight_max}" if self.share < 1 else "")
         affordable = self.free_quote / (price * (1 + rules.taker_fee_rate))
-        amount = amount_down(min(missing, affordable, rules.amount_max), rules)
+        amount = amount_down(min(item.amount * self.share, affordable), rules)
         stop = top.bid - (target.stop_distance or Decimal(0))  # the fill may be as good as that
         exit_price = stop * (1 - self.exits.stop_limit_offset_ratio)
         # RELIABILITY 18: an entry whose stop could not be placed must not be opened.
         if exit_price <= 0 or is_dust((held + amount) * (1 - rules.taker_fee_rate), exit_price, rules):
-            return Verdict("none", f"{amount.normalize():f} {rules.base} is too small to be protected by a stop")
+            return Verdict("none", f"{amount.normalize():f} {rules.base} is too small to be protected by a stop{cut}")
         if is_dust(amount, price, rules):
-            return Verdict("none", f"free {rules.quote} covers only {amount.normalize():f} {rules.base}")
+            limit = cut.removeprefix(", ") or f"free {rules.quote} covers no more"
+            return Verdict("none", f"{amount.normalize():f} {rules.base} is below the exchange's minimum: {limit}")
         self.free_quote -= amount * price * (1 + rules.taker_fee_rate)
         self._add(target, Role.ENTRY, Side.BUY, amount, price, f"target above position: {target.reason}")
-        return Verdict("buy", f"{amount.normalize():f} {rules.base} at up to {price}: {target.reason}")
+        return Verdict("buy", f"{amount.normalize():f} {rules.base} at up to {price}{cut}: {target.reason}")
 
     def _why_not_increase(self, target: Target) -> str | None:
         halted = self.at.halts.get(target.symbol) or self.at.halts.get("*")
@@ -224,54 +285,3 @@ class _Planner:
             time_in_force=TimeInForce.IOC,
         )
         self.orders.append(PlannedOrder(intent, request))
-
-
-def meets_own_sale(orders: Iterable[Order], price: Decimal, bid: Decimal) -> str | None:
-    """Why a purchase up to `price` could trade with a live sale of ours, or None (RELIABILITY invariant 5).
-
-    A stop below the market is in no book; one that the bid has reached may be, any moment.
-    """
-    for order in orders:
-        request = order.request
-        if request.side == Side.BUY:
-            continue
-        if order.role == Role.EXIT:
-            return f"no trade with ourselves: exit {order.client_order_id} is selling it"
-        if request.type in STOPS:
-            if request.stop_price is not None and request.stop_price >= bid:
-                return f"no trade with ourselves: the bid has reached our stop at {request.stop_price.normalize():f}"
-            continue
-        sold_at = request.price or request.stop_price
-        if sold_at is not None and sold_at <= price:
-            return f"no trade with ourselves: our sale at {sold_at.normalize():f} is not above {price.normalize():f}"
-    return None
-
-
-def sleeve_shares(
-    wanted: Mapping[str, Decimal], held: Mapping[str, Decimal], strategy: str, side: Side
-) -> dict[str, Decimal]:
-    """Whose trade it is: each strategy's part of the difference between wanted and held sleeves; adds up to 1.
-
-    Only differences in the order's direction count; the last strategy takes what rounding leaves.
-    """
-    sign = 1 if side == Side.BUY else -1
-    names = sorted(set(wanted) | set(held))
-    gaps = {name: sign * (wanted.get(name, Decimal(0)) - held.get(name, Decimal(0))) for name in names}
-    gaps = {name: gap for name, gap in gaps.items() if gap > 0}
-    total = sum(gaps.values(), Decimal(0))
-    if total <= 0:
-        return {strategy or "unattributed": Decimal(1)}
-    *first, last = sorted(gaps)
-    shares = {name: (gaps[name] / total).quantize(Decimal("1e-12")) for name in first}
-    shares[last] = 1 - sum(shares.values(), Decimal(0))
-    return shares
-
-
-def _wrong_with(target: Target) -> str | None:
-    """What of a target is no number to trade by. FLAT needs none: whatever is held is sold."""
-    if target.kind == TargetKind.FLAT:
-        return None
-    for name, value in (("quantity", target.quantity), ("stop distance", target.stop_distance)):
-        if value is not None and (not value.is_finite() or value < 0):
-            return f"{name} of {target.symbol} is {value}"
-    return None

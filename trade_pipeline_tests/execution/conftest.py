@@ -88,7 +88,11 @@ def clock() -> FakeClock:
 
 @pytest.fixture
 def room(tmp_path: Path, ledger_url: str, clock: FakeClock) -> Iterator[Room]:
-    settings = Settings.model_validate({"home": str(tmp_path), "execution": {"fill_wait_s_max": 0}})
+    # Tests of a limit set it: the others may spend all that there is on one symbol.
+    spending = {"position_weight_max": 1, "total_weight_max": 1}
+    settings = Settings.model_validate(
+        {"home": str(tmp_path), "execution": {"fill_wait_s_max": 0}, "portfolio": spending}
+    )
     book = Ledger(ledger_url, now=clock)
     home = Home.at(tmp_path)
     home.control.mkdir(parents=True)

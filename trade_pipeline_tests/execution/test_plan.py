@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -10,17 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trade_pipeline.execution.plan import Plan, Situation, plan_orders, sleeve_shares
+from trade_pipeline.errors import BadTarget
+from trade_pipeline.execution.plan import Plan, Situation, plan_orders
 from trade_pipeline.execution.rounding import amount_down, is_dust, limit_price, on_step
+from trade_pipeline.execution.sleeves import sleeve_shares
 from trade_pipeline.ledger.records import Order, Target
 from trade_pipeline.schemas.trading import MarketRules, OrderState, OrderType, Role, Side, TargetKind, TimeInForce
 from trade_pipeline.settings.exits import ExitSettings
-from trade_pipeline.settings.trading import ExecutionSettings
+from trade_pipeline.settings.trading import ExecutionSettings, PortfolioSettings
 from trade_pipeline_tests.execution.fake_venue import BTC, make_rules, make_top
 from trade_pipeline_tests.fakes import START, make_request, make_target
 
 ETH = "ETH/USDT"
-EXECUTION, EXITS = ExecutionSettings(), ExitSettings()
+EXECUTION, EXITS, LIMITS = ExecutionSettings(), ExitSettings(), PortfolioSettings()
 
 
 def situation(held: str = "0", **changes: object) -> Situation:
@@ -34,6 +37,8 @@ def situation(held: str = "0", **changes: object) -> Situation:
         rules={BTC: make_rules(), ETH: make_rules(ETH)},
         tops={BTC: make_top(BTC, now), ETH: make_top(ETH, now)},
         free_quote=Decimal(10_000),
+        equity_quote=Decimal(10**9),
+        marks={BTC: Decimal(100), ETH: Decimal(100)},
     )
     return replace(start, **changes)  # type: ignore[arg-type]  # a test names only what it is about
 
@@ -43,7 +48,7 @@ def flat(symbol: str = BTC) -> Target:
 
 
 def plan(target: Target, at: Situation) -> Plan:
-    return plan_orders([target], at, EXECUTION, EXITS)
+    return plan_orders([target], at, EXECUTION, EXITS, LIMITS)
 
 
 def live(role: Role, side: Side, state: OrderState = OrderState.OPEN, amount: str = "1") -> Order:
@@ -99,14 +104,14 @@ def test_residue_is_not_retried() -> None:
 
 def test_buys_with_fees_never_exceed_the_free_quote() -> None:
     at = situation(free_quote=Decimal(150))
-    planned = plan_orders([make_target(symbol=BTC), make_target(symbol=ETH)], at, EXECUTION, EXITS)
+    planned = plan_orders([make_target(symbol=BTC), make_target(symbol=ETH)], at, EXECUTION, EXITS, LIMITS)
     spent = sum(item.request.amount * (item.request.price or 0) * Decimal("1.001") for item in planned.orders)
     assert len(planned.orders) == 2
     assert spent <= 150
 
 
 def test_reductions_come_before_increases() -> None:
-    planned = plan_orders([make_target(symbol=ETH), flat(BTC)], situation("1"), EXECUTION, EXITS)
+    planned = plan_orders([make_target(symbol=ETH), flat(BTC)], situation("1"), EXECUTION, EXITS, LIMITS)
     assert [item.request.side for item in planned.orders] == [Side.SELL, Side.BUY]
 
 
@@ -187,7 +192,7 @@ def test_a_stop_stays_while_more_is_bought() -> None:
 def test_an_order_that_nobody_knows_the_end_of_blocks_its_symbol_only() -> None:
     unknown = live(Role.ENTRY, Side.BUY, OrderState.UNKNOWN)
     at = situation(live_orders=(unknown,))
-    planned = plan_orders([make_target(symbol=BTC), make_target(symbol=ETH)], at, EXECUTION, EXITS)
+    planned = plan_orders([make_target(symbol=BTC), make_target(symbol=ETH)], at, EXECUTION, EXITS, LIMITS)
     assert [item.request.symbol for item in planned.orders] == [ETH]
     assert "UNKNOWN: resolved first" in planned.verdicts[BTC].reason
 
@@ -200,9 +205,9 @@ def test_a_symbol_that_is_not_traded_now_is_left_alone() -> None:
 
 
 def test_every_symbol_has_a_verdict_and_every_id_is_its_decisions() -> None:
-    planned = plan_orders([make_target(symbol=BTC), flat(ETH)], situation(), EXECUTION, EXITS)
+    planned = plan_orders([make_target(symbol=BTC), flat(ETH)], situation(), EXECUTION, EXITS, LIMITS)
     assert set(planned.verdicts) == {BTC, ETH}
-    again = plan_orders([make_target(symbol=BTC), flat(ETH)], situation(), EXECUTION, EXITS)
+    again = plan_orders([make_target(symbol=BTC), flat(ETH)], situation(), EXECUTION, EXITS, LIMITS)
     assert [o.request.client_order_id for o in planned.orders] == [o.request.client_order_id for o in again.orders]
 
 
@@ -260,17 +265,40 @@ def test_every_planned_order_passes_the_exchanges_filters(
             assert request.amount * request.price >= rules.notional_min
 
 
-@pytest.mark.parametrize("field", ["quantity", "stop_distance"])
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity", "-1"])
+@pytest.mark.parametrize("field", ["quantity", "stop_distance", "price", "sleeves"])
+@pytest.mark.parametrize("value", ["NaN", "sNaN", "Infinity", "-Infinity", "-1"])
 def test_a_target_that_is_no_number_is_named_and_sends_nothing_while_others_go_on(field: str, value: str) -> None:
-    good, number = make_target(), Decimal(value)
-    bad = replace(good, quantity=number) if field == "quantity" else replace(good, stop_distance=number)
-    planned = plan_orders([bad, make_target(symbol=ETH)], situation(), EXECUTION, EXITS)
+    number = Decimal(value)
+    given: object = {"a": Decimal(1), "trend": number} if field == "sleeves" else number
+    bad = replace(make_target(), **{field: given})  # type: ignore[arg-type]  # by name
+    planned = plan_orders([bad, make_target(symbol=ETH)], situation(), EXECUTION, EXITS, LIMITS)
 
     assert [order.request.symbol for order in planned.orders] == [ETH]
-    assert f"of {BTC} is {value}" in planned.verdicts[BTC].reason
+    verdict = planned.verdicts[BTC]
+    assert isinstance(verdict.error, BadTarget)
+    assert (verdict.error.thing, verdict.error.value) == (BTC, value)
+    assert verdict.error.repair
+    assert field.rstrip("s").replace("_", " ") in verdict.reason
+    assert json.loads(json.dumps(verdict.detail()))["error"]["thing"] == BTC
 
 
 def test_flat_sells_whatever_numbers_come_with_it() -> None:
-    bad = replace(flat(), quantity=Decimal("NaN"), stop_distance=Decimal("NaN"))
-    assert [order.request.side for order in plan(bad, situation("1")).orders] == [Side.SELL]
+    nothing = Decimal("NaN")
+    bad = replace(flat(), quantity=nothing, price=nothing, stop_distance=nothing, sleeves={"trend": nothing})
+    (order,) = plan(bad, situation("1")).orders
+    assert order.request.side == Side.SELL
+    assert (order.intent.decision_price, order.intent.stop_distance) == (None, None), "the ledger gets no such number"
+    assert order.intent.sleeves == {"trend": Decimal(1)}
+
+
+@pytest.mark.parametrize("quantity", ["1e400", "1e999999"])
+def test_a_number_beyond_all_arithmetic_is_one_symbol_s_trouble(quantity: str) -> None:
+    planned = plan_orders(
+        [make_target(quantity=Decimal(quantity)), make_target(symbol=ETH)],
+        situation(free_quote=Decimal(10**9)),
+        EXECUTION,
+        EXITS,
+        LIMITS,
+    )
+    assert ETH in {order.request.symbol for order in planned.orders}
+    assert set(planned.verdicts) == {BTC, ETH}
