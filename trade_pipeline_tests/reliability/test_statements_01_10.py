@@ -8,7 +8,7 @@ from itertools import islice, permutations
 
 import pytest
 
-from trade_pipeline.errors import DuplicateClientOrderId, OrderNotFound, VenueUnavailable
+from trade_pipeline.errors import DuplicateClientOrderId, InsufficientFunds, OrderNotFound, VenueUnavailable
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.execute import execute_decision
 from trade_pipeline.execution.guard.cycle import Guard
@@ -115,23 +115,42 @@ def test_statement_03_network_errors_never_count_as_not_found(room: Room) -> Non
     assert [event.kind for event in room.ledger.events("main")].count("look_up_empty") == 0
 
 
-@pytest.mark.parametrize("filled", ["0", "0.4", "1"])
-def test_statement_04_a_forgotten_order_is_adopted_or_halts_within_a_cycle(room: Room, filled: str) -> None:
+@pytest.mark.parametrize(
+    ("filled", "state"),
+    [("0", OrderState.OPEN), ("0.4", OrderState.PARTIALLY_FILLED), ("1", OrderState.FILLED)],
+)
+def test_statement_04_a_forgotten_order_is_adopted_within_a_cycle(room: Room, filled: str, state: OrderState) -> None:
     """An order with our prefix that the ledger has never heard of, found resting, half done or done hours later."""
     room.venue.create(make_request(FORGOTTEN))
     room.clock.advance(5 * 3600)
     if Decimal(filled):
         room.venue.fill(FORGOTTEN, Decimal(filled))
     guard = room.guard()
-    later(room, guard, cycles=3)
+    later(room, guard)
     adopted = room.ledger.order(FORGOTTEN)
-    if adopted is None:
-        assert halted(room)
-        assert "entries halted" in room.want("1").verdicts[BTC].reason
-    else:
-        assert adopted.filled == Decimal(filled)
-        assert room.held() == Decimal(filled) * Decimal("0.999")
+    assert adopted is not None
+    assert (adopted.role, adopted.state, adopted.filled) == (Role.ENTRY, state, Decimal(filled))
+    assert room.held() == Decimal(filled) * Decimal("0.999")
+    assert [row.outcome for row in room.ledger.conflicts("main")] == ["resolved", "found"]
+    later(room, guard, cycles=2)
+    assert not halted(room)
+    assert residuals_of(room.desk, room.venue.account()) == {}
+    protected = [order for order in room.venue.open_orders() if order.side == Side.SELL]
+    assert len(protected) == bool(Decimal(filled)), "what it has bought has its stop"
     assert [request.client_order_id for request in room.venue.created].count(FORGOTTEN) == 1
+
+
+def test_statement_04_a_forgotten_sale_of_coins_that_nobody_booked_halts_entries(room: Room) -> None:
+    room.venue.totals["BTC"] = Decimal(1)
+    room.venue.create(make_request(FORGOTTEN, side=Side.SELL))
+    room.clock.advance(5 * 3600)
+    later(room, room.guard(), cycles=3)
+    adopted = room.ledger.order(FORGOTTEN)
+    assert adopted is not None
+    assert (adopted.role, adopted.state, room.held()) == (Role.EXIT, OrderState.OPEN, Decimal(0))
+    assert set(room.desk.halts()) == {"*"}
+    assert "entries halted" in room.want("1").verdicts[BTC].reason
+    assert len(room.venue.created) == 1
 
 
 def test_statement_05_retries_exhausted_opens_the_breaker_and_assumes_nothing_cancelled(
@@ -194,13 +213,28 @@ def test_statement_09_fills_in_any_order_of_arrival_give_one_position(ledger: Le
         assert book(ledger, [[trade] for trade in arrival]) == reference
 
 
-def test_statement_10_repairing_positions_reaches_a_fixpoint_or_halts(room: Room, bought: Guard) -> None:
-    """Half of the coins and some money move by hand: after two cycles nothing changes any more."""
-    room.venue.cancel(BTC, only_stop(room).client_order_id)
-    room.venue.totals["BTC"] = Decimal("0.5")
-    room.venue.totals["USDT"] += 7
-    later(room, bought, cycles=3)
+def test_statement_10_what_trades_prove_is_repaired_once_and_reaches_a_fixpoint(room: Room, bought: Guard) -> None:
+    """Half of the stop is filled while nobody looks: one cycle books it, and the next ones change nothing."""
+    room.venue.fill(only_stop(room).client_order_id, Decimal("0.5"))
+    later(room, bought)
+    assert room.held() == BOUGHT - Decimal("0.5")
+    assert residuals_of(room.desk, room.venue.account()) == {}
     settled = facts(room)
     later(room, bought, cycles=5)
     assert facts(room) == settled
-    assert halted(room) or residuals_of(room.desk, room.venue.account()) == {}
+    assert not halted(room)
+
+
+def test_statement_10_what_nothing_proves_halts_entries_and_reaches_a_fixpoint(room: Room, bought: Guard) -> None:
+    """Half of the coins and some money move by hand: nothing is invented, what is there gets its stop, entries halt."""
+    room.venue.cancel(BTC, only_stop(room).client_order_id)
+    room.venue.totals["BTC"] = Decimal("0.5")
+    room.venue.totals["USDT"] += 7
+    room.venue.faults["create"].append(InsufficientFunds("not enough BTC", thing=BTC))
+    later(room, bought, cycles=3)
+    assert set(room.desk.halts()) == {"*", BTC}
+    assert residuals_of(room.desk, room.venue.account()) == {"BTC": Decimal("-0.499"), "USDT": Decimal(7)}
+    assert (room.held(), only_stop(room).amount) == (BOUGHT, Decimal("0.5"))
+    settled = facts(room)
+    later(room, bought, cycles=5)
+    assert facts(room) == settled

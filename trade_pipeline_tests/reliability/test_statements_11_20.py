@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -9,7 +10,7 @@ from decimal import Decimal
 import pytest
 import stamina
 
-from trade_pipeline.errors import Banned, LedgerError
+from trade_pipeline.errors import Banned, LedgerError, RateLimited
 from trade_pipeline.execution.guard.cycle import Guard
 from trade_pipeline.execution.submit import acquire_lease, send
 from trade_pipeline.ledger.records import Target
@@ -134,6 +135,32 @@ def test_statement_16_dust_never_blocks_an_exit_and_residue_is_left_alone_and_co
     assert not halted(room)
 
 
+def test_statement_16_the_guards_exit_sells_around_dust_and_leaves_residue_alone(room: Room) -> None:
+    """A stop that was jumped over is sold in steps of 0.01; what is left over goes along with the next position."""
+    room.venue.rules[BTC] = make_rules(amount_step=Decimal("0.01"), amount_min=Decimal("0.01"))
+    room.want("1")
+    guard = room.guard()
+    guard.cycle()
+    for residue in (Decimal("0.009"), Decimal("0.00801")):
+        room.venue.prices[BTC] = "80"
+        later(room, guard)
+        sale = room.venue.created[-1]
+        assert (sale.side, sale.type, sale.amount) == (Side.SELL, OrderType.MARKET, Decimal("0.99"))
+        assert room.held() == residue
+        sent = len(room.venue.created)
+        later(room, guard, 61, cycles=3)
+        assert len(room.venue.created) == sent, "residue is sold no second time and gets no stop"
+        assert room.venue.open_orders() == []
+        assert room.ledger.live_orders("main") == []
+        assert room.ledger.equity("main")[-1].positions_quote == residue * Decimal(80)
+        assert not halted(room)
+        room.venue.prices[BTC] = "100"
+        room.ledger.unlock("main", "trend", BTC)
+        room.want("1")
+        later(room, guard)
+        assert only_stop(room).amount == Decimal("0.99"), "residue and purchase together"
+
+
 def test_statement_17_a_fee_in_base_leaves_only_what_is_free_to_be_sold(room: Room) -> None:
     """0.777 less the fee is 0.776223; the stop's lock is released and confirmed before 0.776 are sold."""
     room.want("0.777")
@@ -212,12 +239,49 @@ def test_statement_19_clock_skew_is_set_right_and_the_same_client_id_sent_again(
     assert abs(times[-1] - SERVER_TIME_MS) < 2000
 
 
-def test_statement_20_a_429_honours_retry_after(wired: Room, scripted: ScriptedExchange) -> None:
-    slowly = refusal(-1003, "Too much request weight used.", 429, Retry_After="30")
-    scripted.says("POST", "order", slowly)
-    wired.desk = replace(wired.desk, sleep=lambda _: None)
+def test_statement_20_a_429_is_sent_again_after_its_retry_after_with_the_same_id(
+    wired: Room, scripted: ScriptedExchange
+) -> None:
+    """A second, within what a request may last: it is waited for, and not shortened."""
+    answer = placed(clientOrderId=NAMED, side="BUY", type="LIMIT", price="60000", status="NEW", executedQty="0",
+                    cummulativeQuoteQty="0", fills=[])  # fmt: skip
+    scripted.says("POST", "order", refusal(-1003, "Too many requests.", 429, Retry_After="1"), Answer(answer))
+    asked_at = watch_sending(wired)
+    assert _buy(wired) == OrderState.OPEN
+    assert _sent_id(scripted) == [NAMED, NAMED]
+    first, second = asked_at
+    assert second - first >= 1
+    assert [order.state for order in wired.ledger.orders("main")] == [OrderState.OPEN]
+    assert not halted(wired)
+
+
+def test_statement_20_a_429_that_asks_for_longer_than_a_request_may_last_sends_nothing_meanwhile(
+    wired: Room, scripted: ScriptedExchange
+) -> None:
+    scripted.says("POST", "order", refusal(-1003, "Too much request weight used.", 429, Retry_After="30"))
+    waited: list[float] = []
+    wired.desk = replace(wired.desk, sleep=waited.append)
     assert _buy(wired) == OrderState.REJECTED, "certainly not executed, and not within our bound"
-    assert len(scripted.asked("POST", "order")) == 1, "nothing is sent before the time that the exchange named"
+    assert waited == []
+    assert len(scripted.asked("POST", "order")) == 1
+    asked = len(scripted.seen)
+    with pytest.raises(RateLimited) as refused:
+        wired.desk.venue.create(make_request(NAMED, amount=Decimal("0.001"), price=Decimal(60_000)))
+    assert 25 < refused.value.retry_after_s <= 30
+    assert len(scripted.seen) == asked, "nothing is sent before the time that the exchange named"
+
+
+def watch_sending(room: Room) -> list[float]:
+    """When each order is sent, by the monotonic clock."""
+    times: list[float] = []
+    create = room.desk.venue.create
+
+    def creating(request: OrderRequest) -> VenueOrder:
+        times.append(time.monotonic())
+        return create(request)
+
+    room.desk.venue.create = creating  # type: ignore[method-assign]  # watches the time
+    return times
 
 
 def test_statement_20_a_418_silences_every_request_and_opens_the_breaker(
