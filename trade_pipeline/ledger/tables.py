@@ -3,7 +3,7 @@
 Here what was decided, sent and filled; in `projection_tables.py` what follows from it; in `note_tables.py` what is
 noted beside it.
 Append-only tables refuse UPDATE and DELETE by a trigger; the others are projections of them (orders' state,
-positions, sleeves, cash, closed trades) or tools of the moment (leases, locks, heartbeats).
+positions, sleeves, cash, closed trades, when a lock was lifted) or tools of the moment (leases, heartbeats).
 """
 
 from __future__ import annotations
