@@ -13,7 +13,7 @@ from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.liveness import is_closed
 
 END_THE_OTHERS = text(
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"  # returns once they are gone
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
 
