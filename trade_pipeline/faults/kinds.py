@@ -39,6 +39,10 @@ class Fault(StrEnum):
     WITHDRAWAL = "withdrawal"
     FOREIGN_ORDER = "foreign_order"
     STRAY_ORDER = "stray_order"
+    ORDER_FORGOTTEN = "order_forgotten"
+    FORGOTTEN_BESIDE_FOREIGN = "forgotten_beside_foreign"
+    STOPS_REFUSED = "stops_refused"
+    FALL_WITHOUT_STOP = "fall_without_stop"
     DATABASE_REFUSES = "database_refuses"
     DATABASE_ANSWER_LOST = "database_answer_lost"
     DATABASE_AWAY = "database_away"
@@ -100,6 +104,15 @@ OF_THE_WORLD = (
     Fault.REVISED_CANDLE,
 )
 """What happens to the account, to the market or to the orchestration at a moment of virtual time."""
+
+
+MOODS = (
+    Fault.ORDER_FORGOTTEN,
+    Fault.FORGOTTEN_BESIDE_FOREIGN,
+    Fault.STOPS_REFUSED,
+    Fault.FALL_WITHOUT_STOP,
+)
+"""Of the world too, and drawn by themselves: a stop has to rest, and the scenario sees to it."""
 
 
 @dataclass(frozen=True, slots=True)

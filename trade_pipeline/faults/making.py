@@ -9,8 +9,8 @@ from random import Random
 
 from trade_pipeline.exchange.engine.engine import Engine
 from trade_pipeline.faults.clock import Clock
-from trade_pipeline.faults.exchange import Exchange
 from trade_pipeline.faults.exchange import Path as PricePath
+from trade_pipeline.faults.moods import MoodyExchange
 from trade_pipeline.faults.scenario import Scenario
 from trade_pipeline.settings.root import Settings
 
@@ -30,7 +30,7 @@ def settings_of(scenario: Scenario, account: str, home: Path) -> Settings:
     )
 
 
-def exchange_of(scenario: Scenario, clock: Clock) -> Exchange:
+def exchange_of(scenario: Scenario, clock: Clock) -> MoodyExchange:
     engine = Engine.opened(
         [market.spec for market in scenario.markets],
         {asset: Decimal(amount) for asset, amount in scenario.balances.items()},
@@ -40,4 +40,4 @@ def exchange_of(scenario: Scenario, clock: Clock) -> Exchange:
         PricePath(market.spec, market.price, Random(market.seed), market.volatility, market.volume, market.drift)
         for market in scenario.markets
     ]
-    return Exchange(engine, paths, clock, {market.spec.symbol: market.plain_stops for market in scenario.markets})
+    return MoodyExchange(engine, paths, clock, {market.spec.symbol: market.plain_stops for market in scenario.markets})

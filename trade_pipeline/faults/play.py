@@ -218,9 +218,7 @@ class Play:
         """Faults stop, the market stands still, the guard goes on; then a fresh guard, twice, may send nothing."""
         sim = self.sim
         sim.faults_on = False
-        for path in sim.exchange.paths.values():
-            path.frozen = True
-            path.volume = max(path.volume, 10**7)
+        sim.exchange.stand_still()
         calm = 0
         for _ in range(QUIET_CYCLES):
             seen = self._moved()
@@ -263,8 +261,8 @@ class Play:
         if self.violations and not quiet:
             return
         moved = (*self._moved(), len(sim.hits), sum(sim.points.values()) - self._idle_points())
-        if not quiet and moved == self.judged_at:
-            return
+        if not quiet and moved == self.judged_at and not self.memory.unprotected_since:
+            return  # Nothing has happened, and no time runs.
         self.judged_at = moved
         case = Case(
             account=sim.account,

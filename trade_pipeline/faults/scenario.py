@@ -8,7 +8,7 @@ from decimal import Decimal
 from random import Random
 
 from trade_pipeline.exchange.engine.symbols import SymbolSpec
-from trade_pipeline.faults.kinds import OF_THE_WORLD, ON_CHANGES, ON_COMMITS, ON_READS, Crash, Fault, Injection
+from trade_pipeline.faults.kinds import MOODS, OF_THE_WORLD, ON_CHANGES, ON_COMMITS, ON_READS, Crash, Fault, Injection
 from trade_pipeline.schemas.trading import TargetKind
 
 BAR_S = 12
@@ -20,6 +20,8 @@ AIMED = 3
 APART = 11
 SWAPS = {"replace": "trailing", "pair": "switching"}
 """Channel of a request that concerns two orders -> the setting of exits that brings it about."""
+MOODS_OF = dict(zip((0, 8, 9, 12), MOODS, strict=True))
+"""Seed modulo 13 -> what the exchange does to a stop. No seed that once found something is among them."""
 READS = ("account", "open_orders", "order", "trades", "tops")
 POINTS = (
     "execute|claim:before_commit",
@@ -134,7 +136,9 @@ def make_scenario(seed: int) -> Scenario:
     crashes = tuple(_crash(random) for _ in range(random.choice((0, 0, 1, 1, 2))))
     faults, deaths = _aimed(seed)
     broken, dying = (*injections, *faults), (*crashes, *deaths)
-    return _aimed_at_swaps(Scenario(seed, markets, balances, fee_asset, decisions, broken, dying, _exits(seed)))
+    return _aimed_at_stops(
+        _aimed_at_swaps(Scenario(seed, markets, balances, fee_asset, decisions, broken, dying, _exits(seed)))
+    )
 
 
 def _aimed_at_swaps(scenario: Scenario) -> Scenario:
@@ -157,6 +161,19 @@ def _aimed_at_swaps(scenario: Scenario) -> Scenario:
         return replace(scenario, crashes=(*scenario.crashes, *before, Crash(points[turn // 2 % len(points)], nth)))
     broken = Injection(random.choice(ON_CHANGES), random.choice(channels), nth)
     return replace(scenario, injections=(*scenario.injections, broken))
+
+
+def _aimed_at_stops(scenario: Scenario) -> Scenario:
+    """Four seeds in thirteen: something was bought, and what happens to its stop is not the guard's doing."""
+    fault, random = MOODS_OF.get(scenario.seed % 13), Random(f"moods {scenario.seed}")
+    if fault is None:
+        return scenario
+    bought = [replace(wish, kind=TargetKind.SET) for wish in scenario.decisions[0]]
+    held = [[replace(wish, kind=TargetKind.HOLD) for wish in bought] for _ in range(BARS_MAX - 1)]
+    # Where no stop rests yet it happens later; it happens once.
+    second = random.randint(BAR_S + 6, 2 * BAR_S)
+    moods = tuple(Injection(fault, "world", second + later) for later in (0, 7, 14))
+    return replace(scenario, decisions=[bought, *held], injections=(*scenario.injections, *moods))
 
 
 def _aimed(seed: int) -> tuple[tuple[Injection, ...], tuple[Crash, ...]]:

@@ -252,8 +252,9 @@ class Simulation:
 
     def happen(self, fault: Fault) -> None:
         """Something of the world, at a moment between the turns."""
-        if happen(self.exchange, fault, self.world, self.prefix, self.account):
+        if happen(self.exchange, fault, self.world, self.prefix, self.connections, self.account):
             self.hit(fault)
+            self.disturbances.append((self.clock.now(), max(self.clock.now(), self.exchange.trouble_until)))
 
     # --- the record
 

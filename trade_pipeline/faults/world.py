@@ -3,27 +3,43 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
+from datetime import timedelta
 from decimal import Decimal
 from random import Random
 
 from trade_pipeline.errors import TradePipelineError
-from trade_pipeline.exchange.engine.orders import NewOrder
+from trade_pipeline.exchange.engine.orders import NewOrder, Order
 from trade_pipeline.exchange.engine.rejections import Rejected
 from trade_pipeline.faults.exchange import Exchange
-from trade_pipeline.faults.kinds import Fault
+from trade_pipeline.faults.kinds import MOODS, Fault
+from trade_pipeline.faults.moods import REFUSALS, MoodyExchange
+from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.schemas.trading import OrderType, Side, TimeInForce
 
 GAP_RATIOS = (0.90, 0.96, 1.05)
+FALL_RATIO = 0.9
+"""Below every stop: they are at most 4 % away."""
+FALL_AFTER_S = 25.0
+REFUSED_S = 26.0
+REFUSED_BEFORE_FALL_S = 60.0
+"""Longer than the price needs to fall: what sells then must not wait for what is refused."""
 
 
-def happen(exchange: Exchange, fault: Fault, random: Random, prefix: str, account: str) -> bool:
+def happen(exchange: MoodyExchange, fault: Fault, random: Random, prefix: str, ledger: Ledger, account: str) -> bool:
     """Let it happen now, to a symbol or an asset that `random` chooses; False where there is nothing to act on."""
     exchange.catch_up()
+    if fault in MOODS and exchange.was_moody:
+        return False
     symbols = sorted(set(exchange.paths) - exchange.delisted - {"BNB/USDT"})
     if not symbols:
         return False
     held = [s for s in symbols if _free(exchange, s.split("/")[0]) > 0 or exchange.engine.state.has_open_orders(s)]
     symbol = random.choice(held or symbols)
+
+    def known() -> set[str]:
+        return {order.client_order_id for order in ledger.live_orders(account) if order.venue_order_id is not None}
+
     acts = {
         Fault.PRICE_GAP: lambda: _gap(exchange, symbol, random.choice(GAP_RATIOS)),
         Fault.DELISTED: lambda: _delist(exchange, symbol),
@@ -33,6 +49,10 @@ def happen(exchange: Exchange, fault: Fault, random: Random, prefix: str, accoun
         Fault.WITHDRAWAL: lambda: _withdraw(exchange, random.choice((symbol.split("/")[0], "USDT"))),
         Fault.FOREIGN_ORDER: lambda: _rest(exchange, symbol, f"web_{exchange.clock.now_ms()}"),
         Fault.STRAY_ORDER: lambda: _rest(exchange, symbol, prefix + _hash(f"{account} {exchange.clock.now_ms()}")),
+        Fault.ORDER_FORGOTTEN: lambda: _forget(exchange, random, known(), beside=False),
+        Fault.FORGOTTEN_BESIDE_FOREIGN: lambda: _forget(exchange, random, known(), beside=True),
+        Fault.STOPS_REFUSED: lambda: _refuse(exchange, random, known(), falls=False),
+        Fault.FALL_WITHOUT_STOP: lambda: _refuse(exchange, random, known(), falls=True),
     }
     return acts[fault]()
 
@@ -103,6 +123,57 @@ def _rest(exchange: Exchange, symbol: str, client_order_id: str) -> bool:
             client_order_id=client_order_id,
         ),
     )
+
+
+def _stop(exchange: MoodyExchange, random: Random, known: Collection[str]) -> Order | None:
+    """One of ours that rests and sells, and whose acceptance we were told of: of others there is no knowing."""
+    resting = [order for order in exchange.engine.state.all_open_orders() if order.client_order_id in known]
+    stops = [o for o in resting if o.is_open and o.side is Side.SELL and o.symbol not in exchange.delisted]
+    return random.choice(stops) if stops else None
+
+
+def _forget(exchange: MoodyExchange, random: Random, known: Collection[str], *, beside: bool) -> bool:
+    """The exchange loses a stop. `beside`: somebody's own sale rests, and locks more of the asset than it did."""
+    stop = _stop(exchange, random, known)
+    if stop is None or (beside and not _offer(exchange, stop.symbol, stop.amount * 2)):
+        return False
+    exchange.forget(stop)
+    exchange.was_moody = True
+    return True
+
+
+def _offer(exchange: Exchange, symbol: str, amount: Decimal) -> bool:
+    """Somebody offers coins of their own far above the market; where there are too few they bring them."""
+    spec = exchange.engine.specs[symbol]
+    price = exchange.engine.state.last_prices[symbol] * Decimal("1.3")
+    exchange.engine.state.balances.add(spec.base, max(amount - _free(exchange, spec.base), Decimal(0)))
+    named = f"web_{exchange.clock.now_ms()}"
+    return _place(
+        exchange,
+        NewOrder(
+            symbol,
+            Side.SELL,
+            OrderType.LIMIT,
+            amount=amount,
+            price=price - price % spec.tick,
+            time_in_force=TimeInForce.GTC,
+            client_order_id=named,
+        ),
+    )
+
+
+def _refuse(exchange: MoodyExchange, random: Random, known: Collection[str], *, falls: bool) -> bool:
+    """A stop is taken back on the exchange's own site, and no new one is accepted; the price may fall meanwhile."""
+    stop, why = _stop(exchange, random, known), random.choice(REFUSALS)
+    if stop is None:
+        return False
+    exchange.engine.cancel(stop.symbol, exchange.clock.now_ms(), order_id=stop.id)
+    exchange.refuse_stops(stop.symbol, REFUSED_BEFORE_FALL_S if falls else REFUSED_S, why)
+    if falls:
+        exchange.fall(stop.symbol, FALL_RATIO, FALL_AFTER_S)
+    exchange.trouble_until = exchange.clock.now() + timedelta(seconds=FALL_AFTER_S if falls else REFUSED_S)
+    exchange.was_moody = True
+    return True
 
 
 def _place(exchange: Exchange, order: NewOrder) -> bool:

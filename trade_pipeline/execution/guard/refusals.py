@@ -13,6 +13,9 @@ COUNTED_MAX = 6
 NAKED_PAUSE = timedelta(seconds=2)
 """A sale is tried again at least this often while no stop can rest in its place (TRADING 14)."""
 
+BARE_PAUSE = timedelta(seconds=5)
+"""A stop is tried again at least this often while none rests: a refusal may end at any moment."""
+
 
 @dataclass
 class Refusals:
@@ -32,7 +35,8 @@ class Refusals:
             self.told.pop((action.symbol, do), None)
 
     def holds_back(self, action: Action, now: datetime) -> bool:
-        return action.do is Do.PLACE and self.waits(action.symbol, Do.PLACE, now)
+        longest = None if action.orders else BARE_PAUSE
+        return action.do is Do.PLACE and self.waits(action.symbol, Do.PLACE, now, longest)
 
     def waits(self, symbol: str, do: Do, now: datetime, longest: timedelta | None = None) -> bool:
         """Whether it is too early to try this again."""

@@ -19,6 +19,8 @@ ON_THE_WAY_S = 1.0
 """A request that takes longer was delayed by a fault."""
 FILTER_REFUSALS = ("-1013", "-1111", "-1100", "-1106", "-1102")
 """Codes by which the exchange says that a request was malformed, off the grid or below the minimum."""
+OF_HOW_MANY = "MAX_NUM"
+"""Filters of this name count what rests: an order that they refuse is well-formed."""
 
 
 def invariant_06_every_order_has_an_earlier_intent(case: Case) -> Iterator[Violation]:
@@ -91,10 +93,14 @@ def invariant_16_every_request_is_on_the_grid(case: Case) -> Iterator[Violation]
     for arrival in case.arrivals:
         spec = case.truth.engine.specs.get(arrival.symbol)
         problem = _off_grid(spec, arrival) if spec else "the exchange does not list the symbol"
-        if problem or arrival.refusal.startswith(FILTER_REFUSALS):
+        if problem or _says_malformed(arrival.refusal):
             yield Violation(
                 "invariant_16", "on step and above the minimum", arrival.client_order_id, problem or arrival.refusal
             )
+
+
+def _says_malformed(refusal: str) -> bool:
+    return refusal.startswith(FILTER_REFUSALS) and OF_HOW_MANY not in refusal
 
 
 def invariant_17_only_the_lease_holder_sends(case: Case) -> Iterator[Violation]:

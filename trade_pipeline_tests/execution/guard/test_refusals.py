@@ -96,3 +96,12 @@ def test_a_defect_in_one_turn_is_told_and_the_watch_goes_on(room: Room, monkeypa
         (said,) = run_once(guard)
     assert said.startswith("defect: ZeroDivisionError: integer division")
     assert run_once(guard) == []
+
+
+def test_a_stop_that_was_refused_for_long_rests_five_seconds_after_it_is_accepted_again(room: Room) -> None:
+    room.want("1")
+    over = refusing(room, lambda request: request.stop_price is not None)
+    guard = room.guard()
+    seconds_until(room, guard, lambda: False, 40)
+    over()
+    assert seconds_until(room, guard, lambda: bool(stops(room)), 40) <= 5
