@@ -46,6 +46,8 @@ def forgotten(room: Room) -> VenueOrder:
     """The exchange loses our stop."""
     (stop,) = ours(room)
     del room.venue.book[stop.client_order_id]
+    # The fake counts its orders to number them: what was forgotten keeps its number.
+    room.venue.book["nobody's"] = replace(stop, client_order_id="nobody's", order_id="0", state=OrderState.CANCELED)
     return stop
 
 
