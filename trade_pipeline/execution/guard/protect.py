@@ -108,17 +108,15 @@ def _for_position(watch: Watch, position: Position, exits: ExitSettings) -> Acti
     total = amount_down(_there(watch, position, rules), rules)
     selling = [order for order in mine if order.role == Role.EXIT]
     resting = [order for order in mine if order.role in PROTECTIVE]
+    free = _to_protect(watch, position, rules, total, mine)
     if symbol in watch.sales_that_wait and not selling:
-        return _protection(watch, symbol, total, resting, exits) if is_above_stop(watch, symbol) else None
+        return _protection(watch, symbol, free, resting, exits) if is_above_stop(watch, symbol) else None
     if view.run is not None and (sale := _sale(watch, symbol, view.run, total, mine, exits)) is not None:
         return sale
     if selling and view.run is None:
         return None  # Somebody else sells; its remainder is protected once it is done.
-    free = total - sum((order.remaining for order in selling), Decimal(0))
     if view.run is not None and not selling and not is_dust(*_to_sell(watch, view.run, total, rules), rules):
         return None  # The sale is about to be sent; a stop would only lock its coins.
-    if not resting:
-        free = min(free, amount_down(_there(watch, position, rules, at_once=True), rules))
     return _protection(watch, symbol, free, resting, exits)
 
 
@@ -150,6 +148,14 @@ def _to_sell(watch: Watch, run: ExitRun, total: Decimal, rules: MarketRules) -> 
     top = watch.tops.get(rules.symbol)
     last = top.last if top is not None and top.last > 0 else run.reference
     return amount_down(max(total - run.keep, Decimal(0)), rules), last
+
+
+def _to_protect(watch: Watch, position: Position, rules: MarketRules, total: Decimal, mine: Sequence[Order]) -> Decimal:
+    """What is not being sold. Where the last two readings differ, what rests is right if it lies between them."""
+    selling = sum((order.remaining for order in mine if order.role == Role.EXIT), Decimal(0))
+    newest = amount_down(_there(watch, position, rules, at_once=True), rules)
+    rests = max((order.remaining for order in mine if order.role in PROTECTIVE), default=Decimal(0))
+    return min(max(rests, min(newest, total) - selling), total - selling)
 
 
 def _protection(

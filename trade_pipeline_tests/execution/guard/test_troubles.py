@@ -36,7 +36,7 @@ def test_one_symbol_that_is_refused_does_not_keep_the_others_without_a_stop(room
         guard.cycle()
         room.clock.advance(1)
     assert only_stop(room).symbol == ETH
-    assert 4 <= len(refusals) <= 6
+    assert 4 <= len(refusals) <= 8
     kinds = [event.kind for event in room.ledger.events("main")]
     assert kinds.count("protection_refused") == 1
     assert "position_unprotected" in kinds
