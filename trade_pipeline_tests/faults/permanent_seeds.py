@@ -19,6 +19,7 @@ PERMANENT: dict[int, str] = {
     33143: "the simulator let the guard begin a cycle while it waited in another one, which released its lease",
     536: "the lease of a dead run kept a stop from following until after the end",
     989: "a stop that was being filled was replaced by one of its old size, which then could not make way",
+    805: "what was left below a stop that could not rest was worth less than the minimum, and sent again and again",
     1025: "an exit that an empty book filled piece by piece",
     3956: "a partial exit with nothing left to sell, because somebody had sold by hand, kept the stop away",
     5426: "the rest of a stop that was being filled was replaced while it was filled on",

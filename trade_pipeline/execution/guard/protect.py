@@ -163,7 +163,7 @@ def _protection(
 ) -> Action | None:
     rules, view = watch.rules[symbol], watch.views[symbol]
     amount, orders = amount_down(min(amount, rules.amount_max), rules), tuple(resting)
-    if is_dust(amount, view.stop * (1 - exits.stop_limit_offset_ratio), rules):
+    if is_dust(amount, _sold_at(watch, symbol, exits), rules):
         # Below the minimum it is residue: no stop (RELIABILITY 16); one that rests has become wrong.
         return Action(Do.CANCEL, symbol, "the rest is below the exchange's minimum", orders) if orders else None
     if not offers_stops(rules):
@@ -176,6 +176,12 @@ def _protection(
     if reason is None:
         return None
     return Action(Do.PLACE, symbol, reason, orders, amount, view.stop, view.rest, view.target)
+
+
+def _sold_at(watch: Watch, symbol: str, exits: ExitSettings) -> Decimal:
+    """What a stop would get at its limit (quote); less, where the price has fallen below it already."""
+    top, limit = watch.tops.get(symbol), watch.views[symbol].stop * (1 - exits.stop_limit_offset_ratio)
+    return min(limit, top.last) if top is not None and top.last > 0 else limit
 
 
 def _why_place(watch: Watch, view: View, amount: Decimal, resting: Sequence[Order], exits: ExitSettings) -> str | None:
@@ -235,7 +241,7 @@ def unprotected(watch: Watch, exits: ExitSettings, denied: Collection[str] = ())
         if rules is None or view is None or position.symbol in resting or not offers_stops(rules):
             continue
         amount = _there(watch, position, rules)
-        if not is_dust(amount, view.stop * (1 - exits.stop_limit_offset_ratio), rules):
+        if not is_dust(amount, _sold_at(watch, position.symbol, exits), rules):
             naked.add(position.symbol)
     return naked
 

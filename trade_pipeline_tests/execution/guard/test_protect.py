@@ -136,6 +136,14 @@ def test_residue_has_no_stop_and_is_not_unprotected() -> None:
     assert done(watch("0.01", resting())) == [Do.CANCEL]
 
 
+def test_what_is_worth_too_little_since_the_price_has_fallen_below_its_stop_is_residue() -> None:
+    """Worth the minimum of 5 at its stop, and refused at what is bid now: nothing is sent again and again."""
+    assert done(watch("0.054", last="96")) == [Do.PLACE]
+    fallen = watch("0.054", last="90")
+    assert (done(fallen), unprotected(fallen, EXITS)) == ([], set())
+    assert done(watch("0.054", resting("0.054"), last="90")) == [Do.CANCEL]
+
+
 def test_an_entry_that_has_expired_is_cancelled() -> None:
     entry = resting(role=Role.ENTRY)
     assert done(watch("0", entry, expired_entries=frozenset({entry.client_order_id}))) == [Do.CANCEL]
