@@ -19,7 +19,7 @@ from trade_pipeline.execution.guard.act import Actor
 from trade_pipeline.execution.guard.distances import Distances
 from trade_pipeline.execution.guard.memory import Memories, with_run
 from trade_pipeline.execution.guard.protect import Action, Do, Watch, actions, is_above_stop
-from trade_pipeline.execution.guard.refusals import COUNTED_MAX, Refusals
+from trade_pipeline.execution.guard.refusals import TOLD_AT, Refusals
 from trade_pipeline.execution.guard.switching import offers_pairs
 from trade_pipeline.execution.guard.upkeep import Upkeep
 from trade_pipeline.execution.guard.views import Sight, View, begin, look, simple_view
@@ -234,7 +234,7 @@ class Guard:
 
     def _note_refusal(self, action: Action, reason: str) -> None:
         desk = self.desk
-        if self.refusals.note(action, desk.now()) in {1, COUNTED_MAX}:
+        if self.refusals.note(action, desk.now()) in TOLD_AT:
             detail = {"action": str(action.do), "reason": reason}
             desk.ledger.record_event(
                 Event(desk.now(), "protection_refused", "error", desk.account, action.symbol, detail=detail)

@@ -8,11 +8,12 @@ from datetime import datetime, timedelta
 
 from trade_pipeline.execution.guard.protect import Action, Do
 
-COUNTED_MAX = 6
+DOUBLED_MAX = 5
 """Pauses double up to 2 to the power of 5 seconds."""
+TOLD_AT = frozenset({1, 10, 100, 1000, 10_000})
+"""At so many refusals in a row a person is told: of all of them nobody would read one."""
 NAKED_PAUSE = timedelta(seconds=2)
 """A sale is tried again at least this often while no stop can rest in its place (TRADING 14)."""
-
 BARE_PAUSE = timedelta(seconds=5)
 """A stop is tried again at least this often while none rests: a refusal may end at any moment."""
 
@@ -25,7 +26,7 @@ class Refusals:
 
     def note(self, action: Action, now: datetime) -> int:
         """One more; returns how many there are in a row."""
-        count = min(self.told.get((action.symbol, action.do), (0, now))[0] + 1, COUNTED_MAX)
+        count = self.told.get((action.symbol, action.do), (0, now))[0] + 1
         self.told[action.symbol, action.do] = (count, now)
         return count
 
@@ -43,7 +44,7 @@ class Refusals:
         if (symbol, do) not in self.told:
             return False
         count, at = self.told[symbol, do]
-        pause = timedelta(seconds=2 ** (count - 1))
+        pause = timedelta(seconds=2 ** min(count - 1, DOUBLED_MAX))
         return now < at + (pause if longest is None else min(pause, longest))
 
     def sales_that_wait(self, naked: Mapping[str, bool], now: datetime) -> frozenset[str]:
