@@ -110,7 +110,8 @@ def test_a_connection_that_died_is_replaced(ledger: Ledger, ledger_url: str) -> 
     with engine.connect() as connection:
         connection.execute(
             text(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                # With its time to wait: without one the server is only told to end the connection, some time soon.
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
                 " WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
         )
