@@ -12,10 +12,11 @@ from decimal import Decimal
 
 from trade_pipeline.errors import LedgerError, LedgerUnavailable, VenueError
 from trade_pipeline.execution.desk import Desk
+from trade_pipeline.execution.others import locked_by
 from trade_pipeline.execution.submit import apply, book_new_trades, halt
 from trade_pipeline.ledger.records import Event, Order
 from trade_pipeline.schemas.order_states import is_live
-from trade_pipeline.schemas.trading import AccountReading, OrderState, OrderType, Side, VenueOrder
+from trade_pipeline.schemas.trading import AccountReading, OrderState, Side, VenueOrder
 
 LOOK_UP_LAG_S = 5.0
 """How long after its acceptance bound an order may still be missing from look-ups."""
@@ -26,7 +27,6 @@ LOCK_TOLERANCE = Decimal(2)
 VETO_MAX = timedelta(seconds=10)
 """For so long an order whose cancel was refused as unknown may keep its position from being sold, because as much as
 it would lock is locked by nothing that is listed. Then it is over: what is free can be sold."""
-_STOPS = frozenset({OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT})
 
 
 def sent_at(order: Order) -> datetime:
@@ -46,27 +46,6 @@ def rests_unlisted(order: Order, reading: AccountReading, listed: Iterable[Venue
     beyond = (balance.locked if balance else Decimal(0)) - locked_by(listed, asset)
     price = Decimal(1) if asset == base else order.request.price or order.request.stop_price or Decimal(0)
     return 0 < order.remaining * price <= beyond * LOCK_TOLERANCE
-
-
-def locked_by(listed: Iterable[VenueOrder], asset: str) -> Decimal:
-    """What open orders lock of an asset, in units of it. A stop and another order that share their coins count once."""
-    stops: dict[tuple[object, ...], Decimal] = {}
-    others: dict[tuple[object, ...], Decimal] = {}
-    for found in listed:
-        # The legs of an order list are made in the same moment for the same amount; one of them is a stop.
-        made = (found.symbol, found.side, found.amount, found.created_at)
-        kind = stops if found.type in _STOPS else others
-        kind[made] = kind.get(made, Decimal(0)) + _locked(found, asset)
-    none = Decimal(0)
-    return sum((max(stops.get(made, none), others.get(made, none)) for made in {**stops, **others}), none)
-
-
-def _locked(found: VenueOrder, asset: str) -> Decimal:
-    base, quote = found.symbol.split("/")
-    rest = found.amount - found.filled
-    if found.side == Side.SELL:
-        return rest if asset == base else Decimal(0)
-    return rest * (found.price or found.stop_price or Decimal(0)) if asset == quote else Decimal(0)
 
 
 def end(desk: Desk, order: Order, evidence: str) -> Order:

@@ -23,5 +23,7 @@ PERMANENT: dict[int, str] = {
     1025: "an exit that an empty book filled piece by piece",
     3956: "a partial exit with nothing left to sell, because somebody had sold by hand, kept the stop away",
     5426: "the rest of a stop that was being filled was replaced while it was filled on",
+    7197: "beside another's order that locked part of the coins, a stop of all of them was asked for again and again",
+    8696: "after a refused sale what was free was sent, although it was worth less than the minimum",
     20546: "a lease whose release was refused did the same",
 }

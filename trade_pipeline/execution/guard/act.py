@@ -19,7 +19,7 @@ from trade_pipeline.execution.guard.views import begin
 from trade_pipeline.execution.ids import client_order_id, intent_id
 from trade_pipeline.execution.locks import lock_before_exit
 from trade_pipeline.execution.recovery import action_of, count, error_of
-from trade_pipeline.execution.rounding import amount_down
+from trade_pipeline.execution.rounding import amount_down, is_dust
 from trade_pipeline.execution.submit import send
 from trade_pipeline.execution.swap import NOT_SENT, replace_order, role_beside, send_pair
 from trade_pipeline.ledger.records import Event, Intent, Lease, Lock, Order
@@ -175,7 +175,7 @@ class Actor:
             order = self._attempt(replace(action, run=last))
         else:
             free = self._free(action.symbol)
-            if not 0 < free < refused.request.amount:
+            if free >= refused.request.amount or self._is_residue(action, free):
                 return refused
             order = self._attempt(replace(action, amount=free, run=run))
         if order.state not in NOT_SENT and (meant := action_of(refused)) is not None:
@@ -209,6 +209,13 @@ class Actor:
         """What no order locks, on the step (RELIABILITY 17)."""
         rules = self.desk.venue.markets()[symbol]
         return amount_down(self.desk.venue.account().free(rules.base), rules)
+
+    def _is_residue(self, action: Action, amount: Decimal) -> bool:
+        """Worth less than the exchange takes: not sent (RELIABILITY 16)."""
+        desk, symbol = self.desk, action.symbol
+        top = desk.venue.book_tops([symbol]).get(symbol)
+        last = top.last if top is not None and top.last > 0 else action.level
+        return is_dust(amount, last, desk.venue.markets()[symbol])
 
     def _lock(self, run: ExitRun, symbol: str) -> tuple[str, ...]:
         """Nobody buys back what is about to be sold (TRADING 13); the names that this has locked."""

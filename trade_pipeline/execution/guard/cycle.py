@@ -24,6 +24,7 @@ from trade_pipeline.execution.guard.switching import offers_pairs
 from trade_pipeline.execution.guard.upkeep import Upkeep
 from trade_pipeline.execution.guard.views import Sight, View, begin, look, simple_view
 from trade_pipeline.execution.journal import import_journal
+from trade_pipeline.execution.others import open_to_us
 from trade_pipeline.execution.plan import REDUCING
 from trade_pipeline.execution.reconcile import Reconciliation, reconcile
 from trade_pipeline.execution.recovery import count
@@ -52,7 +53,7 @@ class Guard:
     refusals: Refusals = field(default_factory=Refusals)
     """What the exchange refuses is not repeated every second."""
     earlier: AccountReading | None = None
-    """The account as the turn before the last one read it."""
+    """What was open to us when the account was read before the last time."""
     failed: str | None = None
     """The error of the turn before this one."""
 
@@ -75,7 +76,7 @@ class Guard:
         self.upkeep.say_what_is_not_offered(desk)
         self.upkeep.note_unprotected(desk, watch)
         self.upkeep.write_positions(desk, watch)
-        self.upkeep.record_equity(desk, self.marks, watch.reading)
+        self.upkeep.record_equity(desk, self.marks, self.last.reading if self.last else None)
         self.memories.forget_others(desk, {position.symbol for position in watch.positions})
         counted = {"positions": len(watch.positions), "done": len(said), **self.upkeep.weight(desk)}
         desk.ledger.heartbeat("guard", counted)
@@ -90,7 +91,7 @@ class Guard:
 
     def _judge_breaker(self, watch: Watch) -> list[str]:
         """After the stops: what opens now takes the entries that rest with it, in the same turn (TRADING 12)."""
-        reading = watch.reading
+        reading = self.last.reading if self.last else None
         worth = None if reading is None else lambda: equity_point(self.desk, reading, self.marks)
         changed = self.breaker.judge(self.desk, watch.tops, worth)
         if any(self.breaker.is_open_for(state.scope) for state in changed):
@@ -116,10 +117,14 @@ class Guard:
         settled = self.conflicts.settle(self.desk, found, full=full)
         for symbol in settled.exits:
             self._ask_to_exit(symbol)
-        self.earlier = self.last.reading if self.last else None
+        self.earlier = self._open_to_us()
         self.account_read_at, self.last = now, settled.found
         self.swept_at = now if full else self.swept_at
         return [f"booked {found.new_fills} fills"] if found.new_fills else []
+
+    def _open_to_us(self) -> AccountReading | None:
+        """The account as it was last read, without the coins that orders of others lock."""
+        return open_to_us(self.last.reading, self.last.open_orders, self.desk.prefix) if self.last else None
 
     def _ask_to_exit(self, symbol: str) -> None:
         """Begin an exit of what is managed and there: the next look at the position carries it out."""
@@ -152,7 +157,7 @@ class Guard:
             tops=tops,
             views={position.symbol: self._look(position, live, rules, tops) for position in known},
             expired_entries=frozenset(order.client_order_id for order in live if self._has_expired(order)),
-            reading=self.last.reading if self.last else None,
+            reading=self._open_to_us(),
             earlier=self.earlier,
         )
 

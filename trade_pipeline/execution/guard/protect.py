@@ -71,7 +71,8 @@ class Watch:
     """Client order ids of live entries whose intent has expired."""
     reading: AccountReading | None = None
     earlier: AccountReading | None = None
-    """The last two readings of the account; together they bound the positions that have not changed since."""
+    """What the last two readings of the account leave to us, without what orders of others lock; together they bound
+    the positions that have not changed since."""
     sales_that_wait: frozenset[str] = frozenset()
     """Symbols whose sale the exchange has just refused: meanwhile a stop may rest."""
 
@@ -253,7 +254,8 @@ def is_above_stop(watch: Watch, symbol: str) -> bool:
 
 
 def _there(watch: Watch, position: Position, rules: MarketRules, *, at_once: bool = False) -> Decimal:
-    """At most how much is in the account: coins that somebody sold by hand cannot be stopped (RELIABILITY 27).
+    """At most how much is there for us: coins that somebody sold by hand, or that another's order locks, cannot be
+    stopped (RELIABILITY 27).
 
     Believed when two readings in a row say so: one answer without a balance must neither take a good stop away nor hold
     an exit up. `at_once`: the newest alone, for what need not be sent on a doubt.

@@ -105,12 +105,13 @@ def _sold_at(case: Case, symbol: str) -> Iterator[datetime]:
 
 
 def _is_naked(case: Case, symbol: str, booked: Decimal) -> bool:
-    """By the smaller of what the ledger manages, what our fills bought and what is still there."""
+    """By the smaller of what the ledger manages, what our fills bought and what is still there and not locked by
+    anybody else's order."""
     truth = case.truth
     spec, mark = truth.engine.specs.get(symbol), truth.mark(symbol)
     if spec is None or mark is None or symbol in case.untradable:
         return False
-    amount = min(booked, truth.total(spec.base))
+    amount = min(booked, truth.total(spec.base) - truth.locked_by_others(spec.base))
     if any(order.symbol == symbol and _reduces(order) for order in truth.our_open):
         return False
     amount -= amount % spec.step

@@ -55,6 +55,12 @@ class Truth:
         balances = self.engine.state.balances
         return balances.free(asset) + balances.locked(asset)
 
+    def locked_by_others(self, asset: str) -> Decimal:
+        """Coins that open sells of others hold: nobody else can stop or sell them."""
+        theirs = (order for order in self.engine.state.all_open_orders() if not self.is_ours(order))
+        sells = (o.locked for o in theirs if o.side is Side.SELL and self.base(o.symbol) == asset)
+        return sum(sells, ZERO)
+
     def base(self, symbol: str) -> str:
         return symbol.split("/", maxsplit=1)[0]
 
