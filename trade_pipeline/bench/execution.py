@@ -16,10 +16,10 @@ from trade_pipeline.bench.still_venue import StillVenue
 from trade_pipeline.execution.conflicts.compare import compare
 from trade_pipeline.execution.conflicts.settle import sides_of
 from trade_pipeline.execution.desk import Desk
-from trade_pipeline.execution.plan import plan_orders
-from trade_pipeline.execution.reconcile import Reconciliation, reconcile
-from trade_pipeline.execution.situation import situation_now
-from trade_pipeline.execution.submit import send
+from trade_pipeline.execution.planning.plan import plan_orders
+from trade_pipeline.execution.planning.situation import situation_now
+from trade_pipeline.execution.readback.reconcile import Reconciliation, reconcile
+from trade_pipeline.execution.sending.submit import send
 from trade_pipeline.ledger.records import Intent
 from trade_pipeline.schemas.trading import OrderRequest
 

@@ -28,7 +28,7 @@ from trade_pipeline.errors import ConfigurationError, LedgerError
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.ids import client_order_id, intent_id
 from trade_pipeline.execution.rounding import amount_down
-from trade_pipeline.execution.submit import acquire_lease, send
+from trade_pipeline.execution.sending.submit import acquire_lease, send
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Intent, Order
 from trade_pipeline.runtime.environment import prepare_home

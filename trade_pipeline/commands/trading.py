@@ -11,7 +11,7 @@ from trade_pipeline.commands.output import say
 from trade_pipeline.errors import ConfigurationError
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.execute import plan_dry_run
-from trade_pipeline.execution.plan import Plan
+from trade_pipeline.execution.planning.plan import Plan
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Event
 from trade_pipeline.runtime.remaining import flatten_home, venue_of

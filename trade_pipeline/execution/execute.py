@@ -16,17 +16,17 @@ from typing import Protocol
 from trade_pipeline.errors import AlreadyClaimed, LeaseHeld, LedgerError, TradePipelineError, VenueError
 from trade_pipeline.execution.breaker.state import increases_stopped
 from trade_pipeline.execution.buy_guards.ask import ask_guards
-from trade_pipeline.execution.cancelling import cancel
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.ids import client_order_id
-from trade_pipeline.execution.plan import Plan, PlannedOrder, plan_orders
-from trade_pipeline.execution.reconcile import reconcile
+from trade_pipeline.execution.planning.plan import Plan, PlannedOrder, plan_orders
+from trade_pipeline.execution.planning.situation import situation_now
+from trade_pipeline.execution.planning.verdict import Verdict
+from trade_pipeline.execution.readback.reconcile import reconcile
 from trade_pipeline.execution.recovery import answer_for, count, next_step, open_what_was_forgotten
-from trade_pipeline.execution.replacement import send_or_replace
 from trade_pipeline.execution.rounding import amount_down, is_dust
-from trade_pipeline.execution.situation import situation_now
-from trade_pipeline.execution.submit import acquire_lease, send
-from trade_pipeline.execution.verdict import Verdict
+from trade_pipeline.execution.sending.cancelling import cancel
+from trade_pipeline.execution.sending.replacement import send_or_replace
+from trade_pipeline.execution.sending.submit import acquire_lease, send
 from trade_pipeline.execution.witness import note_head
 from trade_pipeline.ledger.records import Decision, Lease, Order, Target
 from trade_pipeline.redaction import redacted

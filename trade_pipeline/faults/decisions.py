@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from trade_pipeline.execution.ids import intent_id
-from trade_pipeline.execution.snapshot import take_snapshot
+from trade_pipeline.execution.planning.snapshot import take_snapshot
 from trade_pipeline.faults.making import START
 from trade_pipeline.faults.scenario import BAR_S, Wish
 from trade_pipeline.faults.simulation import Simulation

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from trade_pipeline.errors import LedgerError
 from trade_pipeline.execution.control import read_positions
-from trade_pipeline.execution.flatten import FlattenReport, flatten
+from trade_pipeline.execution.emergency.flatten import FlattenReport, flatten
 from trade_pipeline.execution.rounding import is_dust
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.runtime.environment import exchange_url

@@ -13,7 +13,7 @@ import pytest
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.execute import Execution, execute_decision
 from trade_pipeline.execution.guard.cycle import Guard
-from trade_pipeline.execution.submit import acquire_lease
+from trade_pipeline.execution.sending.submit import acquire_lease
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Decision, Lease, Target
 from trade_pipeline.schemas.trading import TargetKind

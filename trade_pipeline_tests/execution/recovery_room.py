@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from trade_pipeline.execution.ids import client_order_id, intent_id
-from trade_pipeline.execution.submit import send
+from trade_pipeline.execution.sending.submit import send
 from trade_pipeline.ledger.records import Lease, Order
 from trade_pipeline.schemas.trading import Role
 from trade_pipeline_tests.execution.conftest import Room

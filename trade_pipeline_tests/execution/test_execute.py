@@ -10,8 +10,8 @@ import pytest
 from trade_pipeline.errors import LedgerError, VenueUnavailable
 from trade_pipeline.execution.control import pause
 from trade_pipeline.execution.execute import plan_dry_run
-from trade_pipeline.execution.reconcile import reconcile
-from trade_pipeline.execution.snapshot import take_snapshot
+from trade_pipeline.execution.planning.snapshot import take_snapshot
+from trade_pipeline.execution.readback.reconcile import reconcile
 from trade_pipeline.ledger.records import Lock
 from trade_pipeline.schemas.trading import OrderState, OrderType, Role, Side, TargetKind
 from trade_pipeline_tests.execution.conftest import Room

@@ -13,9 +13,9 @@ import pytest
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.execute import Execution, execute_decision
 from trade_pipeline.execution.guard.cycle import Guard
-from trade_pipeline.execution.reconcile import reconcile, residuals_of
+from trade_pipeline.execution.planning.snapshot import take_snapshot
+from trade_pipeline.execution.readback.reconcile import reconcile, residuals_of
 from trade_pipeline.execution.rounding import amount_down, is_dust
-from trade_pipeline.execution.snapshot import take_snapshot
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.schemas.trading import OrderState, TargetKind
 from trade_pipeline_tests.exchange_process import RunningExchange, running_exchange

@@ -23,10 +23,10 @@ from trade_pipeline.errors import (
     VenueUnavailable,
 )
 from trade_pipeline.execution.breaker.hand import open_breaker, reset_breaker
-from trade_pipeline.execution.cancelling import cancel
 from trade_pipeline.execution.ids import client_order_id
 from trade_pipeline.execution.recovery import action_of, next_step, open_what_was_forgotten, recovery_rates
-from trade_pipeline.execution.submit import send
+from trade_pipeline.execution.sending.cancelling import cancel
+from trade_pipeline.execution.sending.submit import send
 from trade_pipeline.ledger.records import Lease
 from trade_pipeline.schemas.trading import OrderState, Role, Side
 from trade_pipeline.settings.recovery import RecoverySettings

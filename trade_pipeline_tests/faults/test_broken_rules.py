@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 
 from trade_pipeline.errors import OutcomeUnknown, TradePipelineError
-from trade_pipeline.execution import cancelling, look_up, recovery, submit
+from trade_pipeline.execution import recovery
 from trade_pipeline.execution.conflicts import resolve
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.guard.protect import Do
 from trade_pipeline.execution.guard.refusals import Refusals
+from trade_pipeline.execution.readback import look_up
+from trade_pipeline.execution.sending import cancelling, submit
 from trade_pipeline.faults.kinds import Fault
 from trade_pipeline.faults.scenario import MOODS_OF, make_scenario
 from trade_pipeline.faults.stage import Stage

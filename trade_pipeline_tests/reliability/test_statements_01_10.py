@@ -12,7 +12,7 @@ from trade_pipeline.errors import DuplicateClientOrderId, InsufficientFunds, Ord
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.execute import execute_decision
 from trade_pipeline.execution.guard.cycle import Guard
-from trade_pipeline.execution.reconcile import reconcile, residuals_of
+from trade_pipeline.execution.readback.reconcile import reconcile, residuals_of
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.schemas.trading import OrderState, Role, Side, VenueOrder
 from trade_pipeline_tests.exchange_process import RunningExchange

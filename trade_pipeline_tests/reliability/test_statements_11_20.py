@@ -12,7 +12,7 @@ import stamina
 
 from trade_pipeline.errors import Banned, LedgerError, RateLimited
 from trade_pipeline.execution.guard.cycle import Guard
-from trade_pipeline.execution.submit import acquire_lease, send
+from trade_pipeline.execution.sending.submit import acquire_lease, send
 from trade_pipeline.ledger.records import Target
 from trade_pipeline.schemas.trading import OrderRequest, OrderState, OrderType, Role, Side, VenueOrder
 from trade_pipeline.venues.binance_trading import BinanceTrading
@@ -210,7 +210,7 @@ def scripted() -> Iterator[ScriptedExchange]:
 @pytest.fixture
 def wired(room: Room, scripted: ScriptedExchange) -> Iterator[Room]:
     """The room with ccxt's real class before a scripted exchange."""
-    venue = BinanceTrading(scripted.url, "key", "secret", request_timeout_s=1.0, order_requests_per_s_max=100)
+    venue = BinanceTrading(scripted.url, "key", "secret", request_timeout_s=1.0)
     room.desk = replace(room.desk, venue=venue)
     yield room
     venue.close()

@@ -17,7 +17,7 @@ import pytest
 from trade_pipeline.commands.revisions import revisions
 from trade_pipeline.errors import LeaseHeld, LedgerError, TradePipelineError, VenueUnavailable
 from trade_pipeline.execution.guard.cycle import Guard
-from trade_pipeline.execution.submit import acquire_lease
+from trade_pipeline.execution.sending.submit import acquire_lease
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.market_data.content_hash import content_hash
 from trade_pipeline.market_data.fetch import fetch_closed

@@ -11,7 +11,7 @@ import pytest
 from trade_pipeline.errors import OrderNotFound, OutcomeUnknown
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.guard.cycle import Guard
-from trade_pipeline.execution.reconcile import reconcile, residuals_of
+from trade_pipeline.execution.readback.reconcile import reconcile, residuals_of
 from trade_pipeline.execution.rounding import amount_down
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.schemas.trading import OrderRequest, OrderState, OrderType, Role, Side, VenueOrder
@@ -30,7 +30,7 @@ def exchange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningExchan
 @pytest.fixture
 def venue(exchange: RunningExchange) -> Iterator[UnifiedTrading]:
     options = UnifiedOptions("binance", exchange.url, 2.0, KEY, SECRET)
-    venue = UnifiedTrading(options, order_requests_per_s_max=100)
+    venue = UnifiedTrading(options, order_budget=OrderBudget(OrderLimit(1000, 10.0)))
     yield venue
     exchange.heal()
     venue.close()

@@ -21,7 +21,7 @@ from trade_pipeline.defs.resources import OpenStack, Stack
 from trade_pipeline.defs.run_time import run_time
 from trade_pipeline.errors import DataError
 from trade_pipeline.execution.buy_guards.ask import FACTS
-from trade_pipeline.execution.snapshot import take_snapshot
+from trade_pipeline.execution.planning.snapshot import take_snapshot
 from trade_pipeline.ledger.records import Decision, Target
 from trade_pipeline.quality.hold import held_at
 from trade_pipeline.schemas.trading import TargetKind

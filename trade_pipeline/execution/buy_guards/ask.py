@@ -9,8 +9,8 @@ from typing import Any
 
 from trade_pipeline.execution.buy_guards.guards import Facts, judge
 from trade_pipeline.execution.desk import Desk
-from trade_pipeline.execution.plan import Plan
-from trade_pipeline.execution.verdict import Verdict
+from trade_pipeline.execution.planning.plan import Plan
+from trade_pipeline.execution.planning.verdict import Verdict
 from trade_pipeline.ledger.records import Decision, GuardVerdict
 from trade_pipeline.schemas.trading import Side
 

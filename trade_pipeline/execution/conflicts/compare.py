@@ -9,8 +9,8 @@ from decimal import Decimal
 
 from trade_pipeline.execution.conflicts.kinds import Finding, Key, Kind
 from trade_pipeline.execution.ids import is_ours
+from trade_pipeline.execution.readback.sanity import BadOrder
 from trade_pipeline.execution.rounding import is_dust
-from trade_pipeline.execution.sanity import BadOrder
 from trade_pipeline.ledger.records import Event, Fill, Order
 from trade_pipeline.schemas.trading import (
     PROTECTIVE,

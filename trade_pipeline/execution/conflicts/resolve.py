@@ -15,11 +15,11 @@ from decimal import Decimal
 
 from trade_pipeline.errors import LedgerError, LedgerUnavailable
 from trade_pipeline.execution.conflicts.kinds import Finding, Kind, Outcome
-from trade_pipeline.execution.denied import end, rests_unlisted
 from trade_pipeline.execution.desk import EVERY, Desk
-from trade_pipeline.execution.forgotten import take_in
-from trade_pipeline.execution.reconcile import Reconciliation
-from trade_pipeline.execution.submit import book
+from trade_pipeline.execution.readback.denied import end, rests_unlisted
+from trade_pipeline.execution.readback.forgotten import take_in
+from trade_pipeline.execution.readback.reconcile import Reconciliation
+from trade_pipeline.execution.sending.submit import book
 from trade_pipeline.ledger.records import Event, Fill, Flow
 from trade_pipeline.schemas.trading import FlowKind, Side
 

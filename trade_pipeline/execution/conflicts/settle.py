@@ -15,9 +15,9 @@ from trade_pipeline.execution.conflicts.history import History
 from trade_pipeline.execution.conflicts.kinds import Finding, Key, Kind, Outcome
 from trade_pipeline.execution.conflicts.resolve import Decided, resolve, scope_of, strategy_of, unsettled
 from trade_pipeline.execution.desk import EVERY, Desk
-from trade_pipeline.execution.journal import sendings
-from trade_pipeline.execution.reconcile import Reconciliation, reconcile
-from trade_pipeline.execution.submit import halt
+from trade_pipeline.execution.emergency.journal import sendings
+from trade_pipeline.execution.readback.reconcile import Reconciliation, reconcile
+from trade_pipeline.execution.sending.submit import halt
 from trade_pipeline.ledger.records import Conflict, Event, Fill
 from trade_pipeline.ledger.trade_checks import DIFFERS, REFUSED
 

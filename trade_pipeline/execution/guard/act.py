@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 
-from trade_pipeline.execution.cancelling import cancel
 from trade_pipeline.execution.desk import EVERY, Desk
 from trade_pipeline.execution.exits.values import ExitReason
 from trade_pipeline.execution.guard.memory import Memories
@@ -20,8 +19,9 @@ from trade_pipeline.execution.ids import client_order_id, intent_id
 from trade_pipeline.execution.locks import lock_before_exit
 from trade_pipeline.execution.recovery import action_of, count, error_of
 from trade_pipeline.execution.rounding import amount_down, is_dust
-from trade_pipeline.execution.submit import send
-from trade_pipeline.execution.swap import NOT_SENT, replace_order, role_beside, send_pair
+from trade_pipeline.execution.sending.cancelling import cancel
+from trade_pipeline.execution.sending.submit import send
+from trade_pipeline.execution.sending.swap import NOT_SENT, replace_order, role_beside, send_pair
 from trade_pipeline.ledger.records import Event, Intent, Lease, Lock, Order
 from trade_pipeline.schemas.order_states import is_live
 from trade_pipeline.schemas.trading import OrderRequest, OrderState, OrderType, Role, Side

@@ -13,6 +13,7 @@ from trade_pipeline.errors import LeaseHeld, LeaseLost, LedgerUnavailable, Trade
 from trade_pipeline.execution.breaker.watch import BreakerWatch
 from trade_pipeline.execution.conflicts.settle import Conflicts
 from trade_pipeline.execution.desk import Desk
+from trade_pipeline.execution.emergency.journal import import_journal
 from trade_pipeline.execution.equity import equity_point
 from trade_pipeline.execution.exits.values import ExitReason
 from trade_pipeline.execution.guard.act import Actor
@@ -23,12 +24,11 @@ from trade_pipeline.execution.guard.refusals import TOLD_AT, Refusals
 from trade_pipeline.execution.guard.switching import offers_pairs
 from trade_pipeline.execution.guard.upkeep import Upkeep
 from trade_pipeline.execution.guard.views import Sight, View, begin, look, simple_view
-from trade_pipeline.execution.journal import import_journal
-from trade_pipeline.execution.others import open_to_us
-from trade_pipeline.execution.plan import REDUCING
-from trade_pipeline.execution.reconcile import Reconciliation, reconcile
+from trade_pipeline.execution.planning.plan import REDUCING
+from trade_pipeline.execution.readback.others import open_to_us
+from trade_pipeline.execution.readback.reconcile import Reconciliation, reconcile
 from trade_pipeline.execution.recovery import count
-from trade_pipeline.execution.submit import acquire_lease
+from trade_pipeline.execution.sending.submit import acquire_lease
 from trade_pipeline.execution.witness import note_head
 from trade_pipeline.ledger.records import BreakerState, Event, Lease, Order
 from trade_pipeline.schemas.trading import AccountReading, BookTop, MarketRules, Position, Role

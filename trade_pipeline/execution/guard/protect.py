@@ -12,7 +12,7 @@ from trade_pipeline.execution.guard.requests import offers_stops
 from trade_pipeline.execution.guard.run import WORDS, ExitRun, is_held_back
 from trade_pipeline.execution.guard.switching import Protection, protection_of, takes_profit
 from trade_pipeline.execution.guard.views import View
-from trade_pipeline.execution.plan import REDUCING, UNRESOLVED
+from trade_pipeline.execution.planning.plan import REDUCING, UNRESOLVED
 from trade_pipeline.execution.rounding import amount_down, is_dust
 from trade_pipeline.ledger.records import Order
 from trade_pipeline.schemas.trading import (

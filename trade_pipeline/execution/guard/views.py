@@ -17,7 +17,7 @@ from trade_pipeline.execution.guard.memory import memory_of, run_of, with_run
 from trade_pipeline.execution.guard.run import WORDS, ExitRun, advanced, first_immediate_step
 from trade_pipeline.execution.guard.switching import Protection, protection_of, takes_profit, wanted_protection
 from trade_pipeline.execution.ids import intent_id
-from trade_pipeline.execution.plan import UNRESOLVED
+from trade_pipeline.execution.planning.plan import UNRESOLVED
 from trade_pipeline.execution.rounding import amount_down, is_dust, on_step
 from trade_pipeline.ledger.records import ExitState, Order
 from trade_pipeline.schemas.trading import PROTECTIVE, BookTop, MarketRules, Position, Role

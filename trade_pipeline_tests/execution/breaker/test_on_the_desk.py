@@ -13,7 +13,7 @@ from trade_pipeline.execution.breaker.state import calm_since, forgiven_at
 from trade_pipeline.execution.breaker.watch import BreakerWatch
 from trade_pipeline.execution.guard.cycle import Guard, run_once
 from trade_pipeline.execution.ids import client_order_id
-from trade_pipeline.execution.submit import acquire_lease, send
+from trade_pipeline.execution.sending.submit import acquire_lease, send
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Flow
 from trade_pipeline.schemas.trading import FlowKind, OrderRequest, OrderState, OrderType, Side

@@ -11,7 +11,7 @@ import pytest
 
 from trade_pipeline.execution.conflicts.compare import Sides, compare
 from trade_pipeline.execution.conflicts.kinds import Finding, Kind
-from trade_pipeline.execution.sanity import bad_balances, sort_orders, with_expected
+from trade_pipeline.execution.readback.sanity import bad_balances, sort_orders, with_expected
 from trade_pipeline.ledger.records import Fill, Order
 from trade_pipeline.schemas.trading import (
     AccountReading,

@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 
 from trade_pipeline.errors import OrderNotFound
-from trade_pipeline.execution.denied import VETO_MAX
 from trade_pipeline.execution.guard.cycle import Guard, run_once
-from trade_pipeline.execution.others import locked_by
+from trade_pipeline.execution.readback.denied import VETO_MAX
+from trade_pipeline.execution.readback.others import locked_by
 from trade_pipeline.ledger.records import Order
 from trade_pipeline.schemas.trading import (
     AccountReading,

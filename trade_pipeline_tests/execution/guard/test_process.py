@@ -17,9 +17,9 @@ import pytest
 
 from trade_pipeline.execution.control import read_positions
 from trade_pipeline.execution.desk import Desk
-from trade_pipeline.execution.reconcile import reconcile
+from trade_pipeline.execution.readback.reconcile import reconcile
 from trade_pipeline.execution.rounding import amount_down
-from trade_pipeline.execution.submit import acquire_lease, send
+from trade_pipeline.execution.sending.submit import acquire_lease, send
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Fill
 from trade_pipeline.schemas.trading import OrderRequest, OrderState, OrderType, Side

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from trade_pipeline.execution.cancelling import cancel
 from trade_pipeline.execution.guard.cycle import Guard
+from trade_pipeline.execution.sending.cancelling import cancel
 from trade_pipeline.schemas.trading import OrderState, Role, Side
 from trade_pipeline_tests.execution.conftest import Room
 from trade_pipeline_tests.execution.fake_venue import BTC

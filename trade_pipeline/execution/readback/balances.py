@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from trade_pipeline.execution.desk import Desk
-from trade_pipeline.execution.sanity import bad_balances
+from trade_pipeline.execution.readback.sanity import bad_balances
 from trade_pipeline.schemas.trading import AccountReading
 
 

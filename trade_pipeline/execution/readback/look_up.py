@@ -11,12 +11,18 @@ from datetime import timedelta
 from decimal import Decimal
 
 from trade_pipeline.errors import OrderNotFound, VenueError
-from trade_pipeline.execution.balances import residuals_of
-from trade_pipeline.execution.denied import LISTED_BEFORE, LOOK_UP_LAG_S, may_be_missing, rests_unlisted, sent_at
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.locks import lock_after_exit
+from trade_pipeline.execution.readback.balances import residuals_of
+from trade_pipeline.execution.readback.denied import (
+    LISTED_BEFORE,
+    LOOK_UP_LAG_S,
+    may_be_missing,
+    rests_unlisted,
+    sent_at,
+)
 from trade_pipeline.execution.recovery import count
-from trade_pipeline.execution.submit import apply, book_new_trades
+from trade_pipeline.execution.sending.submit import apply, book_new_trades
 from trade_pipeline.ledger.records import Event, Order
 from trade_pipeline.schemas.trading import PROTECTIVE, OrderState, Side, VenueOrder
 

@@ -11,12 +11,12 @@ from datetime import datetime
 from decimal import Decimal
 
 from trade_pipeline.execution.ids import client_order_id, intent_id
-from trade_pipeline.execution.meant import bad_target, sellable, wrong_with
-from trade_pipeline.execution.own_sales import meets_own_sale
+from trade_pipeline.execution.planning.meant import bad_target, sellable, wrong_with
+from trade_pipeline.execution.planning.own_sales import meets_own_sale
+from trade_pipeline.execution.planning.sleeves import sleeve_shares
+from trade_pipeline.execution.planning.verdict import Verdict, refused
+from trade_pipeline.execution.planning.worst_case import Exposure, buying_quote
 from trade_pipeline.execution.rounding import amount_down, is_dust, limit_price
-from trade_pipeline.execution.sleeves import sleeve_shares
-from trade_pipeline.execution.verdict import Verdict, refused
-from trade_pipeline.execution.worst_case import Exposure, buying_quote
 from trade_pipeline.ledger.records import Intent, Order, Target
 from trade_pipeline.schemas.trading import (
     PROTECTIVE,

@@ -14,7 +14,7 @@ from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.ids import client_order_id
 from trade_pipeline.execution.recovery import action_of, count, error_of, overtaken
 from trade_pipeline.execution.rounding import amount_down, is_dust
-from trade_pipeline.execution.submit import send
+from trade_pipeline.execution.sending.submit import send
 from trade_pipeline.ledger.records import Intent, Lease, Order
 from trade_pipeline.schemas.trading import MarketRules, OrderRequest, OrderState, OrderType, Role, Side
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from trade_pipeline.execution.breaker.state import increases_stopped, size_factor
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.equity import managed_cash, marks, positions_quote
-from trade_pipeline.execution.plan import Situation
+from trade_pipeline.execution.planning.plan import Situation
 from trade_pipeline.ledger.records import BreakerState, Target
 
 

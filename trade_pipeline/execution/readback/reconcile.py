@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
-from trade_pipeline.execution.balances import residuals_of, shortfalls_of
 from trade_pipeline.execution.desk import Desk
-from trade_pipeline.execution.forgotten import LOOK_BACK, adopt_forgotten, take_in
 from trade_pipeline.execution.ids import is_ours
 from trade_pipeline.execution.locks import lock_if_stopped
-from trade_pipeline.execution.look_up import look_up_all
+from trade_pipeline.execution.readback.balances import residuals_of, shortfalls_of
+from trade_pipeline.execution.readback.forgotten import LOOK_BACK, adopt_forgotten, take_in
+from trade_pipeline.execution.readback.look_up import look_up_all
+from trade_pipeline.execution.readback.sanity import BadOrder, bad_balances, sort_orders, with_expected
+from trade_pipeline.execution.readback.take_over import apply_all, book_all_new, list_open
 from trade_pipeline.execution.recovery import count
-from trade_pipeline.execution.sanity import BadOrder, bad_balances, sort_orders, with_expected
-from trade_pipeline.execution.take_over import apply_all, book_all_new, list_open
 from trade_pipeline.ledger.records import Order
 from trade_pipeline.schemas.trading import PROTECTIVE, AccountReading, OrderState, VenueOrder
 

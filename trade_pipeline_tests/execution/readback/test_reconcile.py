@@ -9,7 +9,7 @@ import pytest
 from trade_pipeline.errors import VenueUnavailable
 from trade_pipeline.execution.desk import EVERY
 from trade_pipeline.execution.ids import client_order_id
-from trade_pipeline.execution.reconcile import reconcile
+from trade_pipeline.execution.readback.reconcile import reconcile
 from trade_pipeline.ledger.records import Flow, Order
 from trade_pipeline.schemas.trading import FlowKind, OrderState, OrderType, Side, VenueOrder
 from trade_pipeline_tests.execution.conftest import Room

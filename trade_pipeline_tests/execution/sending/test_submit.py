@@ -19,9 +19,9 @@ from trade_pipeline.errors import (
     TradePipelineError,
     VenueUnavailable,
 )
-from trade_pipeline.execution.cancelling import cancel
 from trade_pipeline.execution.ids import client_order_id, intent_id, is_ours
-from trade_pipeline.execution.submit import acquire_lease, apply, send
+from trade_pipeline.execution.sending.cancelling import cancel
+from trade_pipeline.execution.sending.submit import acquire_lease, apply, send
 from trade_pipeline.ledger.records import Lease, Order
 from trade_pipeline.schemas.trading import OrderState, OrderType, Role, Side, TimeInForce
 from trade_pipeline_tests.execution.conftest import Room

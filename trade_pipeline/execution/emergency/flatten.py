@@ -15,9 +15,9 @@ from decimal import Decimal
 
 from trade_pipeline.errors import OrderNotFound, OutcomeUnknown, TradePipelineError, VenueUnavailable
 from trade_pipeline.execution.control import RecordedPositions, flatten_mark, pause, paused, read_positions
-from trade_pipeline.execution.holdings import change_of, managed_amount, symbols_to_look_at
+from trade_pipeline.execution.emergency.holdings import change_of, managed_amount, symbols_to_look_at
+from trade_pipeline.execution.emergency.journal import Journal, sendings
 from trade_pipeline.execution.ids import client_order_id, intent_id, is_ours
-from trade_pipeline.execution.journal import Journal, sendings
 from trade_pipeline.execution.recovery import was_not_executed
 from trade_pipeline.execution.rounding import amount_down, is_dust
 from trade_pipeline.schemas.trading import MarketRules, OrderRequest, OrderType, Role, Side, VenueOrder

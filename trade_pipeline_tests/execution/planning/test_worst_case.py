@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trade_pipeline.execution.plan import Plan, Situation, plan_orders
+from trade_pipeline.execution.planning.plan import Plan, Situation, plan_orders
 from trade_pipeline.ledger.records import Order, Target
 from trade_pipeline.schemas.trading import OrderState, OrderType, Role, Side
 from trade_pipeline.settings.exits import ExitSettings
 from trade_pipeline.settings.trading import ExecutionSettings, PortfolioSettings
 from trade_pipeline_tests.execution.fake_venue import BTC, make_rules, make_top
-from trade_pipeline_tests.execution.test_plan import ETH, flat, live, situation
+from trade_pipeline_tests.execution.planning.test_plan import ETH, flat, live, situation
 from trade_pipeline_tests.fakes import START, make_target
 
 LIMITS = PortfolioSettings(position_weight_max=Decimal("0.10"), total_weight_max=Decimal("0.60"))

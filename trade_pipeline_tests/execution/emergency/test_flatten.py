@@ -19,8 +19,8 @@ from trade_pipeline.errors import (
     VenueUnavailable,
 )
 from trade_pipeline.execution.control import flatten_runs, flattening, paused, read_positions, record_positions
-from trade_pipeline.execution.flatten import FlattenReport, flatten
-from trade_pipeline.execution.journal import import_journal, sendings, unbooked_files
+from trade_pipeline.execution.emergency.flatten import FlattenReport, flatten
+from trade_pipeline.execution.emergency.journal import import_journal, sendings, unbooked_files
 from trade_pipeline.execution.rounding import amount_down, on_step
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.schemas.trading import OrderRequest, OrderState, OrderType, Role, Side, VenueOrder

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from trade_pipeline.errors import VenueError
 from trade_pipeline.execution.desk import Desk
-from trade_pipeline.execution.submit import Sending, after_fills, apply, send_together
+from trade_pipeline.execution.sending.submit import Sending, after_fills, apply, send_together
 from trade_pipeline.ledger.records import Intent, Lease, Order
 from trade_pipeline.schemas.order_states import is_live
 from trade_pipeline.schemas.trading import PROTECTIVE, OrderRequest, OrderState, Role, VenueOrder

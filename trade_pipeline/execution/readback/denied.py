@@ -12,8 +12,8 @@ from decimal import Decimal
 
 from trade_pipeline.errors import LedgerError, LedgerUnavailable, VenueError
 from trade_pipeline.execution.desk import Desk
-from trade_pipeline.execution.others import locked_by
-from trade_pipeline.execution.submit import apply, book_new_trades, halt
+from trade_pipeline.execution.readback.others import locked_by
+from trade_pipeline.execution.sending.submit import apply, book_new_trades, halt
 from trade_pipeline.ledger.records import Event, Order
 from trade_pipeline.schemas.order_states import is_live
 from trade_pipeline.schemas.trading import AccountReading, OrderState, Side, VenueOrder

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trade_pipeline.errors import BadTarget
-from trade_pipeline.execution.plan import Plan, Situation, plan_orders
+from trade_pipeline.execution.planning.plan import Plan, Situation, plan_orders
+from trade_pipeline.execution.planning.sleeves import sleeve_shares
 from trade_pipeline.execution.rounding import amount_down, is_dust, limit_price, on_step
-from trade_pipeline.execution.sleeves import sleeve_shares
 from trade_pipeline.ledger.records import Order, Target
 from trade_pipeline.schemas.trading import MarketRules, OrderState, OrderType, Role, Side, TargetKind, TimeInForce
 from trade_pipeline.settings.exits import ExitSettings

@@ -15,9 +15,9 @@ from trade_pipeline.errors import LedgerError, LedgerUnavailable, VenueError
 from trade_pipeline.execution.conflicts.history import History
 from trade_pipeline.execution.conflicts.kinds import Finding, Key, Kind, Outcome
 from trade_pipeline.execution.desk import Desk
+from trade_pipeline.execution.emergency.journal import unbooked_files
 from trade_pipeline.execution.ids import is_ours
-from trade_pipeline.execution.journal import unbooked_files
-from trade_pipeline.execution.submit import halt
+from trade_pipeline.execution.sending.submit import halt
 from trade_pipeline.schemas.trading import OrderType, Role, Side, VenueOrder
 
 LOOK_BACK = timedelta(hours=24)

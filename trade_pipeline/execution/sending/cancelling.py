@@ -13,10 +13,10 @@ from trade_pipeline.errors import (
     TradePipelineError,
     VenueError,
 )
-from trade_pipeline.execution.denied import end_if_nowhere
 from trade_pipeline.execution.desk import Desk
+from trade_pipeline.execution.readback.denied import end_if_nowhere
 from trade_pipeline.execution.recovery import Step, answer_for, attempted, count
-from trade_pipeline.execution.submit import after_fills, apply
+from trade_pipeline.execution.sending.submit import after_fills, apply
 from trade_pipeline.ledger.records import Order
 from trade_pipeline.schemas.order_states import is_live
 from trade_pipeline.schemas.trading import OrderState

@@ -15,7 +15,7 @@ import pytest
 
 from trade_pipeline.errors import MalformedAnswer, TradePipelineError, VenueUnavailable
 from trade_pipeline.execution.guard.cycle import Guard, run_once
-from trade_pipeline.execution.reconcile import reconcile
+from trade_pipeline.execution.readback.reconcile import reconcile
 from trade_pipeline.schemas.trading import OrderState, Role, Side, TargetKind
 from trade_pipeline_tests.execution.conftest import Room
 from trade_pipeline_tests.execution.fake_venue import BTC, RESTING

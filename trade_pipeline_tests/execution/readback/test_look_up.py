@@ -13,7 +13,7 @@ import pytest
 from trade_pipeline.errors import OrderNotFound, VenueUnavailable
 from trade_pipeline.execution.guard.cycle import Guard
 from trade_pipeline.execution.ids import client_order_id
-from trade_pipeline.execution.reconcile import reconcile
+from trade_pipeline.execution.readback.reconcile import reconcile
 from trade_pipeline.schemas.trading import OrderState, OrderType, VenueOrder
 from trade_pipeline.settings.positions import PositionSettings
 from trade_pipeline.venues.capabilities import capabilities_of

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from trade_pipeline.errors import LedgerError, LedgerUnavailable, MalformedAnswer, VenueError
 from trade_pipeline.execution.desk import Desk
-from trade_pipeline.execution.submit import apply, book, halt, pages, trades_of
+from trade_pipeline.execution.sending.submit import apply, book, halt, pages, trades_of
 from trade_pipeline.ledger.records import Order
 from trade_pipeline.schemas.trading import VenueOrder, VenueTrade
 
