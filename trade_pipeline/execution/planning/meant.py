@@ -1,4 +1,4 @@
-"""Whether the numbers of a target can be meant. What cannot be is told for its symbol alone: the others go on."""
+"""Whether a target can be meant, and ordered at all. What cannot be is told for its symbol alone: the others go on."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
-from trade_pipeline.errors import BadTarget
+from trade_pipeline.errors import BadTarget, FilterViolation, SymbolUnknown
 from trade_pipeline.ledger.records import Target
-from trade_pipeline.schemas.trading import TargetKind
+from trade_pipeline.schemas.trading import MarketRules, TargetKind
 
 REPAIR = "Nothing is sent for the symbol: decide it again."
 
@@ -27,6 +27,28 @@ def wrong_with(target: Target) -> BadTarget | None:
 
 def bad_target(symbol: str, name: str, value: object) -> BadTarget:
     return BadTarget(f"{name} is no number to trade by", thing=symbol, value=str(value), repair=REPAIR)
+
+
+def not_traded(symbol: str, rules: MarketRules | None) -> SymbolUnknown | None:
+    """Why nothing can be ordered of a symbol: it is not listed, or it is listed and not traded."""
+    if rules is None:
+        repair = "Take the symbol out of the universe, or correct its name."
+        return SymbolUnknown("the exchange does not list the symbol", thing=symbol, value=symbol, repair=repair)
+    if not rules.active:
+        repair = "Nothing is sent until the exchange trades it again; if it is delisted, take it out of the universe."
+        return SymbolUnknown(
+            "the exchange does not trade the symbol now", thing=symbol, value="inactive", repair=repair
+        )
+    return None
+
+
+def too_small(why: str, amount: Decimal, rules: MarketRules) -> FilterViolation:
+    """An amount (base) that the exchange would refuse, or that no stop could protect. `why` names the limit."""
+    least = (
+        f"at least {rules.amount_min.normalize():f} {rules.base} worth {rules.notional_min.normalize():f} {rules.quote}"
+    )
+    repair = f"An order needs {least}: what is less stays as it is until the target asks for more."
+    return FilterViolation(why, thing=rules.symbol, value=f"{amount.normalize():f}", repair=repair)
 
 
 def sellable(target: Target) -> Target:

@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from trade_pipeline.execution.ids import client_order_id, intent_id
-from trade_pipeline.execution.planning.meant import bad_target, sellable, wrong_with
+from trade_pipeline.execution.planning.meant import bad_target, not_traded, sellable, too_small, wrong_with
 from trade_pipeline.execution.planning.own_sales import meets_own_sale
 from trade_pipeline.execution.planning.sleeves import sleeve_shares
 from trade_pipeline.execution.planning.verdict import Verdict, refused
@@ -162,8 +162,10 @@ class _Planner:
         if target.kind == TargetKind.HOLD or wanted is None:
             return Verdict("none", f"hold: {target.reason}")
         rules, top = self.at.rules.get(symbol), self.at.tops.get(symbol)
-        if rules is None or not rules.active or top is None or top.bid <= 0:
-            return Verdict("none", "the exchange does not trade or quote the symbol now")
+        if (gone := not_traded(symbol, rules)) is not None or rules is None:
+            return Verdict("none", "the exchange does not trade the symbol now", gone)
+        if top is None or top.bid <= 0:
+            return Verdict("none", "the exchange does not quote the symbol now")
         held = self.at.positions.get(symbol, Decimal(0))
         if wanted == held:
             return Verdict("none", "already there" if held else f"flat and to stay flat: {target.reason}")
@@ -215,10 +217,12 @@ class _Planner:
         exit_price = stop * (1 - self.exits.stop_limit_offset_ratio)
         # RELIABILITY 18: an entry whose stop could not be placed must not be opened.
         if exit_price <= 0 or is_dust((held + amount) * (1 - rules.taker_fee_rate), exit_price, rules):
-            return Verdict("none", f"{amount.normalize():f} {rules.base} is too small to be protected by a stop{cut}")
+            why = f"{amount.normalize():f} {rules.base} is too small to be protected by a stop{cut}"
+            return Verdict("none", why, too_small(why, item.amount, rules))
         if is_dust(amount, price, rules):
             limit = cut.removeprefix(", ") or f"free {rules.quote} covers no more"
-            return Verdict("none", f"{amount.normalize():f} {rules.base} is below the exchange's minimum: {limit}")
+            why = f"{amount.normalize():f} {rules.base} is below the exchange's minimum: {limit}"
+            return Verdict("none", why, too_small(why, item.amount, rules))
         self.free_quote -= amount * price * (1 + rules.taker_fee_rate)
         self._add(target, Role.ENTRY, Side.BUY, amount, price, f"target above position: {target.reason}")
         return Verdict("buy", f"{amount.normalize():f} {rules.base} at up to {price}{cut}: {target.reason}")

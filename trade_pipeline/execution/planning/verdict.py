@@ -11,7 +11,7 @@ from trade_pipeline.errors import TradePipelineError
 class Verdict:
     """What the plan does for a symbol (buy, sell, cancel, none) and why, in one sentence.
 
-    `error` is there where the target itself is wrong: it names the symbol, the value and what repairs it.
+    `error` is there where the target cannot be meant, or not be ordered: it names the symbol, the value and the repair.
     """
 
     action: str

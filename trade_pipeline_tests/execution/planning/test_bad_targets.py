@@ -7,12 +7,12 @@ from decimal import Decimal
 
 import pytest
 
-from trade_pipeline.errors import BadTarget, OutcomeUnknown
+from trade_pipeline.errors import BadTarget, FilterViolation, OutcomeUnknown, SymbolUnknown
 from trade_pipeline.ledger.records import Target
 from trade_pipeline.schemas.trading import OrderState, Side, TargetKind
 from trade_pipeline.settings.root import Settings
 from trade_pipeline_tests.execution.conftest import Room
-from trade_pipeline_tests.execution.fake_venue import BTC
+from trade_pipeline_tests.execution.fake_venue import BTC, make_rules
 from trade_pipeline_tests.fakes import make_target
 
 ETH, SOL = "ETH/USDT", "SOL/USDT"
@@ -54,6 +54,40 @@ def test_the_others_are_bought_and_sold_and_the_claim_has_its_outcome(invested: 
     outcomes = {outcome.stage: outcome for outcome in invested.ledger.outcomes(named)}
     kept = outcomes["execute"].detail["verdicts"][BTC]["error"]  # type: ignore[index]  # what JSON made of it
     assert kept == {"kind": "BadTarget", "thing": BTC, "value": error.value, "repair": error.repair}
+
+
+def test_a_symbol_that_the_exchange_does_not_list_is_named_and_the_others_are_traded(invested: Room) -> None:
+    named = invested.decide(make_target(symbol="OLD/USDT"), flat(ETH), make_target(symbol=SOL))
+    done = invested.execute(named, run_id="again")
+    assert {order.symbol for order in done.orders} == {ETH, SOL}
+    error = done.verdicts["OLD/USDT"].error
+    assert isinstance(error, SymbolUnknown)
+    assert (error.thing, error.value) == ("OLD/USDT", "OLD/USDT") and "universe" in error.repair
+
+
+def test_a_symbol_that_is_listed_and_no_longer_traded_is_named(invested: Room) -> None:
+    markets = {**invested.venue.markets(), SOL: replace(make_rules(SOL), active=False)}
+    invested.venue.markets = lambda: markets  # type: ignore[method-assign]  # delisted meanwhile
+    done = invested.execute(invested.decide(make_target(symbol=SOL), flat(ETH)), run_id="again")
+    assert {order.symbol for order in done.orders} == {ETH}
+    error = done.verdicts[SOL].error
+    assert isinstance(error, SymbolUnknown)
+    assert (error.thing, error.value) == (SOL, "inactive") and "delisted" in error.repair
+
+
+def test_an_amount_below_the_minimum_is_named_with_what_an_order_needs(invested: Room) -> None:
+    tiny = Decimal("0.0004")
+    least = make_target(quantity=tiny, sleeves={"trend": tiny})
+    settings = invested.desk.settings.model_copy(
+        update={"execution": invested.desk.settings.execution.model_copy(update={"band_notional_multiple": Decimal(0)})}
+    )
+    invested.desk = replace(invested.desk, settings=settings)
+    sent = len(invested.venue.created)
+    done = invested.execute(invested.decide(least), run_id="again")
+    error = done.verdicts[BTC].error
+    assert isinstance(error, FilterViolation)
+    assert (error.thing, error.value) == (BTC, "0.0004") and "at least 0.001 BTC worth 5 USDT" in error.repair
+    assert len(invested.venue.created) == sent
 
 
 def test_what_nobody_foresaw_ends_the_run_and_is_written_to_the_decision(invested: Room) -> None:
