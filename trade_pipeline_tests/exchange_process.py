@@ -25,7 +25,7 @@ class RunningExchange:
     url: str
 
     def trading(self) -> BinanceTrading:
-        return BinanceTrading(self.url, KEY, SECRET, request_timeout_s=2.0, order_requests_per_s_max=100)
+        return BinanceTrading(self.url, KEY, SECRET, request_timeout_s=2.0)
 
     def market_data(self) -> BinanceMarketData:
         return BinanceMarketData(self.url, self.settings.market)

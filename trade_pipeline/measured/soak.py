@@ -47,7 +47,9 @@ from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import Secrets, write_settings_in_force
 from trade_pipeline.settings.root import Settings
 from trade_pipeline.venues.binance_trading import BinanceTrading
+from trade_pipeline.venues.capabilities import OrderLimit
 from trade_pipeline.venues.ccxt_clients import tell_time
+from trade_pipeline.venues.order_budget import OrderBudget
 
 BEGINS_BEFORE = timedelta(days=40)
 BEGINS_AT = timedelta(hours=22)
@@ -202,7 +204,8 @@ LOSS_LIMITS = (
 
 def trading_of(settings: Settings, keys: tuple[str, str], clock: VirtualClock) -> BinanceTrading:
     url = f"http://127.0.0.1:{settings.exchange.port}"
-    return BinanceTrading(url, *keys, weight_per_minute=1_000_000, order_requests_per_s_max=50.0, now=clock.now)
+    orders = OrderBudget(OrderLimit(500, 10.0))  # of the machine's time, of which a virtual bar takes little
+    return BinanceTrading(url, *keys, weight_per_minute=1_000_000, order_budget=orders, now=clock.now)
 
 
 def soak(folder: Path, record: Path, plan: Plan) -> None:

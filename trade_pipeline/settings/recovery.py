@@ -69,6 +69,7 @@ def _row(action: RecoveryAction, attempts_max: int = 1, pause_s: float = 0.0, th
 DEFAULTS: Mapping[str, RecoveryRule] = {
     "VenueUnavailable": _row("retry", 3, 0.25, "halt"),
     "RateLimited": _row("retry", 3, 0.25, "halt"),
+    "BudgetSpent": _row("retry", 3, 0.25),
     "ClockSkew": _row("retry", 3, 0.1, "halt"),
     "OrderRefused": _row("skip"),
     "InsufficientFunds": _row("reduce"),

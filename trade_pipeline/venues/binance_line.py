@@ -1,4 +1,4 @@
-"""One synchronous client of Binance with its budget; `binance_trading` has one for orders and one for reads."""
+"""One synchronous client of Binance: `binance_trading` has one for orders, and one with a budget of weight to read."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from trade_pipeline.venues.shared_budget import BudgetLine
 
 
 class BinanceLine:
-    """One client with its budget. A `requests` session is not safe to share, so one request at a time."""
+    """One client with its budget, if any. A `requests` session is not safe to share, so one request at a time."""
 
-    def __init__(self, options: ClientOptions, budget: RollingWindow | BudgetLine) -> None:
+    def __init__(self, options: ClientOptions, budget: RollingWindow | BudgetLine | None = None) -> None:
         self.client = sync_client(options)
         self.budget = budget
         self._lock = threading.Lock()

@@ -19,7 +19,7 @@ from trade_pipeline.errors import (
     MalformedAnswer,
     OutcomeUnknown,
 )
-from trade_pipeline.schemas.trading import AccountReading, OrderRequest, VenueOrder, VenueTrade
+from trade_pipeline.schemas.trading import AccountReading, OrderRequest, Side, VenueOrder, VenueTrade
 from trade_pipeline.venues.answers import (
     distinct,
     listing,
@@ -37,10 +37,11 @@ from trade_pipeline.venues.capabilities import capabilities_of
 from trade_pipeline.venues.ccxt_clients import WEIGHT_PER_MINUTE, ClientOptions, PerProcess
 from trade_pipeline.venues.error_map import Asked, own_error
 from trade_pipeline.venues.market_rules import Listing, read_listing
+from trade_pipeline.venues.order_budget import OrderBudget
 from trade_pipeline.venues.order_params import order_params, pair_params, the_order
 from trade_pipeline.venues.permissions import KeyPermissions, ask_permissions
 from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, PublicReads, backoff, utc_now
-from trade_pipeline.venues.rate_budget import Cooldown, RollingWindow, per_second
+from trade_pipeline.venues.rate_budget import Cooldown, RollingWindow
 from trade_pipeline.venues.shared_budget import ACCOUNT_SHARE, BudgetLine, SharedBudget
 from trade_pipeline.venues.used_weight import UsedWeight, WeightReading
 
@@ -67,15 +68,16 @@ class BinanceTrading(PublicReads):
         recv_window_ms: int = 5000,
         request_timeout_s: float = 5.0,
         read_attempts_max: int = 3,
-        order_requests_per_s_max: float = 5.0,
         weight_per_minute: float = WEIGHT_PER_MINUTE,
         used_weight_share_max: float = 1.0,
         budget: SharedBudget | None = None,
+        order_budget: OrderBudget | None = None,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
         """`exchange_url` None is the real Binance. Connects at the first call.
 
-        Without a `budget` that all processes share, a fixed part of the limit is this one's.
+        Without a `budget` that all processes share, a fixed part of the limit is this one's; without an
+        `order_budget`, this process may send what the exchange allows the account.
         """
         super().__init__()
         options = ClientOptions(exchange_url, request_timeout_s, api_key, api_secret, recv_window_ms)
@@ -83,10 +85,11 @@ class BinanceTrading(PublicReads):
         def reads() -> RollingWindow | BudgetLine:
             return budget.line(ACCOUNT_SHARE) if budget else RollingWindow(weight_per_minute * READ_SHARE, 60.0)
 
-        self._orders = PerProcess(lambda: BinanceLine(options, per_second(order_requests_per_s_max)))
+        self._orders = PerProcess(lambda: BinanceLine(options))
         self._reads = PerProcess(lambda: BinanceLine(options, reads()))
         self._cooldown = budget or Cooldown()
         self._budget = budget
+        self._order_budget = order_budget or OrderBudget(self.capabilities.order_limit)
         self._weight = UsedWeight(weight_per_minute, used_weight_share_max)
         self._read_attempts_max = read_attempts_max
         self._total_s = request_timeout_s * 2
@@ -151,7 +154,7 @@ class BinanceTrading(PublicReads):
         Raises OutcomeUnknown (look it up, never resend), OrderRefused and its kinds (not executed and will not be),
         VenueUnavailable and its kinds (not executed).
         """
-        asked = Asked("sending an order", request.symbol, may_execute=True)
+        asked = Asked("sending an order", request.symbol, True, orders=1, increases=request.side == Side.BUY)
         params = order_params(request, self._markets_now(any_age=True).id_of(request.symbol))
         return self._changed("private_post_order", params, asked)
 
@@ -182,7 +185,7 @@ class BinanceTrading(PublicReads):
         Raises CancelReplaceFailed (nothing changed), OutcomeUnknown (look both up), and as `create` does: then the
         old order is cancelled and there is no new one.
         """
-        asked = Asked("replacing an order", symbol, may_execute=True)
+        asked = Asked("replacing an order", symbol, True, orders=1, increases=request.side == Side.BUY)
         params = order_params(request, self._markets_now(any_age=True).id_of(symbol))
         old = {
             "cancelReplaceMode": "STOP_ON_FAILURE",
@@ -196,7 +199,7 @@ class BinanceTrading(PublicReads):
 
         Accepted or refused whole; raises as `create` does. An unknown outcome is looked up by either client id.
         """
-        asked = Asked("sending an order list", above.symbol, may_execute=True)
+        asked = Asked("sending an order list", above.symbol, True, orders=2, increases=above.side == Side.BUY)
         name = self._markets_now(any_age=True).id_of(above.symbol)
         raw = self._in_step(self._orders.get(), "private_post_orderlist_oco", pair_params(above, below, name), asked, 2)
         try:
@@ -252,7 +255,10 @@ class BinanceTrading(PublicReads):
             self._pause(self._weight.pause_s(cost))
         elif self._budget is not None:
             self._budget.spend(cost)
-        line.budget.acquire(cost)
+        if asked.orders:
+            self._order_budget.acquire(asked.orders, increases=asked.increases)
+        if line.budget is not None:
+            line.budget.acquire(cost)
         try:
             return line.ask(method, params)
         except Exception as error:
@@ -285,6 +291,8 @@ class BinanceTrading(PublicReads):
 
     def _read_listing(self) -> Listing:
         known = read_listing(self._ask("public_get_exchangeinfo", {}, Asked("the exchange's symbols"), 20))
+        if known.order_limit is not None:
+            self._order_budget.set_limit(known.order_limit)
         raw = self._ask("private_get_account", {"omitZeroBalances": "true"}, Asked("reading the account"), 20)
         return known.with_fees(*read_fee_rates(raw))
 

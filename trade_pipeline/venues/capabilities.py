@@ -43,6 +43,14 @@ class LookUp:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderLimit:
+    """So many orders of an account within any window."""
+
+    orders: float
+    window_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class VenueCapabilities:
     """One exchange. Parameters are names within ccxt's `params`; ids are our 32 hexadecimal characters, unchanged.
 
@@ -93,6 +101,11 @@ class VenueCapabilities:
     """Of limit orders: ccxt, or the exchange, cannot send or read them."""
     tickers_one_by_one: bool = False
     """The list of tickers has no best prices."""
+    order_limit: OrderLimit = OrderLimit(5, 1.0)
+    """What the exchange allows an account of its lowest tier; where nothing certain is documented, what it surely
+    allows. An exchange that publishes its limits with its symbols is believed (`market_rules`)."""
+    cancels_count: bool = True
+    """Whether a cancel is counted as an order is."""
     clock_step_s: float = 0.001
     """How finely the exchange tells its time."""
     order_params: Mapping[str, str] = field(default_factory=dict)
@@ -142,6 +155,9 @@ _BINANCE = VenueCapabilities(
     oco=True,
     cancel_replace=True,
     whole_answers=True,
+    # The lower one of the two that it has published; 100 is what its exchangeInfo says now.
+    order_limit=OrderLimit(50, 10.0),
+    cancels_count=False,
     sandbox=True,
 )
 
@@ -160,6 +176,8 @@ _KRAKEN = VenueCapabilities(
     # A sale's fee would be taken in base; ccxt reads every fee of a trade as one in quote.
     order_params={"oflags": "fciq"},
     refused_times_in_force=frozenset({"FOK"}),
+    # It counts by pair: 60, less one a second; a young order's cancel is eight.
+    order_limit=OrderLimit(40, 8.0),
     clock_step_s=1.0,
 )
 
@@ -175,6 +193,7 @@ _BYBIT = VenueCapabilities(
     cancel_parameter="orderLinkId",
     reuse=Reuse.REFUSED,
     duplicate_codes=frozenset({"170141", "110072", "12141"}),
+    order_limit=OrderLimit(20, 1.0),
     acceptance_bound_s=5.0,
     unfilled_kept=timedelta(hours=24),
     stop_parameter="triggerPrice",
@@ -190,6 +209,7 @@ _OKX = VenueCapabilities(
     cancel_parameter="clOrdId",
     reuse=Reuse.REFUSED,
     duplicate_codes=frozenset({"51016"}),
+    order_limit=OrderLimit(60, 2.0),
     unfilled_kept=timedelta(hours=2),
     stop_refused="a stop that triggers becomes another order with another id, and its fills name only that one",
     # An algo order has an id field of its own, and ccxt fills the other one.
@@ -208,6 +228,8 @@ _COINBASE = VenueCapabilities(
     look_ups=(LookUp("fetch_open_orders", None), LookUp("fetch_orders", None)),
     histories=("fetch_orders",),
     reuse=Reuse.RETURNS_FIRST,
+    # Thirty private requests a second, of which half are left to reads.
+    order_limit=OrderLimit(15, 1.0),
     # `triggerPrice` would make it a stop above the market. So stopLossPrice, the default.
     plain_stop=False,
     # Only an amount of quote can be bought at the market, and it would differ from what the ledger has committed.
@@ -229,6 +251,8 @@ _KUCOIN = VenueCapabilities(
     cancel_parameter="clientOid",
     reuse=Reuse.REFUSED,
     duplicate_codes=frozenset({"126044"}),
+    # Its weights allow more, and reads are in them.
+    order_limit=OrderLimit(30, 3.0),
     stop_refused="a stop is no order until it triggers: it holds no coins and becomes another order with another id",
     needs_passphrase=True,
 )

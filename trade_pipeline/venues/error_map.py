@@ -46,11 +46,16 @@ _OFF_THE_GRID = frozenset({-1013, -1111})
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked, for messages, and whether a lost answer could hide an executed request."""
+    """What was asked, for messages, and whether a lost answer could hide an executed request.
+
+    `orders`: how many the exchange's window of orders counts. `increases`: whether they increase exposure.
+    """
 
     what: str
     symbol: str = ""
     may_execute: bool = False
+    orders: int = 0
+    increases: bool = False
 
 
 class HttpAnswer(Exception):

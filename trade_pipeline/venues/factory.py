@@ -14,6 +14,7 @@ from trade_pipeline.venues.binance_market_data import BinanceMarketData
 from trade_pipeline.venues.binance_trading import BinanceTrading
 from trade_pipeline.venues.capabilities import capabilities_of
 from trade_pipeline.venues.ccxt_clients import WEIGHT_PER_MINUTE
+from trade_pipeline.venues.order_budget import OrderBudget
 from trade_pipeline.venues.protocols import MarketDataVenue, TradingVenue
 from trade_pipeline.venues.shared_budget import SharedBudget
 from trade_pipeline.venues.unified_client import UnifiedOptions
@@ -90,6 +91,16 @@ def budget_of(folder: Path | None, name: str, exchange_url: str | None, limit: f
     return None if path is None else SharedBudget(path, limit)
 
 
+def order_budget_of(settings: Settings, folder: Path | None, name: str, exchange_url: str | None) -> OrderBudget:
+    """The orders that the account may send, shared by all processes of a home where a folder is given."""
+    return OrderBudget(
+        capabilities_of(name).order_limit,
+        budget_path(folder, name, exchange_url, "orders"),
+        share_max=settings.execution.order_share_max,
+        entry_share_max=settings.execution.entry_burst_share_max,
+    )
+
+
 def budget_path(folder: Path | None, name: str, exchange_url: str | None, unit: str) -> Path | None:
     """A file for each address and unit of counting: what stands in for an exchange has a limit of its own."""
     where = urlsplit(exchange_url).netloc.replace(":", "-") if exchange_url else "itself"
@@ -118,10 +129,10 @@ def trading_venue(
             recv_window_ms=settings.execution.recv_window_ms,
             request_timeout_s=settings.market.request_timeout_s,
             read_attempts_max=settings.market.read_attempts_max,
-            order_requests_per_s_max=settings.execution.order_requests_per_s_max,
             weight_per_minute=settings.exchange.weight_limit_per_minute,
             used_weight_share_max=settings.venue.used_weight_share_max,
             budget=budget_of(budgets, name, url, settings.exchange.weight_limit_per_minute),
+            order_budget=order_budget_of(settings, budgets, name, url),
         )
     return unified_trading_venue(settings, secrets, url, budgets)
 
@@ -157,8 +168,8 @@ def unified_trading_venue(
         options,
         symbols=settings.market.symbols,
         read_attempts_max=settings.market.read_attempts_max,
-        order_requests_per_s_max=settings.execution.order_requests_per_s_max,
         budget_path=budget_path(budgets, name, url, "account"),
+        order_budget=order_budget_of(settings, budgets, name, url),
     )
 
 

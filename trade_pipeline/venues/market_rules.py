@@ -10,10 +10,12 @@ from typing import Any
 
 from trade_pipeline.errors import MalformedAnswer, SymbolUnknown
 from trade_pipeline.schemas.trading import MarketRules
-from trade_pipeline.venues.answers import Raw, listing, malformed, mapping, number, text
+from trade_pipeline.venues.answers import Raw, listing, malformed, mapping, number, text, whole
+from trade_pipeline.venues.capabilities import OrderLimit
 
 LOGGER = logging.getLogger(__name__)
 
+_UNITS_S = {"SECOND": 1.0, "MINUTE": 60.0, "HOUR": 3600.0, "DAY": 86_400.0}
 FEE_RATE_DEFAULT = Decimal("0.001")
 """Binance's standard rate for both sides; the account's own rates replace it where a key is at hand."""
 
@@ -27,6 +29,8 @@ class Listing:
     """Our symbol -> the exchange's ("BTC/USDT" -> "BTCUSDT")."""
     symbols: Mapping[str, str]
     """The exchange's -> ours."""
+    order_limit: OrderLimit | None = None
+    """Orders of an account, as far as the exchange tells."""
 
     def id_of(self, symbol: str) -> str:
         """Raises SymbolUnknown."""
@@ -71,7 +75,27 @@ def read_listing(raw: object) -> Listing:
             LOGGER.warning("%s is not traded: %s", symbol, error)
     if last is not None and not rules:
         raise last
-    return Listing(rules=rules, ids=ids, symbols={name: symbol for symbol, name in ids.items()})
+    names = {name: symbol for symbol, name in ids.items()}
+    return Listing(rules, ids, names, _order_limit(mapping(raw, "exchangeInfo").get("rateLimits")))
+
+
+def _order_limit(rows: object) -> OrderLimit | None:
+    """The one with the shortest window; None where nothing readable is said, which keeps nobody from trading."""
+    found = []
+    for row in rows if isinstance(rows, list) else []:
+        try:
+            fields = mapping(row, "rate limit")
+            if fields.get("rateLimitType") == "ORDERS":
+                unit_s = _UNITS_S[text(fields, "interval")]
+                found.append(
+                    OrderLimit(
+                        whole(fields.get("limit"), "limit"), unit_s * whole(fields.get("intervalNum"), "intervalNum")
+                    )
+                )
+        except (MalformedAnswer, KeyError):
+            continue
+    usable = [limit for limit in found if limit.orders > 0 and limit.window_s > 0]
+    return min(usable, key=lambda limit: limit.window_s, default=None)
 
 
 def read_rules(fields: Raw, symbol: str) -> MarketRules:

@@ -1,28 +1,21 @@
 """One budget of request weight for every process that asks an exchange from this machine.
 
-A rolling window in a small file, locked for the microseconds of an entry. What one process does not use is
-there for the others; each kind of request has a ceiling, so that reads of history leave room for an account's reads,
-and those for orders. An order to wait that one process hears (429, 418) is kept by all. It needs no broker and no
-database: the exit guard counts here while both are down.
+A rolling window in a small file (`locked_page`). What one process does not use is there for the others; each kind of
+request has a ceiling, so that reads of history leave room for an account's reads, and those for orders. An order to
+wait that one process hears (429, 418) is kept by all.
 """
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import logging
-import os
 import struct
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from trade_pipeline.errors import Banned, BudgetSpent, RateLimited, VenueError
+from trade_pipeline.venues.locked_page import LockedPage
 from trade_pipeline.venues.rate_budget import WAIT_S_MAX
-
-LOGGER = logging.getLogger(__name__)
 
 MARKET_SHARE, ACCOUNT_SHARE, ORDER_SHARE = 0.7, 0.9, 1.0
 """Of the limit, all spending together: where reads of market data, reads of the account, and orders have to wait."""
@@ -31,19 +24,17 @@ WINDOW_S = 60.0
 REQUESTS_MIN, ACCOUNT_WINDOW_S_MAX = 10.0, 4.0
 QUIET_S_MAX = 7 * 86_400.0
 """Binance's longest ban is three days: what the file says beyond is an accident."""
-LOCK_S_MAX = 0.02
-LOCK_POLL_S = 0.0005
 _SLOTS = 64
 _PARTS = 60
 """The window is counted in this many parts, so an entry counts for up to one part longer than the window."""
 _HEAD = struct.Struct("<8sdq")
 _SLOT = struct.Struct("<qd")
 _MAGIC = b"tpbudg1\0"
-_SIZE = _HEAD.size + _SLOTS * _SLOT.size
+_EMPTY = _HEAD.pack(_MAGIC, 0.0, 0) + bytes(_SLOTS * _SLOT.size)
 
 
 class SharedBudget:
-    """The file of one exchange's address. Opened at first use and anew after a fork; safe from any thread.
+    """The file of one exchange's address. Safe from any thread, and after a fork.
 
     `clock` is wall time: the file outlives a restart of the machine.
     """
@@ -57,17 +48,11 @@ class SharedBudget:
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._path = path
         self._limit = limit
         self._part_s = window_s / _PARTS
         self._clock = clock
         self._sleep = sleep
-        self._pid = -1
-        self._lock = threading.Lock()
-        self._file = -1
-        self._own = _empty()
-        """What this process knew last, for when the file cannot be used."""
-        self._told = False
+        self._page = LockedPage(path, _EMPTY, _MAGIC)
 
     def line(self, share: float) -> BudgetLine:
         """The budget as one kind of request sees it: it waits from `share` of the limit on."""
@@ -75,7 +60,7 @@ class SharedBudget:
 
     def take(self, cost: float, share: float) -> float:
         """Spend `cost` now and return 0, or the seconds until it may fit."""
-        with self._locked() as page:
+        with self._page.locked() as page:
             now = self._clock()
             part = int(now / self._part_s)
             spent = [(kept, paid) for kept, paid in _slots(page) if part - _PARTS <= kept <= part and paid > 0]
@@ -94,7 +79,7 @@ class SharedBudget:
 
     def used(self) -> float:
         """What all processes have spent within the window."""
-        with self._locked() as page:
+        with self._page.locked() as page:
             part = int(self._clock() / self._part_s)
             return sum(paid for kept, paid in _slots(page) if part - _PARTS <= kept <= part)
 
@@ -103,13 +88,13 @@ class SharedBudget:
         if not isinstance(error, (RateLimited, Banned)) or isinstance(error, BudgetSpent):
             return
         until, banned = self._clock() + error.retry_after_s, int(isinstance(error, Banned))
-        with self._locked() as page:
+        with self._page.locked() as page:
             if until >= _HEAD.unpack_from(page)[1]:
                 _HEAD.pack_into(page, 0, _MAGIC, until, banned)
 
     def check(self) -> None:
         """Raise RateLimited or Banned while the exchange's order to wait stands: asking on would prolong it."""
-        with self._locked() as page:
+        with self._page.locked() as page:
             _, until, banned = _HEAD.unpack_from(page)
         left_s = until - self._clock()
         if 0 < left_s <= QUIET_S_MAX:
@@ -118,69 +103,6 @@ class SharedBudget:
 
     def wait(self, seconds: float) -> None:
         self._sleep(seconds)
-
-    @contextmanager
-    def _locked(self) -> Iterator[bytearray]:
-        """The file's content, ours alone for the moment, written back where it was changed.
-
-        Never waits long: whoever holds the lock may have been frozen, and an exit must go out. Then, and where the
-        file cannot be used (a full disk), this process counts for itself.
-        """
-        if self._pid != os.getpid():
-            # flock does not part a child from its parent, nor threads.
-            self._pid, self._lock, self._file = os.getpid(), threading.Lock(), -1
-        with self._lock:
-            file = self._claimed()
-            page = self._read(file)
-            before = bytes(page)
-            try:
-                yield page
-            finally:
-                self._own = page
-                if file >= 0:
-                    if page != before:
-                        self._write(file, page)
-                    fcntl.flock(file, fcntl.LOCK_UN)
-
-    def _claimed(self) -> int:
-        """The open and locked file, -1 where it cannot be had in time."""
-        try:
-            if self._file < 0:
-                self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except OSError as error:
-            self._tell(error)
-            return -1
-        deadline = time.monotonic() + LOCK_S_MAX
-        while True:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                if time.monotonic() >= deadline:
-                    self._tell(error)
-                    return -1
-                time.sleep(LOCK_POLL_S)
-            else:
-                return self._file
-
-    def _read(self, file: int) -> bytearray:
-        try:
-            found = bytearray(os.pread(file, _SIZE, 0)) if file >= 0 else self._own
-        except OSError as error:
-            self._tell(error)
-            found = self._own
-        return found if len(found) == _SIZE and found.startswith(_MAGIC) else _empty()
-
-    def _write(self, file: int, page: bytearray) -> None:
-        try:
-            os.pwrite(file, page, 0)
-        except OSError as error:
-            self._tell(error)
-
-    def _tell(self, error: OSError) -> None:
-        if not self._told:
-            self._told = True
-            LOGGER.warning("the shared budget cannot be used, this process counts for itself: %s", error)
 
 
 def requests_of_account(path: Path, pause_ms: float) -> SharedBudget:
@@ -221,10 +143,6 @@ def _waited(waited_s: float, wait_s: float) -> float:
             "the budget of all processes is used up; nothing was sent", value=f"{wait_s:.1f} s", retry_after_s=wait_s
         )
     return waited_s + wait_s
-
-
-def _empty() -> bytearray:
-    return bytearray(_HEAD.pack(_MAGIC, 0.0, 0) + bytes(_SLOTS * _SLOT.size))
 
 
 def _slots(page: bytearray) -> Iterator[tuple[int, float]]:

@@ -17,6 +17,7 @@ from trade_pipeline.errors import ClockSkew
 from trade_pipeline.venues.answers import milliseconds
 from trade_pipeline.venues.ccxt_clients import PerProcess
 from trade_pipeline.venues.error_map import Asked
+from trade_pipeline.venues.order_budget import OrderBudget
 from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, backoff, utc_now
 from trade_pipeline.venues.rate_budget import Cooldown, per_second
 from trade_pipeline.venues.shared_budget import ACCOUNT_SHARE, SharedBudget, requests_of_account
@@ -41,8 +42,8 @@ class UnifiedLines(UnifiedPublicReads):
         options: UnifiedOptions,
         *,
         read_attempts_max: int = 3,
-        order_requests_per_s_max: float = 5.0,
         budget_path: Path | None = None,
+        order_budget: OrderBudget | None = None,
         make_client: MakeClient = unified_client,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -54,7 +55,7 @@ class UnifiedLines(UnifiedPublicReads):
         super().__init__(options.exchange, now)
         self._orders = PerProcess(lambda: UnifiedLine(make_client(options, throttled=False)))
         self._reads = PerProcess(lambda: UnifiedLine(make_client(options, throttled=True)))
-        self._order_budget = per_second(order_requests_per_s_max)
+        self._order_budget = order_budget or OrderBudget(self.capabilities.order_limit)
         self._read_budget = per_second(UNTHROTTLED_PER_S)
         self._own_cooldown = Cooldown()
         self._budget_path = budget_path
@@ -112,7 +113,7 @@ class UnifiedLines(UnifiedPublicReads):
         cooldown = shared or self._own_cooldown
         cooldown.check()
         # Outside of what the cooldown notes: our own budget for reads must not silence orders.
-        self._acquire(line, shared)
+        self._acquire(line, shared, asked)
         try:
             return line.ask(call)
         except Exception as error:
@@ -123,12 +124,13 @@ class UnifiedLines(UnifiedPublicReads):
         cooldown.note(failure)
         raise failure
 
-    def _acquire(self, line: UnifiedLine, shared: SharedBudget | None) -> None:
+    def _acquire(self, line: UnifiedLine, shared: SharedBudget | None, asked: Asked) -> None:
         """Wait until a request of this kind may leave. An order counts for everybody and waits for nobody's reads."""
         if line is self._orders.get():
             if shared is not None:
                 shared.spend(1)
-            self._order_budget.acquire()
+            if asked.orders:
+                self._order_budget.acquire(asked.orders, increases=asked.increases)
         else:
             (shared.line(ACCOUNT_SHARE) if shared is not None else self._read_budget).acquire()
 

@@ -24,12 +24,14 @@ from trade_pipeline.errors import (
 from trade_pipeline.schemas.trading import (
     AccountReading,
     OrderRequest,
+    Side,
     VenueOrder,
     VenueTrade,
 )
 from trade_pipeline.venues import client_ids
 from trade_pipeline.venues.answers import distinct, mapping, milliseconds, text
 from trade_pipeline.venues.error_map import Asked
+from trade_pipeline.venues.order_budget import OrderBudget
 from trade_pipeline.venues.permissions import KeyPermissions, ask_permissions
 from trade_pipeline.venues.public_reads import utc_now
 from trade_pipeline.venues.unified_account import account_kind_of
@@ -67,8 +69,8 @@ class UnifiedTrading(UnifiedLines):
         *,
         symbols: Sequence[str] = (),
         read_attempts_max: int = 3,
-        order_requests_per_s_max: float = 5.0,
         budget_path: Path | None = None,
+        order_budget: OrderBudget | None = None,
         make_client: MakeClient = unified_client,
         now: Callable[[], datetime] = utc_now,
     ) -> None:
@@ -77,8 +79,8 @@ class UnifiedTrading(UnifiedLines):
         super().__init__(
             options,
             read_attempts_max=read_attempts_max,
-            order_requests_per_s_max=order_requests_per_s_max,
             budget_path=budget_path,
+            order_budget=order_budget,
             make_client=make_client,
             now=now,
         )
@@ -173,7 +175,7 @@ class UnifiedTrading(UnifiedLines):
         """
         rules_of(self._markets_now(any_age=True), request.symbol)
         client_ids.create_arguments(self.capabilities, request)  # what is refused here has asked nobody
-        asked = Asked("sending an order", request.symbol, may_execute=True)
+        asked = Asked("sending an order", request.symbol, True, orders=1, increases=request.side == Side.BUY)
         self._remember(request)
         raw = self._in_step(self._orders.get(), lambda client: client.create_order(*self._arguments(request)), asked)
         try:
@@ -210,7 +212,7 @@ class UnifiedTrading(UnifiedLines):
         Repeated, within bounds, only after an attempt that was certainly not executed.
         """
         rules_of(self._markets_now(any_age=True), symbol)
-        asked = Asked("cancelling an order", symbol, may_execute=True)
+        asked = Asked("cancelling an order", symbol, True, orders=int(self.capabilities.cancels_count))
         line = self._orders.get()
         since_ms = milliseconds(self._exchange_now_or_ours() - LISTED_BACK)
         for attempt in self._attempts(CANCEL_ATTEMPTS_MAX):

@@ -21,7 +21,7 @@ def exchange() -> Iterator[ScriptedExchange]:
 
 @pytest.fixture
 def trading(exchange: ScriptedExchange) -> Iterator[BinanceTrading]:
-    venue = BinanceTrading(exchange.url, "the-key", "the-secret", request_timeout_s=1.0, order_requests_per_s_max=100)
+    venue = BinanceTrading(exchange.url, "the-key", "the-secret", request_timeout_s=1.0)
     yield venue
     venue.close()
 

@@ -27,7 +27,7 @@ PATH = "order/cancelReplace"
 @pytest.fixture(scope="module")
 def venue() -> Iterator[BinanceTrading]:
     with running_server() as server:
-        venue = BinanceTrading(server.url, KEY, SECRET, order_requests_per_s_max=100)
+        venue = BinanceTrading(server.url, KEY, SECRET)
         yield venue
         venue.close()
 

@@ -20,7 +20,7 @@ ENTRY, STOP, PROFIT = "0a" * 16, "0b" * 16, "0c" * 16
 @pytest.fixture(scope="module")
 def venue() -> Iterator[BinanceTrading]:
     with running_server() as server:
-        venue = BinanceTrading(server.url, KEY, SECRET, order_requests_per_s_max=100)
+        venue = BinanceTrading(server.url, KEY, SECRET)
         yield venue
         venue.close()
 

@@ -15,6 +15,8 @@ from trade_pipeline.execution.readback.reconcile import reconcile, residuals_of
 from trade_pipeline.execution.rounding import amount_down
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.schemas.trading import OrderRequest, OrderState, OrderType, Role, Side, VenueOrder
+from trade_pipeline.venues.capabilities import OrderLimit
+from trade_pipeline.venues.order_budget import OrderBudget
 from trade_pipeline.venues.unified_client import UnifiedOptions
 from trade_pipeline.venues.unified_trading import UnifiedTrading
 from trade_pipeline_tests.exchange_process import KEY, SECRET, RunningExchange, running_exchange

@@ -21,7 +21,8 @@ from trade_pipeline.errors import (
     VenueUnavailable,
 )
 from trade_pipeline.schemas.trading import Balance, OrderState, OrderType, Side, TimeInForce
-from trade_pipeline.venues.capabilities import CAPABILITIES
+from trade_pipeline.venues.capabilities import CAPABILITIES, OrderLimit
+from trade_pipeline.venues.order_budget import OrderBudget
 from trade_pipeline.venues.unified_client import UnifiedOptions
 from trade_pipeline.venues.unified_trading import UnifiedTrading
 from trade_pipeline_tests.venues.dialects import BTC, EXCHANGES, OWN, SINCE_MS, cancelled, request
@@ -46,7 +47,7 @@ def opened(
     venue = UnifiedTrading(
         UnifiedOptions(exchange, None, 1.0, "k", "c2VjcmV0c2VjcmV0c2VjcmV0", "p"),
         make_client=made,
-        order_requests_per_s_max=1000,
+        order_budget=OrderBudget(OrderLimit(1000, 10.0)),
         now=lambda: NOW,
         symbols=(BTC,),
         budget_path=budget_path,

@@ -91,7 +91,7 @@ def test_without_the_exchanges_time_our_own_minute_counts(weight: UsedWeight, cl
 
 
 def test_reads_wait_or_are_refused_and_the_order_leaves_at_once(exchange: ScriptedExchange) -> None:
-    venue = BinanceTrading(exchange.url, "k", "s", request_timeout_s=1.0, order_requests_per_s_max=100)
+    venue = BinanceTrading(exchange.url, "k", "s", request_timeout_s=1.0)
     with closing(venue):
         venue.markets()
         exchange.says("GET", "account", Answer({"balances": []}, headers=told(5990)))

@@ -73,7 +73,7 @@ def both() -> Iterator[Both]:
         )
         with serving(open_paper(None, settings, Credentials(KEY, SECRET))) as paper:
             trading = BinanceTrading(
-                paper.url, KEY, SECRET, order_requests_per_s_max=100, weight_per_minute=WEIGHT_PER_MINUTE
+                paper.url, KEY, SECRET, weight_per_minute=WEIGHT_PER_MINUTE
             )
             yield Both(real, paper, trading)
             trading.close()

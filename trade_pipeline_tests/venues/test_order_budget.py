@@ -1,0 +1,302 @@
+"""Orders leave in a burst, never more than the exchange allows in any window, and exits have a part of their own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import time
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import pairwise
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import pytest
+
+from trade_pipeline.errors import BudgetSpent
+from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.recovery import RecoverySettings
+from trade_pipeline.settings.root import Settings
+from trade_pipeline.venues.capabilities import CAPABILITIES, OrderLimit
+from trade_pipeline.venues.factory import order_budget_of
+from trade_pipeline.venues.market_rules import read_listing
+from trade_pipeline.venues.order_budget import OrderBudget
+
+SPAWN = multiprocessing.get_context("spawn")
+LIMITS = [
+    OrderLimit(100, 10.0),
+    OrderLimit(50, 10.0),
+    OrderLimit(5, 1.0),
+    OrderLimit(3, 1.0),
+    OrderLimit(2, 1.0),
+    OrderLimit(1, 1.0),
+    *{known.order_limit for known in CAPABILITIES.values()},
+]
+
+
+class Clock:
+    """Time that passes only by sleeping."""
+
+    def __init__(self) -> None:
+        self.now_s = 5_000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+def made(limit: OrderLimit, clock: Clock, path: Path | None = None, **shares: float) -> OrderBudget:
+    return OrderBudget(limit, path, clock=clock, sleep=clock.sleep, **shares)
+
+
+def most_in_any(window_s: float, sent: Sequence[float]) -> int:
+    """Of moments in their order; a window holds its beginning and not its end."""
+    return max(sum(1 for other in sent if at <= other < at + window_s - 1e-5) for at in sent)
+
+
+@pytest.mark.parametrize("increases", [False, True])
+@pytest.mark.parametrize("limit", LIMITS, ids=str)
+def test_no_window_holds_more_than_the_exchange_allows(limit: OrderLimit, increases: bool) -> None:
+    clock = Clock()
+    budget, sent = made(limit, clock), list[float]()
+    for number in range(int(limit.orders) * 5):
+        budget.acquire(1, increases=increases)
+        sent.append(clock.now_s)
+        if number % 7 == 6:
+            clock.sleep(limit.window_s / 9)
+    assert most_in_any(limit.window_s, sent) <= limit.orders
+    clock.sleep(limit.window_s * 3)
+    assert budget.take(1, increases=increases) == 0
+
+
+@pytest.mark.parametrize("limit", [OrderLimit(100, 10.0), OrderLimit(50, 10.0)], ids=str)
+def test_a_burst_of_twenty_entries_does_not_wait(limit: OrderLimit) -> None:
+    clock = Clock()
+    budget = made(limit, clock)
+    for _ in range(20):
+        budget.acquire(1, increases=True)
+    assert clock.now_s == 5_000.0
+
+
+def test_what_follows_a_burst_leaves_evenly_and_never_waits_long() -> None:
+    clock = Clock()
+    budget, sent = made(OrderLimit(100, 10.0), clock), list[float]()
+    for _ in range(300):
+        budget.acquire(1, increases=True)
+        sent.append(clock.now_s)
+    pauses = [after - before for before, after in pairwise(sent)]
+    assert max(pauses) == pytest.approx(10 / 41)
+    assert sent[-1] - sent[0] < 65
+
+
+def test_entries_leave_a_part_of_the_burst_to_exits() -> None:
+    clock = Clock()
+    budget = made(OrderLimit(100, 10.0), clock, entry_share_max=0.7)
+    entries = 0
+    while budget.take(1, increases=True) == 0:
+        entries += 1
+    exits = 0
+    while budget.take(1, increases=False) == 0:
+        exits += 1
+    assert (entries, exits) == (42, 18)
+
+
+def test_entries_that_keep_coming_never_hold_an_exit_back() -> None:
+    clock = Clock()
+    budget = made(OrderLimit(50, 10.0), clock)
+    for _ in range(200):
+        budget.acquire(1, increases=True)
+        assert budget.burst - budget.entries >= 9
+    for _ in range(9):
+        assert budget.take(1, increases=False) == 0
+
+
+def test_exits_that_have_used_their_part_hold_entries_back_until_it_is_there_again() -> None:
+    clock = Clock()
+    budget = made(OrderLimit(100, 10.0), clock)
+    for _ in range(60):
+        budget.acquire(1, increases=False)
+    assert clock.now_s == 5_000.0
+    with pytest.raises(BudgetSpent, match="nothing was sent") as refused:
+        budget.acquire(1, increases=True)
+    assert refused.value.retry_after_s > 4
+    budget.acquire(1, increases=False)
+    assert clock.now_s - 5_000.0 == pytest.approx(10 / 41)
+
+
+def test_our_own_budget_never_opens_the_circuit_breaker() -> None:
+    """An exchange that keeps refusing does; a burst of our own is over in seconds."""
+    name, rule = RecoverySettings().rule_for(BudgetSpent("used up"))
+    assert (name, rule.action, rule.then) == ("BudgetSpent", "retry", "skip")
+
+
+def test_a_pair_counts_as_two_orders() -> None:
+    budget = made(OrderLimit(100, 10.0), Clock())
+    for _ in range(30):
+        assert budget.take(2, increases=False) == 0
+    assert budget.take(1, increases=False) > 0
+
+
+def test_a_pair_leaves_where_one_order_is_the_whole_burst() -> None:
+    clock = Clock()
+    budget = made(OrderLimit(1, 1.0), clock)
+    assert budget.take(2, increases=False) == 0
+    assert budget.take(1, increases=False) > 0
+    clock.sleep(2.0)
+    assert budget.take(1, increases=False) == 0
+
+
+@pytest.mark.parametrize(("share", "most", "window_s"), [(0.5, 50, 10.0), (0.05, 5, 10.0), (0.005, 1, 20.0)])
+def test_a_share_of_the_limit_is_left_to_others_on_the_account(share: float, most: int, window_s: float) -> None:
+    clock = Clock()
+    budget, sent = made(OrderLimit(100, 10.0), clock, share_max=share), list[float]()
+    while len(sent) < most * 4:
+        clock.sleep(budget.take(1, increases=False))
+        if budget.take(1, increases=False) == 0:
+            sent.append(clock.now_s)
+    assert most_in_any(window_s, sent) <= most
+
+
+def test_what_the_exchange_says_of_its_limit_replaces_what_was_assumed() -> None:
+    budget = made(OrderLimit(50, 10.0), Clock())
+    budget.set_limit(OrderLimit(100, 10.0))
+    assert (budget.burst, budget.entries) == (60, 42)
+
+
+def listed(*limits: Any) -> Any:
+    pair = {"symbol": "BTCUSDT", "baseAsset": "BTC", "quoteAsset": "USDT"}
+    filters = [
+        {"filterType": "PRICE_FILTER", "minPrice": "1", "maxPrice": "9", "tickSize": "1"},
+        {"filterType": "LOT_SIZE", "minQty": "1", "maxQty": "9", "stepSize": "1"},
+        {"filterType": "NOTIONAL", "minNotional": "5"},
+    ]
+    fields = {**pair, "status": "TRADING", "isSpotTradingAllowed": True, "filters": filters, "orderTypes": ["LIMIT"]}
+    return {"symbols": [fields], "rateLimits": list(limits)}
+
+
+def test_the_shortest_window_of_orders_is_read_from_the_exchanges_own_list() -> None:
+    rows = [
+        {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000},
+        {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": 200_000},
+        {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 100},
+    ]
+    assert read_listing(listed(*rows)).order_limit == OrderLimit(100, 10.0)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        None,
+        "many",
+        {},
+        {"rateLimitType": "ORDERS"},
+        {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 0},
+        {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 0, "limit": 5},
+        {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": -5},
+        {"rateLimitType": "ORDERS", "interval": "FORTNIGHT", "intervalNum": 1, "limit": 5},
+        {"rateLimitType": "ORDERS", "interval": ["SECOND"], "intervalNum": 1, "limit": 5},
+        {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 1, "limit": "NaN"},
+    ],
+    ids=str,
+)
+def test_a_limit_that_cannot_be_read_keeps_nobody_from_trading(row: Any) -> None:
+    known = read_listing(listed(row))
+    assert known.order_limit is None and "BTC/USDT" in known.rules
+
+
+def test_what_one_process_sends_another_may_not(tmp_path: Path) -> None:
+    clock = Clock()
+    one, two = (made(OrderLimit(5, 1.0), clock, tmp_path / "orders") for _ in range(2))
+    assert [one.take(1, increases=False) for _ in range(2)] == [0, 0]
+    assert two.take(1, increases=False) == 0
+    assert two.take(1, increases=False) > 0
+    assert one.take(1, increases=False) > 0
+
+
+def test_a_moment_from_before_the_machines_restart_is_one_burst_at_most(tmp_path: Path) -> None:
+    clock = Clock()
+    clock.now_s = 1e9
+    for _ in range(60):
+        made(OrderLimit(100, 10.0), clock, tmp_path / "orders").take(1, increases=False)
+    clock.now_s = 7.0
+    after = made(OrderLimit(100, 10.0), clock, tmp_path / "orders")
+    assert after.take(1, increases=False) > 0
+    clock.sleep(2 * 10 / 41)
+    assert after.take(1, increases=False) == 0
+
+
+def test_the_factory_gives_every_process_of_a_home_the_same_file_and_the_settings(tmp_path: Path) -> None:
+    shares = {"order_share_max": 0.5, "entry_burst_share_max": 0.2}
+    settings = Settings.model_validate({"execution": shares})
+    home = Home.at(tmp_path)
+    one, two = (order_budget_of(settings, home.budgets, "binance", "http://127.0.0.1:5") for _ in range(2))
+    assert (one.burst, one.entries) == (15, 3)
+    while one.take(1, increases=False) == 0:
+        pass
+    assert two.take(1, increases=False) > 0
+    assert [path.name for path in home.budgets.iterdir()] == ["binance-127.0.0.1-5-orders.budget"]
+
+
+LEAVES_ROOM = {"kraken", "mexc"}
+"""Of which ccxt's class knows no weight for an order, or one that is not certain."""
+
+
+@pytest.mark.parametrize("exchange", sorted(set(CAPABILITIES) - LEAVES_ROOM))
+def test_no_limit_of_the_table_is_above_what_ccxt_knows_of_the_exchange(exchange: str) -> None:
+    import ccxt
+
+    client = getattr(ccxt, exchange)()
+    where = {
+        "binance": ("private", "post", "order"),
+        "bybit": ("private", "post", "v5/order/create"),
+        "okx": ("private", "post", "trade/order"),
+        "coinbase": ("v3", "private", "post", "brokerage/orders"),
+        "kucoin": ("private", "post", "orders"),
+    }[exchange]
+    weight: Any = client.api
+    for part in where:
+        weight = weight[part]
+    cost = weight["cost"] if isinstance(weight, dict) else weight
+    known = CAPABILITIES[exchange].order_limit
+    # ccxt spaces requests by its leaky bucket; okx's 60 in 2 s is spaced by it as 27 a second.
+    assert known.orders / known.window_s <= 1000 / (client.rateLimit * cost) * 1.11
+
+
+def _sell(path: str, seconds: float, told: Any) -> None:
+    budget = OrderBudget(OrderLimit(50, 1.0), Path(path))
+    end, sent = time.monotonic() + seconds, list[float]()
+    while time.monotonic() < end:
+        try:
+            budget.acquire(1, increases=False)
+        except BudgetSpent:
+            continue
+        sent.append(time.monotonic())
+    told.put(sent)
+
+
+def test_three_processes_together_stay_below_the_limit_and_use_it(tmp_path: Path) -> None:
+    told: Any = SPAWN.Queue()
+    workers = [SPAWN.Process(target=_sell, args=(str(tmp_path / "b"), 3.0, told)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    sent: list[float] = []
+    for _ in workers:
+        try:
+            sent += told.get(timeout=60)
+        except Empty:
+            raise AssertionError("a process did not end") from None
+    for worker in workers:
+        worker.join(timeout=20)
+    sent.sort()
+    assert most_in_any(1.0, sent) <= 53, "the limit of one second; a process may be late to note what it was given"
+    assert len(sent) > 60, "a burst, and what followed it"
+
+
+def test_an_amount_of_time_is_never_refused_for_what_is_there() -> None:
+    """Rounding of moments far from the machine's start must not take an order of the burst away."""
+    clock = Clock()
+    clock.now_s = 3e8 + float(Decimal("0.1"))
+    budget = made(OrderLimit(100, 10.0), clock)
+    assert [budget.take(1, increases=False) for _ in range(60)] == [0] * 60
