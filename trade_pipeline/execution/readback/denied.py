@@ -12,25 +12,20 @@ from decimal import Decimal
 
 from trade_pipeline.errors import LedgerError, LedgerUnavailable, VenueError
 from trade_pipeline.execution.desk import Desk
+from trade_pipeline.execution.readback.found import is_listed_as_closed, sent_at
 from trade_pipeline.execution.readback.others import locked_by
-from trade_pipeline.execution.sending.submit import apply, book_new_trades, halt
+from trade_pipeline.execution.sending.submit import book_new_trades, halt
 from trade_pipeline.ledger.records import Event, Order
 from trade_pipeline.schemas.order_states import is_live
 from trade_pipeline.schemas.trading import AccountReading, OrderState, Side, VenueOrder
 
 LOOK_UP_LAG_S = 5.0
 """How long after its acceptance bound an order may still be missing from look-ups."""
-LISTED_BEFORE = timedelta(seconds=60)
-"""Closed orders are listed from this long before the send: the two clocks may differ."""
 LOCK_TOLERANCE = Decimal(2)
 """Exchanges round what they lock, and an order may be filled in part: half of it is trace enough."""
 VETO_MAX = timedelta(seconds=10)
 """For so long an order whose cancel was refused as unknown may keep its position from being sold, because as much as
 it would lock is locked by nothing that is listed. Then it is over: what is free can be sold."""
-
-
-def sent_at(order: Order) -> datetime:
-    return order.sent_at or order.planned_at
 
 
 def may_be_missing(desk: Desk, order: Order) -> bool:
@@ -86,13 +81,10 @@ def _proof(desk: Desk, order: Order) -> str | None:
 
     None: it may still rest. Raises VenueError.
     """
-    named = order.client_order_id
-    for found in desk.venue.orders(order.symbol, sent_at(order) - LISTED_BEFORE):
-        if found.client_order_id == named:
-            apply(desk, found, "listed among closed orders")
-            return None
+    if is_listed_as_closed(desk, order):
+        return None
     listed = desk.venue.open_orders()
-    if any(found.client_order_id == named for found in listed):
+    if any(found.client_order_id == order.client_order_id for found in listed):
         return None
     book_new_trades(desk, order.symbol, since=sent_at(order))
     if not rests_unlisted(order, desk.venue.account(), listed):

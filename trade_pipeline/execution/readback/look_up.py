@@ -12,19 +12,13 @@ from decimal import Decimal
 
 from trade_pipeline.errors import OrderNotFound, VenueError
 from trade_pipeline.execution.desk import Desk
-from trade_pipeline.execution.locks import lock_after_exit
 from trade_pipeline.execution.readback.balances import residuals_of
-from trade_pipeline.execution.readback.denied import (
-    LISTED_BEFORE,
-    LOOK_UP_LAG_S,
-    may_be_missing,
-    rests_unlisted,
-    sent_at,
-)
+from trade_pipeline.execution.readback.denied import LOOK_UP_LAG_S, may_be_missing, rests_unlisted
+from trade_pipeline.execution.readback.found import LISTED_BEFORE, is_listed_as_closed, sent_at, take
 from trade_pipeline.execution.recovery import count
-from trade_pipeline.execution.sending.submit import apply, book_new_trades
+from trade_pipeline.execution.sending.submit import book_new_trades
 from trade_pipeline.ledger.records import Event, Order
-from trade_pipeline.schemas.trading import PROTECTIVE, OrderState, Side, VenueOrder
+from trade_pipeline.schemas.trading import OrderState, Side, VenueOrder
 
 LOOK_UPS_BEFORE_ABSENT = 3
 PLANNED_S_MAX = 2.0
@@ -93,7 +87,8 @@ def _look_up(desk: Desk, order: Order, result: LookedUp) -> bool:
     try:
         found = _asked(desk, order)
         if found is not None:
-            return _found(desk, order, found, "looked up by client order id")
+            take(desk, order, found, "looked up by client order id")
+            return True
         if unknown:
             return _not_found(desk, order, said)
         return _denied(desk, order, result)
@@ -111,20 +106,11 @@ def _asked(desk: Desk, order: Order) -> VenueOrder | None:
         return None
 
 
-def _found(desk: Desk, order: Order, found: VenueOrder, evidence: str) -> bool:
-    if order.role in PROTECTIVE and found.filled > 0:
-        # TRADING 13: written before the fill is booked, so that no plan sees the sale without the lock.
-        lock_after_exit(desk, order)
-    if apply(desk, found, evidence).state != OrderState.UNKNOWN == order.state:
-        count(desk, "look_up", "OutcomeUnknown", "resolve", recovered=True)
-    return True
-
-
 def _denied(desk: Desk, order: Order, result: LookedUp) -> bool:
     """An order that was acknowledged and that a look-up does not find: closed orders, then it counts as denied."""
     if may_be_missing(desk, order):
         return False
-    if _is_listed_as_closed(desk, order):
+    if is_listed_as_closed(desk, order):
         return True
     result.denied.append(order.client_order_id)
     return False
@@ -135,7 +121,7 @@ def _not_found(desk: Desk, order: Order, said: Sequence[Event]) -> bool:
     before = _empty_in_a_row(said)
     late = desk.now() - sent_at(order) > timedelta(seconds=absent_after_s(desk))
     concluding = late and before + 1 >= LOOK_UPS_BEFORE_ABSENT
-    if concluding and _is_listed_as_closed(desk, order):
+    if concluding and is_listed_as_closed(desk, order):
         return True
     if before < LOOK_UPS_BEFORE_ABSENT:
         _note(desk, order, NOT_FOUND, "info" if before else "warning")
@@ -145,14 +131,6 @@ def _not_found(desk: Desk, order: Order, said: Sequence[Event]) -> bool:
     desk.ledger.mark_absent(order.client_order_id, evidence)
     count(desk, "look_up", "OutcomeUnknown", "resolve", recovered=True)
     return True
-
-
-def _is_listed_as_closed(desk: Desk, order: Order) -> bool:
-    """Whether the list of all orders has it; if so, what it says is applied. Raises VenueError."""
-    for listed in desk.venue.orders(order.symbol, sent_at(order) - LISTED_BEFORE):
-        if listed.client_order_id == order.client_order_id:
-            return _found(desk, order, listed, "listed among closed orders")
-    return False
 
 
 def _has_traces(desk: Desk, order: Order) -> bool:
