@@ -71,6 +71,14 @@ def status(as_json: JsonOption = False, home: HomeOption = None) -> None:
 
 
 @app.command()
+def metrics(home: HomeOption = None) -> None:
+    """Print what a scraper reads at /metrics of the UI, in Prometheus' text format."""
+    from trade_pipeline.commands.metrics import print_metrics
+
+    print_metrics(home)
+
+
+@app.command()
 def ui(
     read_only: Annotated[bool, typer.Option("--read-only", help="The twin that changes nothing.")] = False,
     home: HomeOption = None,

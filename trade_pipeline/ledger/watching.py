@@ -134,6 +134,14 @@ class WatchBook(LedgerPart):
         with self._database.reading() as connection:
             return [RecoveryCount(**row._mapping) for row in connection.execute(query)]
 
+    def recovery_totals(self) -> list[RecoveryCount]:
+        """The same over all days, each with its newest day."""
+        what = [recoveries.c.component, recoveries.c.error, recoveries.c.action, recoveries.c.recovered]
+        newest, total = func.max(recoveries.c.day).label("day"), func.sum(recoveries.c.count).label("count")
+        with self._database.reading() as connection:
+            found = connection.execute(select(newest, *what, total).group_by(*what).order_by(*what)).all()
+        return [RecoveryCount(**{**row._mapping, "count": int(row._mapping["count"])}) for row in found]
+
 
 def _values(record: Any) -> dict[str, Any]:
     values = {item.name: getattr(record, item.name) for item in fields(record)}

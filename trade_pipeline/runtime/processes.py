@@ -164,7 +164,7 @@ def _webserver(name: str, port: int, settings: Settings, *extra: str) -> Process
     runtime = settings.runtime
     where = () if runtime.ui_address == HOST else ("--address", runtime.ui_address)
     names = [word for host in runtime.ui_names for word in ("--name", host)]
-    argv = python("-m", "trade_pipeline.runtime.webserver", "--port", str(port), *extra, *where, *names)
+    argv = python("-m", "trade_pipeline.observe.webserver", "--port", str(port), *extra, *where, *names)
     return Process(name, argv, after=(STORAGE, "code_server", RESEARCH), ready=name, stop_wait_s=5)
 
 

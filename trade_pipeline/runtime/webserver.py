@@ -1,10 +1,10 @@
-"""Dagster's UI behind our guard. Run as `python -m trade_pipeline.runtime.webserver --port N [--read-only]`."""
+"""Dagster's UI behind our guard, and what else is served on its address. `observe.webserver` is run as a process."""
 
 from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Collection, MutableMapping
+from collections.abc import Callable, Collection, MutableMapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,10 +70,12 @@ class GuardedWebserver(DagsterWebserver[Any, Any]):
         hosts: frozenset[str],
         door: Doorkeeper | None = None,
         docs: Path | None = None,
+        beside: Sequence[BaseRoute] = (),
     ) -> None:
         self._hosts = hosts
         self._door = door
         self._docs = docs
+        self._beside = beside
         self._read_only = context.read_only
         super().__init__(context, "", _POLL_MS)
 
@@ -82,7 +84,7 @@ class GuardedWebserver(DagsterWebserver[Any, Any]):
 
     def build_routes(self) -> list[BaseRoute]:
         docs = [] if self._docs is None else [Mount(DATA_DOCS, DataDocs(self._docs))]
-        return [*docs, *super().build_routes()]  # type: ignore[no-untyped-call]
+        return [*self._beside, *docs, *super().build_routes()]  # type: ignore[no-untyped-call]
 
     def build_graphql_validation_rules(self) -> Collection[type[ASTValidationRule]]:
         rules = super().build_graphql_validation_rules()
@@ -104,14 +106,23 @@ def door_of(home: Home, port: int, *, read_only: bool) -> Doorkeeper | None:
     return Doorkeeper((token, reader_token(token)) if read_only else (token,), port)
 
 
-def serve(port: int, address: str, names: list[str], home: Home, *, door: Doorkeeper | None, read_only: bool) -> None:
-    """Serves until told to stop. `names` are host names under which the UI may be addressed."""
+def serve(
+    port: int,
+    address: str,
+    names: list[str],
+    home: Home,
+    beside: Sequence[BaseRoute],
+    *,
+    door: Doorkeeper | None,
+    read_only: bool,
+) -> None:
+    """Serves until told to stop. `names` are host names of the UI, `beside` are further routes."""
     with DagsterInstance.get() as instance:
         instance.optimize_for_webserver(_STATEMENT_TIMEOUT_MS, _POOL_RECYCLE_S, _POOL_OVERFLOW)
         target = WorkspaceFileTarget(paths=[str(REPOSITORY / "workspace.yaml")])
         with WorkspaceProcessContext(instance, target, version=__version__, read_only=read_only) as context:
             docs = home.audit / "data_docs"
-            app = GuardedWebserver(context, allowed_hosts(names, port), door, docs).create_asgi_app()
+            app = GuardedWebserver(context, allowed_hosts(names, port), door, docs, beside).create_asgi_app()
             # An open page holds a websocket: a stop must not wait for the browser. No access log: the first
             # address that is opened holds the token.
             uvicorn.run(
@@ -119,7 +130,8 @@ def serve(port: int, address: str, names: list[str], home: Home, *, door: Doorke
             )
 
 
-def main() -> None:
+def main(beside: Callable[[Home], Sequence[BaseRoute]]) -> None:
+    """`beside` makes the routes that are served on the same address, behind the same guard."""
     parser = argparse.ArgumentParser(description="Dagster's UI behind a guard against other sites' pages.")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--read-only", action="store_true", help="show everything, change nothing")
@@ -130,8 +142,4 @@ def main() -> None:
     names = ["127.0.0.1", "localhost", *arguments.name]
     home = Home.at(os.environ["TRADE_PIPELINE_HOME"])
     door = door_of(home, arguments.port, read_only=arguments.read_only)
-    serve(arguments.port, arguments.address, names, home, door=door, read_only=arguments.read_only)
-
-
-if __name__ == "__main__":
-    main()
+    serve(arguments.port, arguments.address, names, home, beside(home), door=door, read_only=arguments.read_only)

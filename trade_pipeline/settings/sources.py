@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from trade_pipeline.settings.base import Section
 
+SECOND_SIMULATION = "binance-sim-2"
+"""Name of a simulated exchange that stands in for Binance: its rows are told from those of the first source, which may
+be a simulated one too."""
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -50,6 +53,13 @@ class SourceSettings(Section):
     """How long before a bar's close connections, symbols and newest bars are read; 0 does not."""
     figures_days: int = Field(7, ge=1, le=366)
     """How long the reliability of every minute is remembered."""
+
+    @property
+    def secondary_names(self) -> tuple[str, ...]:
+        """What the secondaries are called in the column `source` of their bars and in figures, in their order."""
+        return tuple(
+            SECOND_SIMULATION if name == "binance" and name in self.secondary_urls else name for name in self.secondary
+        )
 
     @model_validator(mode="after")
     def _ages_are_in_order(self) -> SourceSettings:

@@ -19,7 +19,7 @@ from trade_pipeline.settings.home import Home
 
 COMMANDS = (
     *("up", "down", "status", "plan", "pause", "resume", "flatten", "explain", "backfill", "env", "demo"),
-    *("config check", "config show"),
+    *("config check", "config show", "metrics"),
 )
 # pydantic is not among them: typer imports it by itself where it is installed.
 HEAVY = ("dagster", "polars", "pandera", "ccxt", "sqlalchemy", "deltalake", "celery", "psycopg2")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -79,3 +79,14 @@ def test_recoveries_are_counted_by_what_was_done_and_whether_it_helped(ledger: L
     counts = {count.recovered: count.count for count in ledger.recoveries(day)}
     assert counts == {True: 2, False: 1}
     assert isinstance(ledger.recoveries(day)[0], RecoveryCount)
+
+
+def test_recoveries_of_all_days_add_up(ledger: Ledger) -> None:
+    days = (date(2024, 5, 1), date(2024, 5, 2))
+    for day in days:
+        ledger.count_recovery(day, "submit", "RateLimited", "retry", True)
+    ledger.count_recovery(days[0], "submit", "RateLimited", "retry", False)
+    assert ledger.recovery_totals() == [
+        RecoveryCount(days[0], "submit", "RateLimited", "retry", False, 1),
+        RecoveryCount(days[1], "submit", "RateLimited", "retry", True, 2),
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any
 import uvicorn
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster_webserver.webserver import DagsterWebserver
+from starlette.routing import BaseRoute
 
 from trade_pipeline.runtime.http_guard import allowed_hosts
 from trade_pipeline.runtime.ui_token import Doorkeeper
@@ -45,12 +46,16 @@ def served(make: Callable[[int], Server]) -> Iterator[int]:
 
 @contextmanager
 def guarded_ui(
-    context: WorkspaceProcessContext, token: str = "", reading: bool = False, docs: Path | None = None
+    context: WorkspaceProcessContext,
+    token: str = "",
+    reading: bool = False,
+    docs: Path | None = None,
+    beside: Sequence[BaseRoute] = (),
 ) -> Iterator[int]:
     def make(port: int) -> Server:
         tokens = (token, reader_token(token)) if reading else (token,)
         door = Doorkeeper(tokens, port) if token else None
-        return GuardedWebserver(context, allowed_hosts(["127.0.0.1", "localhost"], port), door, docs)
+        return GuardedWebserver(context, allowed_hosts(["127.0.0.1", "localhost"], port), door, docs, beside)
 
     with served(make) as port:
         yield port

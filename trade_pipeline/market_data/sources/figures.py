@@ -28,6 +28,10 @@ CREATE TABLE IF NOT EXISTS answers (
     PRIMARY KEY (minute, source, outcome, class)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS changes (at_s REAL, source TEXT, phase TEXT);
+CREATE TABLE IF NOT EXISTS totals (
+    source TEXT, outcome TEXT, class INTEGER, count INTEGER, latency_ms REAL,
+    PRIMARY KEY (source, outcome, class)
+) WITHOUT ROWID;
 """
 
 
@@ -98,6 +102,11 @@ class Figures:
                     " SET count = count + excluded.count, latency_ms = latency_ms + excluded.latency_ms",
                     rows,
                 )
+                db.executemany(
+                    "INSERT INTO totals VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE"
+                    " SET count = count + excluded.count, latency_ms = latency_ms + excluded.latency_ms",
+                    [row[1:] for row in rows],
+                )
                 db.executemany("INSERT INTO changes VALUES (?, ?, ?)", [(now, *change) for change in changes])
                 if now - self._pruned_at > 3600:
                     self._pruned_at = now
@@ -117,8 +126,16 @@ class Figures:
                 (int(since_s // 60),),
             ).fetchall()
             phases = dict(db.execute("SELECT source, phase FROM changes ORDER BY at_s").fetchall())
-        names = dict.fromkeys(row[0] for row in rows)
-        return [_figures(name, [row[1:] for row in rows if row[0] == name], phases) for name in names]
+        return _by_source(rows, phases)
+
+    def totals(self) -> list[SourceFigures]:
+        """As `snapshot`, of everything that was ever counted in this file: these numbers never become smaller."""
+        if not self._path.exists():
+            return []
+        with self._open() as db:
+            rows = db.execute("SELECT source, outcome, class, count, latency_ms FROM totals ORDER BY 1").fetchall()
+            phases = dict(db.execute("SELECT source, phase FROM changes ORDER BY at_s").fetchall())
+        return _by_source(rows, phases)
 
     def by_minute(self, since_s: float) -> list[tuple[int, str, int, int]]:
         """(minute since the epoch, source, requests, answered), in order of time."""
@@ -140,6 +157,11 @@ class Figures:
             db.executescript(_SCHEMA)
             with db:
                 yield db
+
+
+def _by_source(rows: list[tuple[str, str, int, int, float]], phases: dict[str, str]) -> list[SourceFigures]:
+    names = dict.fromkeys(row[0] for row in rows)
+    return [_figures(name, [row[1:] for row in rows if row[0] == name], phases) for name in names]
 
 
 def _figures(name: str, rows: list[tuple[str, int, int, float]], phases: dict[str, str]) -> SourceFigures:

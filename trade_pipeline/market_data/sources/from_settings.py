@@ -12,6 +12,7 @@ from trade_pipeline.market_data.sources.protocol import BarSource
 from trade_pipeline.market_data.sources.venue_source import as_source
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.root import Settings
+from trade_pipeline.settings.sources import SECOND_SIMULATION
 from trade_pipeline.venues.binance_market_data import BinanceMarketData
 from trade_pipeline.venues.factory import make_market_data_venue, market_data_venue
 
@@ -51,6 +52,5 @@ def _secondary(name: str, settings: Settings, home: Home) -> BarSource:
             repair="Remove the address",
         )
     if name == "binance" and url is not None:
-        # Its rows must be told from those of the first source, which may be a simulated one too.
-        return BinanceMarketData(url, settings.market, source="binance-sim-2")
+        return BinanceMarketData(url, settings.market, source=SECOND_SIMULATION)
     return as_source(make_market_data_venue(name, settings.market, exchange_url=url, budgets=home.budgets), name)

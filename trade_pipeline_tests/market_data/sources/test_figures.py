@@ -55,6 +55,19 @@ def test_what_is_too_old_is_forgotten(tmp_path: Path) -> None:
     assert [row.source for row in figures.snapshot()] == ["new"]
 
 
+def test_totals_forget_nothing(tmp_path: Path) -> None:
+    clock = Clock()
+    figures = Figures(tmp_path / "figures.sqlite", 1, clock)
+    assert figures.totals() == []
+    figures.add([Count("one", ANSWERED, 8.0, 3), Count("one", "RateLimited", 1.0)], [("one", "OPEN")])
+    clock.now += 2 * 86_400
+    figures.add([Count("one", ANSWERED, 300.0, 2)])
+    assert [row.requests for row in figures.snapshot()] == [2]
+    (whole,) = figures.totals()
+    assert (whole.requests, whole.answered, whole.failures) == (6, 5, {"RateLimited": 1})
+    assert whole.latency_ms_sum == pytest.approx(3 * 8 + 2 * 300)
+
+
 def _count(path: str) -> None:
     figures = Figures(Path(path), 7)
     for _ in range(50):

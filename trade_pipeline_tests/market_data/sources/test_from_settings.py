@@ -19,6 +19,7 @@ def names(tmp_path: Path, **settings: object) -> list[str]:
     chosen = Settings.model_validate(settings)
     cascade = cascade_of(chosen, Home.at(tmp_path), ENVIRON if chosen.mode != "live" else {}, lambda: datetime.now(UTC))
     cascade.close()
+    assert chosen.sources.secondary_names == tuple(source.name for source in cascade.sources[1:])
     return [source.name for source in cascade.sources]
 
 
