@@ -33,7 +33,15 @@ def scope_of(raw: pl.DataFrame, window: Window, stack: OpenStack, *, live: bool)
         reference=reference_of(window, stack),
         # Bars that were changed since this bar's close: the decisions before this one stood on other values.
         earlier=stack.lake.before_revision("raw_bars", window.dates, window.as_of) if live else None,
+        doubled=doubled_of(window, stack, live=live),
     )
+
+
+def doubled_of(window: Window, stack: OpenStack, *, live: bool) -> pl.DataFrame:
+    """Times that the source gave more than once: live in the read for this bar, so that they are forgotten with the
+    first one that is without them; in history all of the window's."""
+    rows = stack.lake.read("doubled_bars", window.dates)
+    return rows.filter(pl.col("as_of") == window.as_of) if live else rows
 
 
 def reference_of(window: Window, stack: OpenStack) -> pl.DataFrame | None:

@@ -10,7 +10,16 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Literal, get_args
 
-FeedKind = Literal["negative_price", "high_below_low", "stale", "gap", "duplicate", "revised_candle", "other_price"]
+FeedKind = Literal[
+    "negative_price",
+    "high_below_low",
+    "stale",
+    "gap",
+    "duplicate",
+    "conflicting_duplicate",
+    "revised_candle",
+    "other_price",
+]
 HttpKind = Literal["http_500", "http_429", "timeout", "lost_before_effect"]
 FEED_KINDS: tuple[str, ...] = get_args(FeedKind)
 HTTP_KINDS: tuple[str, ...] = get_args(HttpKind)
@@ -123,6 +132,8 @@ def _break(fault: Fault, rows: list[Row], now_ms: int) -> list[Row]:
         return [row for row in rows if not (_in_hole(row, fault) and _open_ms(row) + 60_000 <= now_ms)]
     elif fault.kind == "duplicate":
         rows.insert(at, list(rows[at]))
+    elif fault.kind == "conflicting_duplicate":
+        rows.insert(at + 1, _contradicting(rows[at]))
     elif fault.kind == "other_price":
         # As if of another market: every candle since the fault lies a fiftieth above what it was, and looks sound.
         return [_shifted(row) if _open_ms(row) > fault.since_ms - 60_000 else row for row in rows]
@@ -140,6 +151,11 @@ def _in_hole(row: Row, fault: Fault) -> bool:
 
 def _open_ms(row: Row) -> int:
     return int(str(row[0]))
+
+
+def _contradicting(row: Row) -> Row:
+    """Another candle of the same time that is as sound."""
+    return [*row[:4], row[2], f"{float(str(row[5])) + 1:.8f}", *row[6:]]
 
 
 def _shifted(row: Row) -> Row:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from trade_pipeline.market_data.doubled import certain, copies_in, together
 from trade_pipeline.market_data.holes import Chosen, holes_in
 from trade_pipeline.market_data.sources.protocol import Hurried, Provenance, SourcedBars, Tier
 from trade_pipeline.schemas import frames
@@ -45,6 +46,8 @@ class Fetched:
     reads: int = 0
     provenance: Mapping[str, Provenance] = field(default_factory=dict)
     """Symbol -> where its newest rows came from; empty where the venue is no cascade."""
+    doubled: pl.DataFrame = field(default_factory=lambda: frames.empty(frames.DOUBLED_BARS))
+    """Rows of times that a source gave more than once: equal ones were merged, others were not taken."""
 
     @property
     def answered(self) -> list[str]:
@@ -67,6 +70,7 @@ class _Symbol:
 
     since: datetime
     parts: list[pl.DataFrame] = field(default_factory=list)
+    doubled: list[pl.DataFrame] = field(default_factory=list)
     last_seen: tuple[object, ...] | None = None
     reason: str = "no answer yet"
     done: bool = False
@@ -118,13 +122,18 @@ def fetch_closed(
             clock.sleep(POLL_S)
     late = {name: symbol.reason for name, symbol in symbols.items() if not symbol.done}
     frame = _concat(part for symbol in symbols.values() for part in symbol.parts)
-    return Fetched(frame, late, final_at, reads, origins)
+    doubled = together(part for symbol in symbols.values() for part in symbol.doubled)
+    return Fetched(frame, late, final_at, reads, origins, doubled)
 
 
 def fetch_span(venue: MarketDataVenue, symbols: Sequence[str], start: datetime, end: datetime) -> Fetched:
-    """All bars of `symbols` that open in [start, end) and are closed by `end`: a past day, or a piece of one."""
+    """All bars of `symbols` that open in [start, end) and are closed by `end`: a past day, or a piece of one.
+
+    A minute of which a source gives different rows is left out, as if it were missing.
+    """
     cursors = dict.fromkeys(symbols, start)
     parts: list[pl.DataFrame] = []
+    doubled: list[pl.DataFrame] = []
     failed: dict[str, str] = {}
     reads = 0
     origins: dict[str, Provenance] = {}
@@ -135,7 +144,9 @@ def fetch_span(venue: MarketDataVenue, symbols: Sequence[str], start: datetime, 
         answer = venue.fetch_bars(sorted(cursors), dict(cursors), end, PAGE_BARS)
         reads += 1
         origins |= _origins(answer)
-        by_symbol = _by_symbol(answer.frame.filter(pl.col("close_time") <= end))
+        page = answer.frame.filter(pl.col("close_time") <= end)
+        doubled.append(copies_in(page, end))
+        by_symbol = _by_symbol(certain(page) if doubled[-1].height else page)
         failed |= {name: str(error) for name, error in answer.errors.items()}
         parts.extend(by_symbol.values())
         newest = {name: _last_close(rows) for name, rows in by_symbol.items()}
@@ -145,7 +156,7 @@ def fetch_span(venue: MarketDataVenue, symbols: Sequence[str], start: datetime, 
             for name, cursor in cursors.items()
             if name not in failed and cursor < newest.get(name, cursor) < end
         }
-    return Fetched(_concat(parts), failed, None, reads, origins)
+    return Fetched(_concat(parts), failed, None, reads, origins, together(doubled))
 
 
 def next_wanted(
@@ -175,10 +186,13 @@ def _take(symbol: _Symbol, rows: pl.DataFrame | None, error: Exception | None, a
     if rows is None or rows.is_empty():
         symbol.reason = str(error) if error else "the exchange has no row of it"
         return False
-    closed = rows.filter(pl.col("close_time") <= as_of).unique(maintain_order=True)
+    closed = rows.filter(pl.col("close_time") <= as_of)
     if closed.get_column("open_time").is_duplicated().any():
-        symbol.reason = "the exchange gives two different rows for one minute"
-        return False
+        symbol.doubled.append(copies_in(closed, as_of))
+        closed = closed.unique(maintain_order=True)
+        if closed.get_column("open_time").is_duplicated().any():
+            symbol.reason = "the exchange gives two different rows for one minute"
+            return False
     last_open = rows.get_column("open_time").max()
     final = closed.filter(pl.col("open_time") < last_open)  # a row with a successor does not change any more
     rest = closed.filter(pl.col("open_time") == last_open)

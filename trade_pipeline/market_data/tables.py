@@ -33,6 +33,7 @@ TABLES: dict[str, Table] = {
     for table in (
         Table("raw_bars", frames.BARS, frames.BAR_KEY, "open_time"),
         Table("reference_bars", frames.BARS, frames.BAR_KEY, "open_time"),
+        Table("doubled_bars", frames.DOUBLED_BARS, (*frames.BAR_KEY, "copy"), "open_time"),
         Table("bars", frames.JUDGED_BARS, frames.BAR_KEY, "open_time"),
         Table("quarantined_bars", frames.QUARANTINED_BARS, (*frames.BAR_KEY, "copy"), "open_time"),
         Table("quality_scores", frames.QUALITY_SCORES, frames.BAR_KEY, "open_time"),

@@ -7,6 +7,7 @@ from datetime import timedelta
 import polars as pl
 
 from trade_pipeline.quality.failures import failures, no_failures
+from trade_pipeline.quality.prepare import FACTS
 from trade_pipeline.quality.rules import Scope, Severity
 from trade_pipeline.schemas.frames import BAR_KEY, BARS, UTC_MS
 
@@ -56,6 +57,40 @@ def schema(bars: pl.DataFrame, scope: Scope | None = None) -> pl.DataFrame:
         value=pl.format("{} {}", "symbol", pl.col("open_time").cast(pl.String).fill_null("null")),
         limit=pl.lit("a symbol and a time"),
         message=pl.format("{} has a row without a time, or is no symbol", "symbol"),
+    )
+
+
+def doubled(bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+    """Rows of `scope.doubled`. Of equal ones, which are one bar, the copies too many: WARN.
+
+    Of a time whose rows contradict each other every row, for none was believed: ERROR while the bar that was waited for
+    is not there, because the symbol was not read beyond them; WARN once it is.
+    """
+    if scope.doubled is None or scope.doubled.is_empty():
+        return no_failures()
+    taken = bars.select("symbol", pl.col("close_time").alias("as_of"), pl.lit(True).alias("_taken")).unique()
+    rows = (
+        scope.doubled.with_columns(
+            pl.len().over(BAR_KEY).alias("_copies"),
+            (pl.struct(FACTS).n_unique().over(BAR_KEY) == 1).alias("_equal"),
+        )
+        .filter(~pl.col("_equal") | (pl.col("copy") > 0))
+        .join(taken, on=["symbol", "as_of"], how="left", maintain_order="left")
+    )
+    mild = pl.col("_equal") | pl.col("_taken").fill_null(False)
+    differing = ("symbol", "_copies", "open_time")
+    return failures(
+        rows,
+        "duplicate",
+        column=pl.lit("open_time"),
+        value=pl.format("open {}, high {}, low {}, close {}, volume {}", *FACTS[3:8]),
+        limit=pl.lit("one row for each time"),
+        message=pl.when("_equal")
+        .then(pl.format("{} has the bar of {} {} times, all equal: merged", "symbol", "open_time", "_copies"))
+        .when(mild)
+        .then(pl.format("{} had {} different rows for the bar of {}: none was believed", *differing))
+        .otherwise(pl.format("{} has {} different rows for the bar of {}: none is believed", *differing)),
+        severity=pl.when(mild).then(pl.lit(str(Severity.WARN))).otherwise(pl.lit(str(Severity.ERROR))),
     )
 
 

@@ -21,7 +21,7 @@ _RULES = (
     ),
     Rule(
         "duplicate", WARN, Repair.FULLEST, "No bar exists twice.",
-        order_rules.duplicate, order_rules.duplicate_words,
+        order_rules.duplicate, order_rules.duplicate_words, find=frame_rules.doubled,
     ),
     Rule(
         "misaligned", ERROR, Repair.DROP, "Every bar opens on the grid of its length and is that long.",
@@ -101,12 +101,10 @@ def sound_rows(rows: pl.DataFrame, flags: pl.DataFrame) -> pl.DataFrame:
 def check(name: str, bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     """FAILURES of one rule; empty where it holds, or where the columns are not those that it reads."""
     rule = RULES[name]
-    if rule.find is not None:
-        return rule.find(bars, scope)
-    if not frame_rules.columns(bars).is_empty():
-        return no_failures()
+    found = no_failures() if rule.find is None else rule.find(bars, scope)
+    if rule.flag is None or not frame_rules.columns(bars).is_empty():
+        return found
     rows = prepare(bars, scope)
     if rule.series:
         rows = prepare_series(sound_rows(rows, flags_of(rows, ROW_RULES, scope)), scope)
-    assert rule.flag is not None, "a rule without find has a flag"
-    return rule.tell(rows.filter(rule.flag(scope)), scope)
+    return pl.concat([found, rule.tell(rows.filter(rule.flag(scope)), scope)])

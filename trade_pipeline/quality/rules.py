@@ -39,7 +39,8 @@ class Scope:
     """What bars are held against: the moment, the window that has to be complete, the symbols that have to be there.
 
     `sessions`: bars of trading days, so that a hole of fewer than five days between them is none. `reference` holds
-    the same bars from another source, `earlier` the same bars as they were known before (both BARS frames).
+    the same bars from another source, `earlier` the same bars as they were known before (both BARS frames), `doubled`
+    the rows of times that the source gave more than once (a DOUBLED_BARS frame).
     """
 
     as_of: datetime
@@ -50,6 +51,7 @@ class Scope:
     sessions: bool = False
     reference: pl.DataFrame | None = None
     earlier: pl.DataFrame | None = None
+    doubled: pl.DataFrame | None = None
 
     @property
     def bar_length_ms(self) -> int:
@@ -79,7 +81,8 @@ Find = Callable[[pl.DataFrame, Scope], pl.DataFrame]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One defect. A rule of rows has `flag` and `words`, over the columns of `prepare`; any other has `find`.
+    """One defect. A rule of rows has `flag` and `words`, over the columns of `prepare`; any other has `find`. A rule of
+    rows has all three where some of its rows never come among the bars.
 
     `series` rules read the bars that no other rule rejects: a price of 0 is no fall. `mild` marks failing rows that
     are a WARN though the rule is an ERROR; `informative` ones are counted and no failure at all.

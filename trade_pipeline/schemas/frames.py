@@ -35,6 +35,13 @@ JUDGED_BARS: dict[str, pl.DataType] = {
 }
 """What a decision may read: accepted and repaired bars. Key: (symbol, open_time)."""
 
+DOUBLED_BARS: dict[str, pl.DataType] = {
+    **BARS,
+    "copy": pl.Int32(),  # counts the rows that one answer gave of a key from 0
+    "as_of": UTC_MS,  # close of the bar that was waited for when they were read
+}
+"""doubled_bars: rows of times that a source gave more than once, as it gave them. Key: (symbol, open_time, copy)."""
+
 QUARANTINED_BARS: dict[str, pl.DataType] = {
     **BARS,
     "copy": pl.Int32(),  # counts the rejected rows of one key from 0

@@ -9,6 +9,8 @@ import dagster as dg
 import polars as pl
 
 from trade_pipeline.definitions import defs
+from trade_pipeline.defs.judging import doubled_of
+from trade_pipeline.defs.partitions import BAR, last_close, partition_of, window_of
 from trade_pipeline.ledger.records import Target
 from trade_pipeline_tests.defs.conftest import TestStack, decision_of, metadata_of, settle_in_minute
 
@@ -16,14 +18,19 @@ DECISIONS_MAX = 6
 HELD_BY: Mapping[str, str] = {"negative_price": "non_positive_price", "high_below_low": "high_low_enclose"}
 """Kind of fault -> the rule that is red. What is late or absent is held before a rule is asked."""
 HARMLESS = ("duplicate", "revised_candle")
+TOLD_BY = {"duplicate": "duplicate"}
+"""Of these, the rule that warns."""
 
 
-def decided(stack: TestStack) -> dg.ExecuteInProcessResult:
-    """A decision of every symbol; the first ones of a lake without history may come too late on a busy machine."""
+def decided(stack: TestStack, but: str = "") -> dg.ExecuteInProcessResult:
+    """A decision of every symbol, `but` one. The first ones of an empty lake may come too late on a busy machine."""
     for _ in range(DECISIONS_MAX):
         settle_in_minute(20)
         result = stack.decide(check=False)
-        if result.success and all("not final" not in target.reason for target in targets_of(stack, result).values()):
+        if not result.success:
+            continue
+        others = [target for symbol, target in targets_of(stack, result).items() if symbol != but]
+        if all("not final" not in target.reason for target in others):
             return result
     raise AssertionError("no decision in which every bar was there")
 
@@ -55,6 +62,10 @@ def test_each_kind_holds_its_symbol_alone_is_red_and_clears_by_itself(stack: Tes
     }
     for symbol, rule in held.items():
         assert symbol in str(failed(broken)[rule].metadata["failing_rows"].value)
+    for kind, rule in TOLD_BY.items():
+        assert failed(broken)[rule].severity == dg.AssetCheckSeverity.WARN
+        assert broken_by[kind] in str(failed(broken)[rule].metadata["failing_rows"].value)
+        assert "not final" not in targets[broken_by[kind]].reason, "the bar is certain"
     _assert_kept_with_its_reason(stack, broken, held)
     assert stack.execute(decision_of(broken)).success
     outcomes = {outcome.stage: outcome for outcome in stack.open.ledger.outcomes(decision_of(broken))}
@@ -65,6 +76,31 @@ def test_each_kind_holds_its_symbol_alone_is_red_and_clears_by_itself(stack: Tes
     assert not [target for target in targets_of(stack, healed).values() if "quarantined" in target.reason]
     assert not [name for name, check in failed(healed).items() if check.severity == dg.AssetCheckSeverity.ERROR]
     _assert_recur(stack, decision_of(broken))
+
+
+def test_rows_that_contradict_each_other_are_red_hold_their_symbol_alone_and_clear_by_themselves(
+    stack: TestStack,
+) -> None:
+    symbol = "BTC/USDT"
+    stack.fault(kind="conflicting_duplicate", symbol=symbol)
+    broken = decided(stack, but=symbol)
+    check = failed(broken)["duplicate"]
+    assert check.severity == dg.AssetCheckSeverity.ERROR
+    shown = str(check.metadata["failing_rows"].value)
+    assert shown.count(f"{symbol} has 2 different rows") == 2, shown
+    targets = targets_of(stack, broken)
+    assert "2 different rows" in targets[symbol].reason
+    assert [name for name, target in targets.items() if "quarantined" in target.reason] == [symbol]
+    kept = stack.open.lake.read("doubled_bars", [str(datetime.now(UTC).date())]).filter(pl.col("symbol") == symbol)
+    assert kept.filter(pl.col("copy") == 0).height == kept.filter(pl.col("copy") == 1).height > 0
+    stack.no_faults()
+    healed = decided(stack)
+    assert not [name for name, found in failed(healed).items() if found.severity == dg.AssetCheckSeverity.ERROR]
+    assert not [target for target in targets_of(stack, healed).values() if "quarantined" in target.reason]
+    close = last_close(datetime.now(UTC)) + BAR
+    window = window_of(partition_of(close), close, stack.open.settings.market.warmup_bars)
+    assert doubled_of(window, stack.open, live=True).is_empty(), "of the next bar's read only what it meets itself"
+    assert doubled_of(window, stack.open, live=False).height == kept.height, "and history keeps the rows"
 
 
 def test_a_feed_that_is_bad_in_breadth_stops_the_decision(stack: TestStack) -> None:

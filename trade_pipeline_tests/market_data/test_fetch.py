@@ -157,10 +157,34 @@ def test_two_different_rows_for_a_minute_make_the_symbol_late_and_equal_ones_do_
     clock = ManualClock(as_of)
     fetched = fetch_closed(FakeMarket(clock, lambda now: doubled), {"BTC/USDT": START}, as_of, SETTINGS, clock.clock())
     assert "two different rows" in fetched.late["BTC/USDT"]
+    closes = fetched.doubled.filter(pl.col("as_of") == as_of).select("symbol", "open_time", "copy", "close").rows()
+    at = START + 3 * MINUTE
+    assert closes == [("BTC/USDT", at, 0, 104.0), ("BTC/USDT", at, 1, 105.0)], "as they came, however often read"
     same = pl.concat([bars(6), bars(1, first=3)])
     clock = ManualClock(as_of)
     fetched = fetch_closed(FakeMarket(clock, lambda now: same), {"BTC/USDT": START}, as_of, SETTINGS, clock.clock())
     assert fetched.frame.height == 5
+    assert fetched.doubled.select("symbol", "open_time", "copy").rows() == [("BTC/USDT", at, 0), ("BTC/USDT", at, 1)]
+
+
+def test_rows_that_no_longer_contradict_each_other_are_taken_and_still_told() -> None:
+    as_of = START + 5 * MINUTE
+    doubled = pl.concat([bars(6), bars(1, first=3).with_columns(pl.col("close") + 1)])
+    clock = ManualClock(as_of)
+    market = FakeMarket(clock, lambda now: doubled if now < as_of + timedelta(seconds=1) else bars(6))
+    fetched = fetch_closed(market, {"BTC/USDT": START}, as_of, SETTINGS, clock.clock())
+    assert fetched.late == {} and fetched.frame.height == 5
+    assert fetched.doubled.height == 2
+
+
+def test_of_a_past_day_a_minute_with_different_rows_is_left_out_and_one_with_equal_rows_counts_once() -> None:
+    doubled = pl.concat([bars(9), bars(1, first=3), bars(1, first=6).with_columns(pl.col("close") + 1)])
+    market = FakeMarket(ManualClock(START), lambda now: doubled)
+    fetched = fetch_span(market, ["BTC/USDT"], START, START + 9 * MINUTE)
+    minutes = [(opened - START) // MINUTE for opened in fetched.frame.get_column("open_time")]
+    assert minutes == [0, 1, 2, 3, 4, 5, 7, 8]
+    assert [(opened - START) // MINUTE for opened in fetched.doubled.get_column("open_time")] == [3, 3, 6, 6]
+    assert fetched.late == {}
 
 
 def test_a_past_day_is_read_to_its_end_and_no_further() -> None:

@@ -11,6 +11,7 @@ from trade_pipeline.quality.clean import closed_bars
 from trade_pipeline.quality.failures import FAILURES, failing_symbols
 from trade_pipeline.quality.registry import RULES, check
 from trade_pipeline.quality.rules import Scope
+from trade_pipeline.schemas.frames import DOUBLED_BARS, UTC_MS
 from trade_pipeline.settings.quality import QualitySettings
 from trade_pipeline_tests.made_bars import MINUTE, START, random_bars, symbols
 
@@ -76,6 +77,32 @@ def test_a_low_above_the_close_does_not_enclose() -> None:
 def test_a_second_version_of_a_bar_is_named() -> None:
     twice = pl.concat([CLEAN, CLEAN.filter(HERE).with_columns(close=pl.col("close") * 1.001)])
     assert_names_the_row(found_by("duplicate", twice.sort("symbol", "open_time")), "duplicate")
+
+
+def doubled(rows: pl.DataFrame) -> pl.DataFrame:
+    """What a fetch kept: rows of one key, read for the decision."""
+    copy = pl.int_range(pl.len(), dtype=pl.Int32)
+    return rows.with_columns(copy=copy, as_of=pl.lit(AS_OF).cast(UTC_MS)).select(list(DOUBLED_BARS))
+
+
+def test_equal_rows_that_a_fetch_merged_are_told_as_a_warning() -> None:
+    scope = replace(SCOPE, doubled=doubled(pl.concat([CLEAN.filter(HERE)] * 2)))
+    found = found_by("duplicate", CLEAN, scope)
+    assert_names_the_row(found, "duplicate")
+    assert found.item(0, "severity") == "WARN"
+    assert "2 times, all equal: merged" in found.item(0, "message")
+
+
+def test_rows_that_contradict_each_other_are_errors_until_the_bar_that_was_waited_for_is_there() -> None:
+    scope = replace(SCOPE, doubled=doubled(pl.concat([CLEAN.filter(HERE), CLEAN.filter(HERE).with_columns(close=7.5)])))
+    waiting = CLEAN.filter((pl.col("symbol") != "S01/USDT") | (pl.col("close_time") < AS_OF))
+    for bars, severity in ((waiting, "ERROR"), (CLEAN, "WARN")):
+        found = found_by("duplicate", bars, scope)
+        assert found.select("symbol", "open_time", "severity").rows() == [
+            ("S01/USDT", START + MINUTE * 40, severity) for _ in range(2)
+        ]
+        assert "2 different rows" in found.item(0, "message")
+        assert "close 7.5" in found.item(1, "value"), "the rows themselves are shown"
 
 
 def test_bars_out_of_order_are_named() -> None:

@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 from trade_pipeline.quality.judge import Judgement, judge
 from trade_pipeline.quality.rules import Scope
 from trade_pipeline.schemas.bars import JudgedBars
-from trade_pipeline.schemas.frames import JUDGED_BARS, QUALITY_SCORES, QUARANTINED_BARS
+from trade_pipeline.schemas.frames import DOUBLED_BARS, JUDGED_BARS, QUALITY_SCORES, QUARANTINED_BARS, UTC_MS
 from trade_pipeline.schemas.validation import validate
 from trade_pipeline.settings.quality import QualitySettings
 from trade_pipeline_tests.made_bars import MINUTE, START, bars_of, random_bars, random_closes, symbols
@@ -162,6 +162,20 @@ def test_equal_copies_count_once_and_are_no_repair() -> None:
     judged = verdict(pl.concat([CLEAN, CLEAN.filter(at(300))]).sort("symbol", "open_time"))
     assert (judged.accepted, judged.repaired, judged.quarantined.height) == (CLEAN.height, 0, 1)
     assert judged.count_by_rule() == {"duplicate": 1}
+
+
+def test_what_a_fetch_merged_changes_no_bar_and_what_it_refused_holds_its_symbol_alone() -> None:
+    here = CLEAN.filter(at(599))
+    marks = [pl.int_range(pl.len(), dtype=pl.Int32).alias("copy"), pl.lit(AS_OF).cast(UTC_MS).alias("as_of")]
+    equal = replace(SCOPE, doubled=pl.concat([here, here]).with_columns(marks).select(list(DOUBLED_BARS)))
+    merged = verdict(CLEAN, equal)
+    assert_frame_equal(merged.bars, verdict(CLEAN).bars)
+    assert merged.count_by_rule() == {"duplicate": 1} and not merged.held
+    other = here.with_columns(pl.col("volume") + 1)
+    refusing = replace(SCOPE, doubled=pl.concat([here, other]).with_columns(marks).select(list(DOUBLED_BARS)))
+    refused = verdict(CLEAN.filter(~at(599)), refusing)
+    assert list(refused.held) == [BAD] and "2 different rows" in refused.held[BAD]
+    assert refused.recent.filter(pl.col("rule") == "duplicate").height == 2
 
 
 # Minutes without trades.

@@ -45,10 +45,10 @@ SHOWN: Mapping[str, Shown] = {
     "high_below_low": Shown("high_low_enclose", "high"),
     "gap": Shown("gap", "1 missing"),
     "stale": Shown("staleness", "s before the decision"),
+    "duplicate": Shown("duplicate", "2 times, all equal", holds=False),
+    "conflicting_duplicate": Shown("duplicate", "2 different rows"),
     "revised_candle": Shown("revised_candle", "was changed", holds=False),
 }
-HARMLESS = "duplicate"
-"""Two equal rows are one bar: nothing is red."""
 UNSEEN = "other_price"
 """Sound in itself; only a second source can tell, and this stack has none."""
 
@@ -57,10 +57,10 @@ def test_each_broken_feed_is_red_with_its_row_holds_its_symbol_alone_and_clears_
     stack: RunningStack, tmp_path: Path
 ) -> None:
     chromium_path()
-    assert {*SHOWN, HARMLESS, UNSEEN} == set(FEED_KINDS)
+    assert {*SHOWN, UNSEEN} == set(FEED_KINDS)
     awaited(lambda: _is_fresh(stack) or None, 90, "the decision on the newest bar", stack)
     symbols = sorted(target.symbol for target in _newest_targets(stack))
-    broken = dict(zip([*SHOWN, HARMLESS], symbols, strict=False))
+    broken = dict(zip(SHOWN, symbols, strict=False))
     held = {broken[kind] for kind, shown in SHOWN.items() if shown.holds}
     injected_at = datetime.now(UTC)
     try:

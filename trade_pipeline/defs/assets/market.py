@@ -114,6 +114,7 @@ def live_bars(stack: OpenStack, window: Window) -> DayFrames:
     notes: dict[str, object] = {
         "late_symbols": dg.MetadataValue.json(dict(fetched.late)),
         "late": len(fetched.late),
+        "doubled": keep_doubled(stack, fetched),
         "reads": fetched.reads,
         "sources": dg.MetadataValue.json(origins_of(fetched)),
     }
@@ -126,6 +127,13 @@ def live_bars(stack: OpenStack, window: Window) -> DayFrames:
         # Latency counts from the nominal close, and beside it from the first candle known to be final.
         notes["final_after_ms"] = int((fetched.final_at - window.as_of) / timedelta(milliseconds=1))
     return DayFrames((window,), lambda _: fetched.frame, {window.day: notes})
+
+
+def keep_doubled(stack: OpenStack, fetched: Fetched) -> int:
+    """Keeps what a fetch merged or refused, before the bars are judged: every step of the run is to see it."""
+    if fetched.doubled.height:
+        stack.lake.append("doubled_bars", fetched.doubled, known_at=stack.now())
+    return fetched.doubled.height
 
 
 def origins_of(fetched: Fetched) -> dict[str, object]:
@@ -160,6 +168,7 @@ def past_bars(stack: OpenStack, window: Window, is_first: bool, notes: dict[str,
     fetched = fetch_span(stack.market, missing, begin, end)
     notes[window.day] = {
         "symbols_fetched": len(missing),
+        "doubled": keep_doubled(stack, fetched),
         "late_symbols": dg.MetadataValue.json(dict(fetched.late)),
         "sources": dg.MetadataValue.json(origins_of(fetched)),
     }
