@@ -16,6 +16,7 @@ from trade_pipeline.venues.capabilities import OrderLimit
 LOGGER = logging.getLogger(__name__)
 
 _UNITS_S = {"SECOND": 1.0, "MINUTE": 60.0, "HOUR": 3600.0, "DAY": 86_400.0}
+_WINDOW_S_MAX = 60.0
 FEE_RATE_DEFAULT = Decimal("0.001")
 """Binance's standard rate for both sides; the account's own rates replace it where a key is at hand."""
 
@@ -86,15 +87,12 @@ def _order_limit(rows: object) -> OrderLimit | None:
         try:
             fields = mapping(row, "rate limit")
             if fields.get("rateLimitType") == "ORDERS":
-                unit_s = _UNITS_S[text(fields, "interval")]
-                found.append(
-                    OrderLimit(
-                        whole(fields.get("limit"), "limit"), unit_s * whole(fields.get("intervalNum"), "intervalNum")
-                    )
-                )
+                window_s = _UNITS_S[text(fields, "interval")] * whole(fields.get("intervalNum"), "intervalNum")
+                found.append(OrderLimit(whole(fields.get("limit"), "limit"), window_s))
         except (MalformedAnswer, KeyError):
             continue
-    usable = [limit for limit in found if limit.orders > 0 and limit.window_s > 0]
+    # A day's limit alone would let a day's orders leave at once.
+    usable = [limit for limit in found if limit.orders > 0 and 0 < limit.window_s <= _WINDOW_S_MAX]
     return min(usable, key=lambda limit: limit.window_s, default=None)
 
 

@@ -195,6 +195,7 @@ def test_the_shortest_window_of_orders_is_read_from_the_exchanges_own_list() -> 
         {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": 0},
         {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 0, "limit": 5},
         {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 10, "limit": -5},
+        {"rateLimitType": "ORDERS", "interval": "DAY", "intervalNum": 1, "limit": 200_000},
         {"rateLimitType": "ORDERS", "interval": "FORTNIGHT", "intervalNum": 1, "limit": 5},
         {"rateLimitType": "ORDERS", "interval": ["SECOND"], "intervalNum": 1, "limit": 5},
         {"rateLimitType": "ORDERS", "interval": "SECOND", "intervalNum": 1, "limit": "NaN"},
