@@ -17,25 +17,19 @@ from sqlalchemy import make_url
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.runtime import embedded_postgres
 from trade_pipeline.runtime.throwaway_postgres import throwaway_server
-
-LONGEST_FIRST = ("test_chaos.py", "trade_pipeline_tests/stack/", "")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that share a stack stay on one worker, and the longest begin first: two stacks then run beside each other.
-
-    Only `--dist loadgroup` reads the groups.
-    """
-    slow = [item for item in items if item.get_closest_marker("stack") or item.get_closest_marker("browser")]
-    for item in slow:
-        alone = item.path.name == "test_chaos.py" or item.path.parent.name != "stack"
-        item.add_marker(pytest.mark.xdist_group(item.path.stem if alone else "one stack"))
-    first = sorted(slow, key=lambda item: next(i for i, part in enumerate(LONGEST_FIRST) if part in str(item.path)))
-    kept = set(first)
-    items[:] = [*first, *(item for item in items if item not in kept)]
-
+from trade_pipeline_tests import order
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "long: computes for long; begins first, beside what waits")
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in its own hook, and once only
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    order.group_stacks(items)
+    items[:] = order.ordered(items, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 @pytest.fixture(autouse=True)

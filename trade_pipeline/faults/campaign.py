@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from trade_pipeline.faults.kinds import Crash, Fault, Injection
 from trade_pipeline.faults.play import Played
-from trade_pipeline.faults.scenario import POINTS, SWAP_POINTS, Scenario, make_scenario
+from trade_pipeline.faults.scenario import POINTS, SWAP_POINTS, Scenario
 from trade_pipeline.faults.stage import Stage
 
 COVERAGE_SEEDS_MIN = 200
@@ -87,11 +87,6 @@ class Campaign:
             "took_s": round(self.took_s, 1),
             "cut_short": self.cut_short,
         }
-
-
-def run(stage: Stage, seeds: Iterable[int]) -> Campaign:
-    """Play each seed once."""
-    return collect(stage.play(make_scenario(seed)) for seed in seeds)
 
 
 def collect(

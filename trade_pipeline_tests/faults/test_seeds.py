@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from trade_pipeline.exchange.engine.symbols import SymbolSpec
-from trade_pipeline.faults.campaign import every_single_crash, run, told
+from trade_pipeline.faults.campaign import collect, every_single_crash, told
 from trade_pipeline.faults.record import Record
 from trade_pipeline.faults.scenario import MarketPlan, Scenario, Wish, make_scenario
 from trade_pipeline.faults.stage import Stage
@@ -21,6 +22,11 @@ from trade_pipeline.schemas.trading import TargetKind
 from trade_pipeline_tests.faults.permanent_seeds import PERMANENT
 
 PARTS = 4
+SEEDS = range(200)
+# In parts, so that they can be played beside each other; which lines run at all is seen in the first of them.
+IN_PARTS = pytest.mark.parametrize(
+    "part", [0, *(pytest.param(part, marks=pytest.mark.no_cover) for part in range(1, PARTS))]
+)
 
 
 def a_whole_life(plain_stops: bool) -> Scenario:
@@ -33,11 +39,34 @@ def a_whole_life(plain_stops: bool) -> Scenario:
     return Scenario(0, [market], {"USDT": Decimal(10_000)}, None, decisions, (), ())
 
 
-def test_two_hundred_seeds_break_nothing_and_hit_every_kind_of_fault(stage: Stage) -> None:
-    campaign = run(stage, range(200))
-
+@pytest.mark.long
+@IN_PARTS
+def test_two_hundred_seeds_break_nothing_and_hit_every_kind_of_fault(
+    stage: Stage, part: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The part that is played last sees what all have hit."""
+    plays = [stage.play(make_scenario(seed)) for seed in SEEDS[part::PARTS]]
+    campaign = collect(plays)
     assert [(played.seed, str(played.violations[0])) for played in campaign.failed] == []
-    assert campaign.never_hit == []
+
+    records = records_of_all_workers(tmp_path_factory)
+    written = records / f"{part}.unfinished"
+    for played in plays:
+        Record(written).add(played)
+    written.replace(records / f"{part}.played")
+    done = sorted(records.glob("*.played"))
+    if len(done) == PARTS:
+        everything = collect(played for path in done for played in Record(path).read(SEEDS))
+        assert everything.played == set(SEEDS)
+        assert everything.never_hit == []
+
+
+def records_of_all_workers(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this run of the suite: workers have folders of their own in a common one."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "two_hundred_seeds"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.mark.parametrize("seed", sorted(PERMANENT))
@@ -45,10 +74,10 @@ def test_what_a_seed_once_found_stays_repaired(stage: Stage, seed: int) -> None:
     assert stage.play(make_scenario(seed)).violations == (), PERMANENT[seed]
 
 
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.long
+@IN_PARTS
 @pytest.mark.parametrize("plain_stops", [True, False])
 def test_a_death_at_any_single_boundary_breaks_nothing(stage: Stage, plain_stops: bool, part: int) -> None:
-    """In parts, so that they can be played beside each other."""
     survived, broken, played = [], [], 0
     for crash, one in every_single_crash(stage, a_whole_life(plain_stops), part, PARTS, last=plain_stops):
         played += 1

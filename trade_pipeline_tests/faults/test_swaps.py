@@ -31,6 +31,7 @@ def swapping_life() -> Scenario:
     return Scenario(0, [market], {"USDT": Decimal(10_000)}, None, [bought, held, held], (), (), exits)
 
 
+@pytest.mark.long
 def test_a_death_at_any_boundary_around_a_swap_breaks_nothing(stage: Stage) -> None:
     base = swapping_life()
     passed = stage.play(base).points
@@ -46,6 +47,7 @@ def test_a_death_at_any_boundary_around_a_swap_breaks_nothing(stage: Stage) -> N
     assert broken == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("channel", sorted(SWAPS))
 def test_whatever_happens_to_a_swap_breaks_nothing(stage: Stage, channel: str) -> None:
     """Lost, late, doubled, refused, unreadable: at its first crossing and at its second."""

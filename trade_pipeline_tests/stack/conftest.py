@@ -1,4 +1,4 @@
-"""One stack for the tests of this folder: started like a user's, stopped by Ctrl-C at the end."""
+"""One stack for the tests of this folder: started like a user's, stopped by Ctrl-C when the folder is done."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from trade_pipeline_tests.stack.running import RunningStack, awaited, left_running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """Traded once already: its first order is filled."""
     running = RunningStack.start(tmp_path_factory.mktemp("stack"))

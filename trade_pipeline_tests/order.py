@@ -1,0 +1,75 @@
+"""Which tests begin first and which stay on one worker: a suite is done when its last test is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import pytest
+
+Anything = TypeVar("Anything")
+WAITING_LANES = 2
+"""Workers that begin with tests of the shell. More of them at one bar's close would make each other's bars late."""
+SHARED = "test_trading"
+"""Whose stack the files of stack/ share that have none of their own."""
+OWN_STACK = ("test_broken_feeds", "test_chaos", "test_paper")
+LONGEST_FIRST = ("test_broken_feeds", "test_chaos", SHARED, "test_paper", "test_up")
+
+
+def is_slow(item: pytest.Item) -> bool:
+    """A whole stack or a browser."""
+    return bool(item.get_closest_marker("stack") or item.get_closest_marker("browser"))
+
+
+def group_of(item: pytest.Item) -> str:
+    """Tests of one group share a stack."""
+    file = item.path.stem
+    return file if file in OWN_STACK or item.path.parent.name != "stack" else SHARED
+
+
+def group_stacks(items: Sequence[pytest.Item]) -> None:
+    """Tests that share a stack stay on one worker, which `--dist loadgroup` reads; the others run beside them."""
+    for item in filter(is_slow, items):
+        item.add_marker(pytest.mark.xdist_group(group_of(item)))
+
+
+def ordered(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
+    """The longest first, so that no worker is left with one when the others are done."""
+    stacks = sorted((item for item in items if is_slow(item)), key=_turn)
+    quick = [item for item in items if not is_slow(item)]
+    waiting = [item for item in quick if _waits(item)]
+    long = [item for item in quick if item.get_closest_marker("long")]
+    return stacks + dealt(quick, waiting, long, workers)
+
+
+def dealt(
+    everything: Sequence[Anything], waiting: Sequence[Anything], long: Sequence[Anything], workers: int
+) -> list[Anything]:
+    """So that each worker's share, which `--dist worksteal` cuts out in one piece, begins with its part of the slow.
+
+    What waits goes to the first lanes and what computes for long to the others, if there are others.
+    """
+    lanes = min(WAITING_LANES, workers)
+    slow: list[list[Anything]] = [list(waiting[lane::lanes]) if lane < lanes else [] for lane in range(workers)]
+    busy = list(range(lanes, workers)) or list(range(workers))
+    for place, lane in enumerate(busy):
+        slow[lane] += long[place :: len(busy)]
+    named = {id(item) for lane in slow for item in lane}
+    rest = [item for item in everything if id(item) not in named]
+    found: list[Anything] = []
+    for lane in range(workers):
+        share = (len(everything) - len(found)) // (workers - lane)
+        room = max(0, share - len(slow[lane]))
+        found += [*slow[lane], *rest[:room]]
+        rest = rest[room:]
+    return found + rest
+
+
+def _waits(item: pytest.Item) -> bool:
+    """The shell's tests wait for a bar's close of an exchange on wall time."""
+    return item.path.parent.name == "defs" and "stack" in getattr(item, "fixturenames", ())
+
+
+def _turn(item: pytest.Item) -> int:
+    group = group_of(item)
+    return LONGEST_FIRST.index(group) if group in LONGEST_FIRST else len(LONGEST_FIRST)
