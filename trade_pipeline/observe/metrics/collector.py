@@ -46,6 +46,7 @@ class StackCollector(Collector):
         self._apart: dict[str, Part] = {
             "stack": lambda at: processes.stack(home, settings),
             "signs": lambda at: processes.signs(home, at),
+            "supervisor": lambda at: processes.supervised(home),
             "sources": lambda at: feeds.sources(figures, secondaries, at),
             "quality": lambda at: feeds.quality(lake, at),
         }
@@ -66,13 +67,14 @@ class StackCollector(Collector):
         return [_family(spec) for spec in SPECS.values()]
 
     def collect(self) -> Iterator[Metric]:
-        found = list(self._readings())
-        for spec in SPECS.values():
-            family = _family(spec)
-            for one in found:
-                if one.name == spec.name:
+        found: dict[str, list[Reading | Classes]] = {name: [] for name in SPECS}
+        for one in self._readings():
+            found[one.name].append(one)
+        for name, readings in found.items():
+            if readings:
+                family = _family(SPECS[name])
+                for one in readings:
                     _add(family, one)
-            if family.samples:
                 yield family
 
     def _readings(self) -> Iterator[Reading | Classes]:

@@ -30,12 +30,12 @@ class Exposition:
 
     def __init__(self, home: Home, settings: Settings, environ: Mapping[str, str]) -> None:
         self._home, self._settings, self._environ = home, settings, environ
-        self._turn = threading.Lock()
+        self.turn = threading.Lock()
         self._registry: CollectorRegistry | None = None
 
     def text(self, accept: str = "") -> tuple[bytes, str] | None:
         """Body and content type, OpenMetrics where the header `accept` asks for it; None where others go first."""
-        if not self._turn.acquire(timeout=TURN_S):
+        if not self.turn.acquire(timeout=TURN_S):
             return None
         try:
             from prometheus_client.exposition import choose_encoder
@@ -45,7 +45,7 @@ class Exposition:
             encode, kind = choose_encoder(accept)
             return encode(self._registry), kind
         finally:
-            self._turn.release()
+            self.turn.release()
 
     def _opened(self) -> CollectorRegistry:
         """A registry of its own: the library's default one tells of this process, which is the UI's."""

@@ -62,5 +62,6 @@ def quality(lake: Lake, at: datetime) -> Iterator[Reading]:
     assert isinstance(newest, datetime), "a score says until when it looked"
     yield Reading("quality_age_seconds", (at - newest).total_seconds())
     for symbol, score, held in rows.select("symbol", "score", "held").iter_rows():
-        yield Reading("quality_score", score, (symbol,))
+        if score is not None:
+            yield Reading("quality_score", score, (symbol,))
         yield Reading("quality_held", float(held is not None), (symbol,))

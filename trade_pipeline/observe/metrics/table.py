@@ -81,6 +81,8 @@ _SPECS = (
     Spec("quality_score", _G, ("symbol",), "Score of the newest day that was judged, 0 to 1"),
     Spec("quality_held", _G, ("symbol",), "1 while the symbol is in quarantine"),
     Spec("quality_age_seconds", _G, (), "Since the close of the last bar that was judged"),
+    Spec("process_up", _G, ("process",), "1 while the supervisor has the process running; absent without a supervisor"),
+    Spec("process_started_timestamp_seconds", _G, ("process",), "When it was started last, since the epoch"),
     Spec("beat_age_seconds", _G, ("process",), "Since the loop of a worker or of the guard went round"),
     Spec("guard_cycle_age_seconds", _G, ("process",), "Since it last told the ledger that it lives"),
     Spec("sign_of_life_age_seconds", _G, ("process", "sign"), "Age of what is nearest to its limit, for the watchdog"),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -18,10 +21,14 @@ from trade_pipeline.market_data.sources.figures import ANSWERED, Count, Figures
 from trade_pipeline.observe.metrics.collector import StackCollector
 from trade_pipeline.observe.metrics.exposition import Exposition
 from trade_pipeline.observe.metrics.table import FAILED, PREFIX, SPECS
+from trade_pipeline.runtime.environment import prepare_home
+from trade_pipeline.runtime.processes import Process
+from trade_pipeline.runtime.supervise import Supervisor
 from trade_pipeline.schemas import frames
 from trade_pipeline.schemas.trading import Role, Side
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.root import Settings
+from trade_pipeline.settings.runtime import RuntimeSettings
 from trade_pipeline_tests.fakes import make_decision, make_snapshot, make_target
 from trade_pipeline_tests.ledger.flow import buy, open_order
 from trade_pipeline_tests.observe.metrics.scraped import Scrape, read
@@ -123,6 +130,23 @@ def test_processes_tell_when_they_last_went_round(exposition: Exposition, home: 
     assert found.one("sign_of_life_age_seconds", process="daemon", sign="ticks") == 12.5
     assert found.one("sign_of_life_limit_seconds", process="daemon", sign="ticks") == 100
     assert found.one("paused") == 1
+
+
+def test_the_supervisor_tells_which_processes_run(exposition: Exposition, home: Home) -> None:
+    assert not _scrape(exposition).labelled("process_up")
+    prepare_home(home)
+    supervisor = Supervisor(home)
+    waits = (sys.executable, "-c", "import time; time.sleep(60)")
+    rows = [Process(name, waits, stop_signal="KILL", steady_s=0) for name in ("waits", "never")]
+    supervisor.start(rows, dict(os.environ), RuntimeSettings())
+    try:
+        supervisor.start_process("waits")
+        found = _scrape(exposition)
+        assert found.labelled("process_up") == {("never",): 0, ("waits",): 1}
+        assert abs(found.one("process_started_timestamp_seconds", process="waits") - time.time()) < 300
+    finally:
+        supervisor.shutdown(20)
+        home.sockets.rmdir()
 
 
 def _score(symbol: str, score: float, held: str | None) -> dict[str, object]:

@@ -11,9 +11,13 @@ import pytest
 from dagster._core.test_utils import instance_for_test
 from dagster._core.workspace.context import WorkspaceProcessContext
 from dagster._core.workspace.load_target import EmptyWorkspaceTarget
+from starlette.routing import BaseRoute
 
+import trade_pipeline.observe.metrics.exposition
 from trade_pipeline.observe.metrics.exposition import PATH, Exposition, metrics_route
+from trade_pipeline.observe.webserver import routes
 from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.load import write_settings_in_force
 from trade_pipeline.settings.root import Settings
 from trade_pipeline.settings.tokens import reader_token
 from trade_pipeline_tests.observe.metrics.scraped import read
@@ -23,14 +27,20 @@ TOKEN = "t0ken-of-a-test"
 
 
 @contextmanager
-def _served(folder: Path, ledger_url: str, token: str = "", *, reading: bool = False) -> Iterator[str]:
-    exposition = Exposition(Home.at(folder), Settings(), {"TRADE_PIPELINE_LEDGER_URL": ledger_url})
+def _behind_the_guard(beside: list[BaseRoute], token: str = "", *, reading: bool = False) -> Iterator[str]:
     with (
         instance_for_test() as instance,
         WorkspaceProcessContext(instance, EmptyWorkspaceTarget(), read_only=reading) as context,
-        guarded_ui(context, token, reading, beside=[metrics_route(exposition)]) as port,
+        guarded_ui(context, token, reading, beside=beside) as port,
     ):
         yield f"http://127.0.0.1:{port}{PATH}"
+
+
+@contextmanager
+def _served(folder: Path, ledger_url: str, token: str = "", *, reading: bool = False) -> Iterator[str]:
+    exposition = Exposition(Home.at(folder), Settings(), {"TRADE_PIPELINE_LEDGER_URL": ledger_url})
+    with _behind_the_guard([metrics_route(exposition)], token, reading=reading) as address:
+        yield address
 
 
 def _bearer(token: str) -> dict[str, str]:
@@ -70,9 +80,29 @@ def test_the_token_is_no_way_around_the_rules_for_pages_and_names(closed: str) -
     assert httpx.post(closed, headers=_bearer(TOKEN)).status_code == 405
 
 
-def test_where_the_ui_asks_for_no_token_the_metrics_ask_for_none(tmp_path: Path, ledger_url: str) -> None:
-    with _served(tmp_path, ledger_url) as address:
-        assert read(httpx.get(address).text).one("breaker_state", scope="account", state="CLOSED") == 1
+def test_where_the_ui_asks_for_no_token_the_process_of_the_webserver_tells_them_without(
+    tmp_path: Path, ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Home.at(tmp_path)
+    write_settings_in_force(home, Settings())
+    monkeypatch.setenv("TRADE_PIPELINE_LEDGER_URL", ledger_url)
+    with _behind_the_guard(routes(home)) as address:
+        found = read(httpx.get(address).text)
+        assert "<html" in httpx.get(address.removesuffix(PATH)).text
+    assert found.one("breaker_state", scope="account", state="CLOSED") == 1
+    assert not any(found.labelled("collect_failed").values())
+
+
+def test_a_scrape_behind_one_that_hangs_is_refused_and_takes_no_thread_for_long(
+    tmp_path: Path, ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exposition = Exposition(Home.at(tmp_path), Settings(), {"TRADE_PIPELINE_LEDGER_URL": ledger_url})
+    monkeypatch.setattr(trade_pipeline.observe.metrics.exposition, "TURN_S", 0.01)
+    with _behind_the_guard([metrics_route(exposition)]) as address:
+        with exposition.turn:
+            answer = httpx.get(address)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert httpx.get(address).status_code == 200
 
 
 def test_the_read_only_twin_tells_them_to_who_may_only_look(tmp_path: Path, ledger_url: str) -> None:
