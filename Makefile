@@ -43,7 +43,7 @@ test-quick: $(STAMP)
 	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not stack and not browser" --cov --cov-report=
 
 test-stacks: $(STAMP)
-	$(BIN)/python -m pytest -n 3 --dist loadgroup --no-loadscope-reorder -m "stack or browser" --cov --cov-append --cov-report=
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m "stack or browser" --cov --cov-append --cov-report=
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

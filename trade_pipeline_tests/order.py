@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import TypeVar
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]  # ships no type information
 
 Anything = TypeVar("Anything")
 WAITING_LANES = 2
@@ -21,16 +23,20 @@ def is_slow(item: pytest.Item) -> bool:
     return bool(item.get_closest_marker("stack") or item.get_closest_marker("browser"))
 
 
-def group_of(item: pytest.Item) -> str:
-    """Tests of one group share a stack."""
-    file = item.path.stem
-    return file if file in OWN_STACK or item.path.parent.name != "stack" else SHARED
+def group_of(node_id: str) -> str:
+    """Tests of one group share what their file starts, or the stack of the folder stack/."""
+    file = PurePosixPath(node_id.partition("::")[0])
+    return SHARED if file.parent.name == "stack" and file.stem not in OWN_STACK else file.stem
 
 
-def group_stacks(items: Sequence[pytest.Item]) -> None:
-    """Tests that share a stack stay on one worker, which `--dist loadgroup` reads; the others run beside them."""
-    for item in filter(is_slow, items):
-        item.add_marker(pytest.mark.xdist_group(group_of(item)))
+class ByStack(LoadScopeScheduling):  # type: ignore[misc]  # for the same reason
+    """Tests of a group stay on one worker, in the order in which they were collected.
+
+    The mark xdist_group is no way to say it: what it adds to a test's id is not read by every pytest.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
 
 
 def ordered(items: Sequence[pytest.Item], workers: int) -> list[pytest.Item]:
@@ -71,5 +77,5 @@ def _waits(item: pytest.Item) -> bool:
 
 
 def _turn(item: pytest.Item) -> int:
-    group = group_of(item)
+    group = group_of(item.nodeid)
     return LONGEST_FIRST.index(group) if group in LONGEST_FIRST else len(LONGEST_FIRST)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from trade_pipeline_tests.order import LONGEST_FIRST, OWN_STACK, dealt
+from trade_pipeline_tests.order import LONGEST_FIRST, OWN_STACK, SHARED, dealt, group_of
 
 FOLDER = Path(__file__).parent
 
@@ -34,6 +34,13 @@ def test_no_test_is_lost_or_run_twice_however_many_workers_there_are(workers: in
     tests = [f"t{i}" for i in range(10)]
     found = dealt(tests, tests[:4], tests[4:9], workers)
     assert sorted(found) == sorted(tests)
+
+
+def test_what_shares_a_stack_is_one_group_and_what_starts_its_own_is_another() -> None:
+    folder = "trade_pipeline_tests/stack"
+    assert group_of(f"{folder}/test_trading.py::test_a") == group_of(f"{folder}/test_ui.py::test_b[x::y]") == SHARED
+    assert group_of(f"{folder}/test_paper.py::test_c") == "test_paper"
+    assert group_of("trade_pipeline_tests/cli/test_up.py::test_d") == "test_up"
 
 
 def test_the_names_are_those_of_files() -> None:
