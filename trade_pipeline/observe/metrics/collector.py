@@ -1,10 +1,15 @@
-"""Asks every part of a stack at the moment of a scrape. Keeps connections and what failed last, and never raises."""
+"""Asks every part of a stack at the moment of a scrape, each for a bounded time, and never raises.
+
+Kept between scrapes are connections, and what failed last.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as OutOfTime
 from datetime import datetime
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
@@ -30,10 +35,13 @@ _FAMILIES: Mapping[Kind, type[Family]] = {
 }
 Found = Iterable[Reading | Classes]
 Part = Callable[[datetime], Found]
+Parts = dict[str, Part]
+ANSWER_S = 4.0
+"""More than the ledger takes to find that no server is there, less than a scraper waits."""
 
 
 class StackCollector(Collector):
-    """Every metric of the stack in `home`. Connects at the first scrape; for one scrape at a time."""
+    """Every metric of the stack in `home`. Connects, and has threads, from the first scrape on; for one at a time."""
 
     def __init__(
         self, home: Home, settings: Settings, ledger: Ledger, *, now: Callable[[], datetime] = utc_now
@@ -43,14 +51,14 @@ class StackCollector(Collector):
         account, lake = settings.account, lake_of(settings.storage, home)
         figures = Figures(home.source_figures, settings.sources.figures_days)
         secondaries = settings.sources.secondary_names
-        self._apart: dict[str, Part] = {
+        supervisor: Parts = {"supervisor": lambda at: processes.supervised(home)}
+        files: Parts = {
             "stack": lambda at: processes.stack(home, settings),
             "signs": lambda at: processes.signs(home, at),
-            "supervisor": lambda at: processes.supervised(home),
             "sources": lambda at: feeds.sources(figures, secondaries, at),
             "quality": lambda at: feeds.quality(lake, at),
         }
-        self._of_ledger: dict[str, Part] = {
+        book: Parts = {
             "heartbeats": lambda at: processes.heartbeats(ledger, at),
             "decisions": lambda at: trading.decisions(ledger, account, at),
             "positions": lambda at: trading.positions(ledger, account),
@@ -58,9 +66,10 @@ class StackCollector(Collector):
             "equity": lambda at: trading.equity(ledger, account, at),
         }
 
-    @property
-    def parts(self) -> tuple[str, ...]:
-        return (*self._apart, *self._of_ledger)
+        self._groups = (files, supervisor, book)
+        """What may be silent together: nobody waits for the parts of one group behind those of another."""
+        self._busy: dict[int, Future[list[Reading | Classes]]] = {}
+        self._threads: ThreadPoolExecutor | None = None
 
     def describe(self) -> Iterable[Metric]:
         """Names alone: to be registered must not cost a scrape."""
@@ -78,16 +87,31 @@ class StackCollector(Collector):
                 yield family
 
     def _readings(self) -> Iterator[Reading | Classes]:
-        at = self._now()
-        for name, part in self._apart.items():
-            yield from self._read(name, part, at)[0]
+        """Each group is waited for until the same moment; one that has not ended by then is not asked again before."""
+        at, until = self._now(), time.monotonic() + ANSWER_S
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(len(self._groups), thread_name_prefix="metrics")
+        late = {number for number, task in self._busy.items() if not task.done()}
+        asked = {n: group for n, group in enumerate(self._groups) if n not in late}
+        self._busy |= {number: self._threads.submit(self._read_all, group, at) for number, group in asked.items()}
+        for number, group in enumerate(self._groups):
+            try:
+                if number in late:
+                    raise OutOfTime
+                yield from self._busy[number].result(max(until - time.monotonic(), 0))
+            except OutOfTime:
+                yield from (Reading(FAILED, 1, (name,)) for name in group)
+
+    def _read_all(self, group: Parts, at: datetime) -> list[Reading | Classes]:
+        found: list[Reading | Classes] = []
         is_away = False
-        for name, part in self._of_ledger.items():
+        for name, part in group.items():
             if is_away:  # each further try would wait for the same server
-                yield Reading(FAILED, 1, (name,))
+                found.append(Reading(FAILED, 1, (name,)))
                 continue
             readings, is_away = self._read(name, part, at)
-            yield from readings
+            found += readings
+        return found
 
     def _read(self, name: str, part: Part, at: datetime) -> tuple[list[Reading | Classes], bool]:
         """What the part says, all or nothing, and whether it failed because the ledger is away."""

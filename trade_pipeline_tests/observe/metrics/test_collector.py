@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -11,13 +12,15 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families as plain_text
 
 from trade_pipeline.ledger.ledger import Ledger
-from trade_pipeline.ledger.records import BreakerState, Conflict, EquityPoint, Lock
+from trade_pipeline.ledger.records import BreakerState, Conflict, EquityPoint, Heartbeat, Lock
 from trade_pipeline.market_data.lake import lake_of
 from trade_pipeline.market_data.sources.figures import ANSWERED, Count, Figures
+from trade_pipeline.observe.metrics import collector
 from trade_pipeline.observe.metrics.collector import StackCollector
 from trade_pipeline.observe.metrics.exposition import Exposition
 from trade_pipeline.observe.metrics.table import FAILED, PREFIX, SPECS
@@ -195,6 +198,41 @@ def test_a_ledger_that_is_away_takes_its_metrics_along_and_no_others(home: Home,
     assert found.one("source_requests_total", source="binance-sim") == 10
 
 
+class _HangingLedger(Ledger):
+    """Answers once `goes_on` is set, and counts how often it was asked."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.goes_on = threading.Event()
+        self.asked = 0
+
+    def heartbeats(self) -> list[Heartbeat]:
+        self.asked += 1
+        assert self.goes_on.wait(60)
+        return super().heartbeats()
+
+
+def test_a_database_that_hangs_is_given_up_and_not_asked_again_until_it_answers(
+    home: Home, ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collector, "ANSWER_S", 0.2)
+    Figures(home.source_figures, 1).add([Count("binance-sim", ANSWERED, 30.0, 10)])
+    with closing(_HangingLedger(ledger_url)) as hanging:
+        registry = CollectorRegistry()
+        registry.register(StackCollector(home, Settings(), hanging))
+        for _ in range(2):
+            found = read(generate_latest(registry).decode())
+            assert found.one(FAILED, part="positions") == 1
+            assert found.one("source_requests_total", source="binance-sim") == 10
+        assert hanging.asked == 1
+        hanging.goes_on.set()
+        monkeypatch.setattr(collector, "ANSWER_S", 60.0)
+        deadline = time.monotonic() + 60
+        while found.one(FAILED, part="positions") and time.monotonic() < deadline:
+            found = read(generate_latest(registry).decode())
+        assert found.one("positions") == 0
+
+
 def test_one_part_that_breaks_breaks_no_other(home: Home, exposition: Exposition) -> None:
     home.source_figures.parent.mkdir()
     home.source_figures.write_bytes(b"this is no database" * 100)
@@ -225,8 +263,8 @@ def test_both_formats_are_well_formed_and_tell_only_what_the_table_names(
 
 def test_to_be_registered_asks_nobody(home: Home, tmp_path: Path) -> None:
     with closing(Ledger(f"postgresql+psycopg2://a:b@/x?host={tmp_path}")) as nobody:
-        collector = StackCollector(home, Settings(), nobody, now=_never)
-        assert {family.name for family in collector.describe()} == {
+        unasked = StackCollector(home, Settings(), nobody, now=_never)
+        assert {family.name for family in unasked.describe()} == {
             PREFIX + name.removesuffix("_total") for name in SPECS
         }
 
