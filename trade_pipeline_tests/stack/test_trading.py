@@ -6,14 +6,19 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import httpx
 import pytest
 
 from trade_pipeline.execution.rounding import is_dust
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.schemas.trading import OrderState, Role
+from trade_pipeline_tests.observe.metrics.scraped import read
 from trade_pipeline_tests.stack.running import EXCHANGE_POLL_S, RunningStack, awaited
 
 pytestmark = pytest.mark.stack
+
+DECIDED_LATELY_S = 300
+"""Bars close every minute: five of them without a decision are not a running stack."""
 
 
 def test_every_position_has_a_stop_resting_on_the_exchange(stack: RunningStack) -> None:
@@ -73,6 +78,18 @@ def test_the_plan_can_be_seen_without_sending_anything(stack: RunningStack) -> N
     entries = stack.ask(lambda ledger: [o for o in ledger.orders("main") if o.role == Role.ENTRY])
     assert before <= stack.ask(lambda ledger: len(ledger.orders("main")))
     assert all(order.state != OrderState.PLANNED for order in entries)
+
+
+def test_a_scraper_reads_every_part_of_the_running_stack(stack: RunningStack) -> None:
+    answer = httpx.get(f"{stack.ui_url}/metrics", timeout=30)
+    assert answer.status_code == 200, answer.text
+    told = read(answer.text)
+    assert [part for part, failed in told.labelled("collect_failed").items() if failed] == []
+    assert told.one("positions") > 0
+    assert told.one("last_decision_age_seconds") < DECIDED_LATELY_S
+    assert set(told.labelled("process_up").values()) == {1.0}
+    assert sum(told.labelled("source_requests_total").values()) > 0
+    assert told.labelled("quality_score")
 
 
 def _first_entry(ledger: Ledger) -> str:
