@@ -264,16 +264,14 @@ def _settle_positions(connection: Connection, account: str, booked: Sequence[Row
 
 
 def _report(connection: Connection, account: str, booked: Sequence[Row[Any]], prefix: str, now: datetime) -> None:
-    unresolved = set(
-        connection.scalars(
-            select(orders.c.symbol).where(
-                orders.c.account == account,
-                orders.c.venue_order_id.is_(None),
-                orders.c.state.in_([str(OrderState.SENT), str(OrderState.UNKNOWN)]),
-                orders.c.client_order_id.startswith(prefix, autoescape=True),
-            )
-        )
+    whose = select(orders.c.symbol).where(
+        orders.c.account == account,
+        orders.c.venue_order_id.is_(None),
+        orders.c.state.in_([str(OrderState.SENT), str(OrderState.UNKNOWN)]),
+        orders.c.client_order_id.startswith(prefix, autoescape=True),
     )
+    foreign = any(row.client_order_id is None for row in booked)
+    unresolved = frozenset(connection.scalars(whose)) if foreign else frozenset[str]()
     for row in booked:
         detail = {"trade_id": row.trade_id, "venue_order_id": row.venue_order_id, "amount": row.amount}
         event = Event(now, "", "info", account, row.symbol, None, row.client_order_id, detail)
