@@ -17,6 +17,7 @@ from trade_pipeline.errors import BudgetSpent
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.recovery import RecoverySettings
 from trade_pipeline.settings.root import Settings
+from trade_pipeline.venues import locked_page
 from trade_pipeline.venues.capabilities import CAPABILITIES, OrderLimit
 from trade_pipeline.venues.factory import order_budget_of
 from trade_pipeline.venues.market_rules import read_listing
@@ -266,6 +267,8 @@ def test_no_limit_of_the_table_is_above_what_ccxt_knows_of_the_exchange(exchange
 
 
 def _sell(path: str, seconds: float, told: Any) -> None:
+    # A busy machine may take a lock's holder off the processor for longer than an exit would wait for it.
+    locked_page.LOCK_S_MAX = 5.0
     budget = OrderBudget(OrderLimit(50, 1.0), Path(path))
     end, sent = time.monotonic() + seconds, list[float]()
     while time.monotonic() < end:
@@ -279,7 +282,7 @@ def _sell(path: str, seconds: float, told: Any) -> None:
 
 def test_three_processes_together_stay_below_the_limit_and_use_it(tmp_path: Path) -> None:
     told: Any = SPAWN.Queue()
-    workers = [SPAWN.Process(target=_sell, args=(str(tmp_path / "b"), 3.0, told)) for _ in range(3)]
+    workers = [SPAWN.Process(target=_sell, args=(str(tmp_path / "b"), 2.0, told)) for _ in range(3)]
     for worker in workers:
         worker.start()
     sent: list[float] = []
@@ -292,7 +295,7 @@ def test_three_processes_together_stay_below_the_limit_and_use_it(tmp_path: Path
         worker.join(timeout=20)
     sent.sort()
     assert most_in_any(1.0, sent) <= 53, "the limit of one second; a process may be late to note what it was given"
-    assert len(sent) > 60, "a burst, and what followed it"
+    assert len(sent) > 50, "a burst, and what followed it"
 
 
 def test_an_amount_of_time_is_never_refused_for_what_is_there() -> None:
