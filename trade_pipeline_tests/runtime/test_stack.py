@@ -46,7 +46,8 @@ def test_a_killed_database_comes_back_by_itself(running: tuple[Stack, Home]) -> 
     from trade_pipeline.settings.load import secrets_from
 
     stack, home = running
-    os.kill(stack.states()["postgres"].process_id, signal.SIGKILL)
+    before = stack.states()["postgres"].process_id
+    os.kill(before, signal.SIGKILL)
     ledger = Ledger(secrets_from({}, home).ledger_url)
 
     def answers() -> bool:
@@ -56,7 +57,8 @@ def test_a_killed_database_comes_back_by_itself(running: tuple[Stack, Home]) -> 
             return False
         return True
 
-    awaited(lambda: not answers(), 10, "the database is gone")
+    # That it was away is told by another process in its place: the moment without one may be too short to be seen.
+    awaited(lambda: stack.states()["postgres"].process_id not in (before, 0, None), 40, "a new server process")
     awaited(answers, 40, "the database is back")
     ledger.close()
 
@@ -96,7 +98,7 @@ def test_orphans_of_a_killed_supervisor_are_stopped_before_the_next_start(tmp_pa
     try:
         before = {state.process_id for state in stack.states().values()}
         os.kill(stack.supervisor.process_id(), signal.SIGKILL)
-        awaited(stack.supervisor.exited, 5, "the supervisor is gone")
+        awaited(stack.supervisor.exited, 20, "the supervisor is gone")
         assert alive(before) == before
         stack.start()
         assert alive(before) == set()
