@@ -157,7 +157,7 @@ def _falls_and_returns(source: SeededMarket, begin: int) -> bool:
 
 
 def test_a_fresh_exchange_has_thirty_days_of_history_within_two_seconds() -> None:
-    durations_s = []
+    durations_s: list[float] = []
     while not durations_s or (min(durations_s) >= 2 and len(durations_s) < 3):
         began = time.monotonic()
         context = open_exchange(None, SimulatedExchangeSettings(), CREDENTIALS)
