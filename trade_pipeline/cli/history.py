@@ -45,6 +45,6 @@ def backfill(
     if repair:
         run_repair(home, first, last, dry_run=dry_run)
     elif first is None or last is None:
-        raise SettingsError("which days?", thing="backfill", repair="Name --from and --to, or --repair.")
+        raise SettingsError("no days are named", thing="backfill", repair="Name --from and --to, or --repair.")
     else:
         run_backfill(home, first, last)

@@ -106,11 +106,16 @@ def contiguous(days: Sequence[str]) -> list[list[str]]:
     return found
 
 
+def stretch(days: Sequence[str]) -> str:
+    """Sorted days in words."""
+    return f"1 day, {days[0]}" if len(days) == 1 else f"{len(days)} days, {days[0]} to {days[-1]}"
+
+
 def launch(context: Context, days: list[str], assets: Sequence[str] = ASSETS) -> None:
     """A backfill of these partitions, awaited. Raises ConfigurationError when it fails, or no stack runs."""
     ask, ui_url = asker(context.home, context.secrets.ui_token)
     named = begin_backfill(ask, days, assets)
-    say(f"backfill {named} of {len(days)} days, {days[0]} to {days[-1]}: {ui_url}/runs")
+    say(f"backfill {named} of {stretch(days)}: {ui_url}/runs")
     _wait(ask, ui_url, named)
 
 

@@ -15,8 +15,9 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster_webserver.version import __version__
 from dagster_webserver.webserver import DagsterWebserver
 from graphql import ASTValidationRule, GraphQLError, OperationDefinitionNode, OperationType
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.responses import Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount
 from starlette.staticfiles import StaticFiles
 
@@ -38,6 +39,11 @@ _STATIC = (
     "sandbox allow-same-origin allow-popups; default-src 'none'; "
     "style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'"
 )
+_NO_AUDIT_YET = """<!doctype html><meta charset="utf-8"><title>No audit yet</title>
+<h1>No audit yet</h1>
+<p>The first one comes at 00:30 UTC, for the day that is over by then.</p>
+<p>To have one now, <a href="/assets/lake_audit">materialise a past day of the asset lake_audit</a>.</p>
+"""
 
 
 class QueriesOnly(ASTValidationRule):
@@ -54,9 +60,18 @@ class DataDocs(StaticFiles):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(directory=folder, html=True, check_dir=False)
+        self._index = folder / "index.html"
+
+    async def check_config(self) -> None:
+        """Nothing: the folder is made by the first audit, and starlette raises where there is none."""
 
     async def get_response(self, path: str, scope: MutableMapping[str, Any]) -> Response:
-        answer = await super().get_response(path, scope)
+        try:
+            answer = await super().get_response(path, scope)
+        except HTTPException as error:
+            if error.status_code != 404 or self._index.exists():
+                raise
+            answer = HTMLResponse(_NO_AUDIT_YET, status_code=404)
         answer.headers["content-security-policy"] = _STATIC
         return answer
 

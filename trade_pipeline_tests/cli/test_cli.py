@@ -190,6 +190,12 @@ def test_days_that_make_no_sense_are_refused(run: Run, tmp_path: Path, first: st
     assert said in refused(run("backfill", "--from", first, "--to", last, "--home", str(tmp_path)))
 
 
+def test_a_backfill_without_days_says_which_are_missing(run: Run, tmp_path: Path) -> None:
+    assert refused(run("backfill", "--home", str(tmp_path))).endswith(
+        "no days are named. Name --from and --to, or --repair."
+    )
+
+
 def test_a_free_port_can_be_listened_on() -> None:
     from trade_pipeline.runtime.ports import claimed
 

@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from trade_pipeline.commands.history import ASSETS, REPAIRED, contiguous, days_between
+from trade_pipeline.commands.history import ASSETS, REPAIRED, contiguous, days_between, stretch
 from trade_pipeline.errors import SettingsError
 
 TODAY = date(2024, 3, 2)
@@ -32,3 +32,8 @@ def test_a_stretch_of_days_is_one_run() -> None:
         ["2024-02-28", "2024-02-29", "2024-03-01"],
         ["2024-03-05"],
     ]
+
+
+def test_one_day_is_told_as_one() -> None:
+    assert stretch(["2024-02-28"]) == "1 day, 2024-02-28"
+    assert stretch(["2024-02-28", "2024-02-29"]) == "2 days, 2024-02-28 to 2024-02-29"

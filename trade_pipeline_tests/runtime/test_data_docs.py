@@ -18,9 +18,8 @@ TOKEN = "a-token-of-a-test"
 
 @pytest.fixture
 def docs(tmp_path: Path) -> Path:
-    folder = tmp_path / "data_docs"
-    folder.mkdir()
-    return folder
+    """Not made yet: the first audit makes it."""
+    return tmp_path / "audit" / "data_docs"
 
 
 @pytest.fixture
@@ -35,7 +34,13 @@ def address(docs: Path) -> Iterator[str]:
 
 def test_the_pages_are_shown_as_soon_as_there_are_some_and_run_no_script(address: str, docs: Path) -> None:
     admitted = {"authorization": f"Bearer {TOKEN}"}
-    assert httpx.get(f"{address}/data_docs/", headers=admitted).status_code == 404
+    none_yet = httpx.get(f"{address}/data_docs/", headers=admitted)
+    assert none_yet.status_code == 404
+    assert "00:30 UTC" in none_yet.text
+    assert "/assets/lake_audit" in none_yet.text
+    assert "default-src 'none'" in none_yet.headers["content-security-policy"]
+    docs.mkdir(parents=True)
+    assert "00:30 UTC" in httpx.get(f"{address}/data_docs/", headers=admitted).text
     (docs / "index.html").write_text("<h1>Audit</h1>")
     answer = httpx.get(f"{address}/data_docs/", headers=admitted)
     assert answer.text == "<h1>Audit</h1>"
@@ -43,15 +48,19 @@ def test_the_pages_are_shown_as_soon_as_there_are_some_and_run_no_script(address
     assert "sandbox" in policy
     assert "default-src 'none'" in policy
     assert "script" not in policy
+    missing = httpx.get(f"{address}/data_docs/nothing.html", headers=admitted)
+    assert (missing.status_code, "00:30" in missing.text) == (404, False)
     assert "<html" in httpx.get(f"{address}/", headers=admitted).text
 
 
 def test_who_may_not_see_the_ui_may_not_see_them_either(address: str, docs: Path) -> None:
+    docs.mkdir(parents=True)
     (docs / "index.html").write_text("<h1>Audit</h1>")
     assert httpx.get(f"{address}/data_docs/").status_code == 401
 
 
 def test_nothing_beside_them_can_be_reached(address: str, docs: Path) -> None:
+    docs.mkdir(parents=True)
     (docs.parent / "secret").write_text("x")
     admitted = {"authorization": f"Bearer {TOKEN}"}
     for path in ("../secret", "%2e%2e/secret", "..%2fsecret"):
