@@ -29,11 +29,14 @@ from trade_pipeline.execution.desk import Desk
 from trade_pipeline.ledger.records import Event, Intent, Lease, Order, RecoveryCount
 from trade_pipeline.schemas.trading import OrderState, Side
 from trade_pipeline.settings.recovery import ATTEMPTS_MAX, RecoveryAction, RecoverySettings, venue_errors
+from trade_pipeline.venues.order_budget import WAIT_S_MAX
 
 Operation = Literal["create", "cancel", "read"]
 Answer = TypeVar("Answer")
 PATIENCE_S = 3.0
 """Between the check of the lease and the last request: a process that stood still for longer sends nothing."""
+_ASKED_WITHIN_S = PATIENCE_S - WAIT_S_MAX
+"""The last time that the venue is asked: it may let a request wait for its turn before it leaves."""
 ANSWERED = "breaker_asked_for"
 """Kind of the event that says: the breaker was opened for this order's end."""
 _OF_THE_ACCOUNT = {
@@ -95,13 +98,13 @@ def attempted(
     met: Step | None = None
     for attempt in range(ATTEMPTS_MAX):
         stood_s = desk.monotonic() - since
-        if stood_s > PATIENCE_S:
+        if stood_s > _ASKED_WITHIN_S:
             # This process stood still, or waited: the lease that was checked may be somebody else's by now.
             return Outcome(met=met, stood_still_s=stood_s)
         try:
             return Outcome(request(), met=met)
         except TradePipelineError as error:
-            left_s = PATIENCE_S - (desk.monotonic() - since)
+            left_s = _ASKED_WITHIN_S - (desk.monotonic() - since)
             table = desk.settings.recovery
             met = next_step(error, attempt, table, operation=operation, left_s=left_s, symbol=symbol)
             if met.action != "retry":

@@ -137,7 +137,7 @@ class ExecutionSettings(Section):
     recv_window_ms: int = Field(5000, ge=100, le=60_000)
     decision_age_s_max: float = Field(30.0, gt=0, le=3600)
     """A decision older than this sends nothing that increases exposure."""
-    order_share_max: float = Field(1.0, ge=0.05, le=1)
+    order_share_max: float = Field(1.0, ge=0.2, le=1)
     """Of the orders that the exchange allows the account within its window: less, where others trade on it too."""
     entry_burst_share_max: float = Field(0.7, ge=0.1, le=0.9)
     """Of those that may leave at once: where purchases wait. The rest is for exits and protective orders."""

@@ -81,7 +81,8 @@ def read_listing(raw: object) -> Listing:
 
 
 def _order_limit(rows: object) -> OrderLimit | None:
-    """The one with the shortest window; None where nothing readable is said, which keeps nobody from trading."""
+    """Of the shortest window, and no more than a longer one allows; None where nothing readable is said, which keeps
+    nobody from trading."""
     found = []
     for row in rows if isinstance(rows, list) else []:
         try:
@@ -93,7 +94,10 @@ def _order_limit(rows: object) -> OrderLimit | None:
             continue
     # A day's limit alone would let a day's orders leave at once.
     usable = [limit for limit in found if limit.orders > 0 and 0 < limit.window_s <= _WINDOW_S_MAX]
-    return min(usable, key=lambda limit: limit.window_s, default=None)
+    if not usable:
+        return None
+    shortest_s = min(limit.window_s for limit in usable)
+    return OrderLimit(min(limit.orders * shortest_s / limit.window_s for limit in usable), shortest_s)
 
 
 def read_rules(fields: Raw, symbol: str) -> MarketRules:

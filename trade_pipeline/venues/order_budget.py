@@ -8,6 +8,7 @@ sent so far will have been paid for. What increases exposure has to leave a part
 
 from __future__ import annotations
 
+import math
 import struct
 import time
 from collections.abc import Callable
@@ -20,8 +21,11 @@ from trade_pipeline.venues.locked_page import LockedPage
 BURST_SHARE = 0.6
 """Of the window's orders, at once; what is left is the pace of those that follow."""
 ENTRY_SHARE_MAX = 0.7
-WAIT_S_MAX = 1.0
+WAIT_S_MAX = 1.1
 """For one order: the right to send was checked before, and does not last. Who may wait longer asks again."""
+
+ARRIVAL_SHARE = 0.05
+"""Of the window: orders are counted where they leave, and on their way the later ones may catch up by so much."""
 
 _MAGIC = b"tpordr1\0"
 _PAGE = struct.Struct("<8sd")
@@ -51,6 +55,8 @@ class OrderBudget:
         self._clock = clock
         self._sleep = sleep
         self._page = LockedPage(path, _PAGE.pack(_MAGIC, 0.0), _MAGIC)
+        self._paid_at = 0.0
+        """What this process has counted itself, also while the page could not be had."""
         self.set_limit(limit)
 
     def set_limit(self, limit: OrderLimit) -> None:
@@ -58,7 +64,7 @@ class OrderBudget:
         allowed = limit.orders * self._share_max
         whole = max(int(allowed), 1)
         # Less than one order in a window is one in a longer window.
-        window_s = limit.window_s * max(1.0, 1.0 / allowed)
+        window_s = limit.window_s * max(1.0, 1.0 / allowed) * (1 + ARRIVAL_SHARE)
         self.burst = max(int(whole * BURST_SHARE), 1)
         self.entries = max(int(self.burst * self._entry_share_max), 1)
         # The burst at 0, then one each step_s: before W another ceil(W / step_s) - 1 have left, whole in all.
@@ -82,8 +88,7 @@ class OrderBudget:
         ceiling_s = (self.entries if increases else self.burst) * self.step_s
         with self._page.locked() as page:
             now = self._clock()
-            # A pair may have gone one order beyond the burst; what is further ahead was not counted by this clock.
-            paid_at: float = max(min(_PAGE.unpack_from(page)[1], now + (self.burst + 1) * self.step_s), now)
+            paid_at = self._paid_until(_PAGE.unpack_from(page)[1], now)
             next_paid_at = paid_at + orders * self.step_s
             wait_s = next_paid_at - now - ceiling_s
             # A pair where one order is the whole burst still leaves alone, or it never would.
@@ -91,4 +96,13 @@ class OrderBudget:
                 _PAGE.pack_into(page, 0, _MAGIC, paid_at)
                 return min(wait_s, paid_at - now)
             _PAGE.pack_into(page, 0, _MAGIC, next_paid_at)
+            self._paid_at = next_paid_at
             return 0.0
+
+    def _paid_until(self, kept: float, now: float) -> float:
+        """What all have counted, this process at least. A pair may have gone one order beyond the burst; what is
+        further ahead, or no number, was not counted by this clock.
+        """
+        most = now + (self.burst + 1) * self.step_s
+        paid_at = max(kept, self._paid_at) if math.isfinite(kept) else most
+        return max(min(paid_at, most), now)

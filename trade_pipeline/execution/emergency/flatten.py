@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from trade_pipeline.errors import OrderNotFound, OutcomeUnknown, TradePipelineError, VenueUnavailable
+from trade_pipeline.errors import OrderNotFound, OutcomeUnknown, TradePipelineError, VenueError, VenueUnavailable
 from trade_pipeline.execution.control import RecordedPositions, flatten_mark, pause, paused, read_positions
 from trade_pipeline.execution.emergency.holdings import change_of, managed_amount, symbols_to_look_at
 from trade_pipeline.execution.emergency.journal import Journal, sendings
@@ -32,6 +32,7 @@ SALES_PER_SYMBOL_MAX = 40
 EMPTY_LOOKUPS = 3
 POLL_S = 0.25
 REASON = "flatten"
+PAUSED = "paused: nothing is bought again before `trade-pipeline resume`"
 
 
 def utc_now() -> datetime:
@@ -62,7 +63,7 @@ class FlattenReport:
         told += [f"NOT DONE: {problem}" for problem in self.problems]
         if not self.sold and not self.cancelled and self.complete:
             told.append("there was nothing to cancel or sell")
-        return [*told, "paused: nothing is bought again before `trade-pipeline resume`"]
+        return [*told, PAUSED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,8 @@ def flatten(
     """Cancel every open order of ours and sell every managed position at market. Leaves the pause in place.
 
     One symbol's failure is a problem in the report and stops no other. Running it again is safe. Raises GateClosed
-    (another flatten runs, positions.json is unreadable) and VenueError when the exchange does not answer at all.
+    (another flatten runs, positions.json is unreadable) and VenueError when the exchange does not answer at all:
+    then nothing was cancelled or sold, unless it is OutcomeUnknown, of an order that an earlier flatten sent.
     """
     if paused(home) is None:
         pause(home, REASON, now())
@@ -124,7 +126,10 @@ def flatten(
             _settle_earlier_sendings(work)
             _cancel_all(work)
             _sell_all(work)
-            return work.report
+        except VenueError as error:  # before the first sale: later ones are problems of a symbol
+            if not work.report.cancelled and work.report.complete:
+                raise
+            work.report.problems.append(f"nothing was sold: {error}")
         finally:
             journal.close()
 

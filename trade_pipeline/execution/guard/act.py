@@ -175,7 +175,7 @@ class Actor:
             order = self._attempt(replace(action, run=last))
         else:
             free = self._free(action.symbol)
-            if free >= refused.request.amount or self._is_residue(action, free):
+            if not 0 < free < refused.request.amount or self._is_residue(action, free):
                 return refused
             order = self._attempt(replace(action, amount=free, run=run))
         if order.state not in NOT_SENT and (meant := action_of(refused)) is not None:

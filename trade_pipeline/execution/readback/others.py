@@ -9,6 +9,8 @@ from decimal import Decimal
 from trade_pipeline.execution.ids import is_ours
 from trade_pipeline.schemas.trading import AccountReading, Balance, OrderType, Side, VenueOrder
 
+_WAITING = frozenset({"PENDING_NEW"})
+"""A leg that begins with the fill of another order: listed, and locking nothing before."""
 _STOPS = frozenset({OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT})
 
 
@@ -18,15 +20,19 @@ def open_to_us(reading: AccountReading, listed: Sequence[VenueOrder], prefix: st
     Whose an order is, its client order id says (`prefix` is ours), not the ledger: one of ours that has ended since it
     was listed locks nothing.
     """
-    theirs = [order for order in listed if not is_ours(order.client_order_id, prefix)]
-    if not theirs:
+    ours = [order for order in listed if is_ours(order.client_order_id, prefix)]
+    if len(ours) == len(listed):
         return reading
-    return replace(reading, balances={name: _without(one, theirs) for name, one in reading.balances.items()})
+    theirs = [order for order in listed if not is_ours(order.client_order_id, prefix)]
+    return replace(reading, balances={name: _without(one, theirs, ours) for name, one in reading.balances.items()})
 
 
-def _without(balance: Balance, theirs: Sequence[VenueOrder]) -> Balance:
-    """Never below what is free: the list of orders and the balance are two answers, and one may be older."""
-    return replace(balance, locked=max(balance.locked - locked_by(theirs, balance.asset), Decimal(0)))
+def _without(balance: Balance, theirs: Sequence[VenueOrder], ours: Sequence[VenueOrder]) -> Balance:
+    """Never below what is free and what our own orders lock: what others list may lock nothing (a leg that waits), be
+    counted twice, or be older than the balance, and none of it may take our stop for somebody else's.
+    """
+    asset, locked = balance.asset, balance.locked
+    return replace(balance, locked=max(locked - locked_by(theirs, asset), min(locked, locked_by(ours, asset))))
 
 
 def locked_by(listed: Iterable[VenueOrder], asset: str) -> Decimal:
@@ -43,6 +49,8 @@ def locked_by(listed: Iterable[VenueOrder], asset: str) -> Decimal:
 
 
 def _locked(found: VenueOrder, asset: str) -> Decimal:
+    if found.venue_status in _WAITING:
+        return Decimal(0)
     base, quote = found.symbol.split("/")
     rest = found.amount - found.filled
     if found.side == Side.SELL:

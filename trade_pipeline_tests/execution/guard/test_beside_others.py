@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
+import pytest
+
 from trade_pipeline.execution.guard.cycle import Guard
-from trade_pipeline.schemas.trading import OrderType, Side, VenueOrder
+from trade_pipeline.execution.readback.others import locked_by
+from trade_pipeline.schemas.trading import OrderState, OrderType, Side, VenueOrder
 from trade_pipeline_tests.execution.conftest import Room
 from trade_pipeline_tests.execution.fake_venue import BTC
 from trade_pipeline_tests.execution.guard.exit_room import HELD, at, guarded, resting
-from trade_pipeline_tests.fakes import make_request
+from trade_pipeline_tests.fakes import START, make_request
 
 THEIRS = "web_order_1"
 
@@ -95,3 +99,36 @@ def test_a_refused_sale_is_not_followed_by_one_of_less_than_the_minimum(room: Ro
     sales = [request for request in room.venue.created[sent:] if request.type != OrderType.STOP_LOSS_LIMIT]
     assert [request.amount for request in sales] == [HELD], "refused, and nothing after it"
     assert room.venue.totals["BTC"] == Decimal("0.02")
+
+
+def a_listed_order_that_locks_nothing(room: Room, monkeypatch: pytest.MonkeyPatch, status: str) -> None:
+    """A leg that waits for another order's fill, or an order that is gone from the balance, read later."""
+    (stop,) = resting(room)
+    listed = room.venue.open_orders
+    theirs = replace(
+        stop, order_id="999", client_order_id=THEIRS, type=OrderType.LIMIT, price=Decimal(200), venue_status=status
+    )
+    monkeypatch.setattr(room.venue, "open_orders", lambda symbol=None: [*listed(symbol), theirs])
+
+
+@pytest.mark.parametrize("status", ["NEW", "PENDING_NEW"])
+def test_our_own_stop_is_never_taken_for_what_they_lock(
+    room: Room, monkeypatch: pytest.MonkeyPatch, status: str
+) -> None:
+    guard = guarded(room)
+    (before,) = resting(room)
+    a_listed_order_that_locks_nothing(room, monkeypatch, status)
+    after_readings(room, guard, readings=8)
+    assert [stop.client_order_id for stop in stops(room)] == [before.client_order_id]
+    at(room, guard, "90")
+    assert room.held() == 0
+
+
+def test_a_leg_that_waits_for_its_turn_locks_nothing() -> None:
+    leg = VenueOrder(
+        order_id="1", client_order_id=THEIRS, symbol=BTC, side=Side.SELL, type=OrderType.LIMIT, amount=Decimal(2),
+        filled=Decimal(0), quote_filled=Decimal(0), state=OrderState.OPEN, venue_status="PENDING_NEW",
+        price=Decimal(200), stop_price=None, created_at=START, updated_at=START,
+    )  # fmt: skip
+    assert locked_by([leg], "BTC") == 0
+    assert locked_by([replace(leg, venue_status="NEW")], "BTC") == 2
