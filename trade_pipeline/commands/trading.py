@@ -6,14 +6,23 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from trade_pipeline.commands.context import open_context
+from trade_pipeline.commands.context import Context, open_context
 from trade_pipeline.commands.output import say
-from trade_pipeline.errors import ConfigurationError
+from trade_pipeline.errors import (
+    ConfigurationError,
+    OutcomeUnknown,
+    TradePipelineError,
+    VenueError,
+    VenueUnavailable,
+)
+from trade_pipeline.execution.control import paused
 from trade_pipeline.execution.desk import Desk
+from trade_pipeline.execution.emergency.flatten import FlattenReport
 from trade_pipeline.execution.execute import plan_dry_run
 from trade_pipeline.execution.planning.plan import Plan
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Event
+from trade_pipeline.runtime.home_lock import holder_of
 from trade_pipeline.runtime.remaining import flatten_home, venue_of
 
 
@@ -48,13 +57,33 @@ def _lines(plan: Plan) -> list[str]:
 def run_flatten(home: Path | None) -> None:
     """Works with Dagster, broker and database down; exits with an error when a position remains."""
     context = open_context(home)
-    report = flatten_home(context.home, context.settings)
+    report = _flattened(context)
     for line in report.lines():
         say(line)
+    if report.sold and holder_of(context.home) is not None:
+        say("the guard books the sales: ledger and status know them within seconds, the equity within a minute")
     if not report.complete:
         raise ConfigurationError(
             "something of ours is still open on the exchange", thing="flatten", repair="Run it again; it is safe."
         )
+
+
+def _flattened(context: Context) -> FlattenReport:
+    """Says what an error leaves behind, before it is raised."""
+    try:
+        return flatten_home(context.home, context.settings)
+    except TradePipelineError as error:
+        if isinstance(error, VenueError) and not isinstance(error, OutcomeUnknown):
+            say("nothing was sold and no order was cancelled; stops that rest on the exchange stay as they are")
+        if paused(context.home) is not None:
+            say("the home is paused: nothing is bought again before `trade-pipeline resume`")
+        if type(error) is not VenueUnavailable or context.settings.mode == "live":
+            raise
+        raise VenueUnavailable(
+            "the exchange does not answer",
+            thing="flatten",
+            repair="The simulated exchange is part of the stack: start it with `trade-pipeline up`, then flatten.",
+        ) from error
 
 
 def run_unlock(home: Path | None, symbol: str, strategy: str) -> None:

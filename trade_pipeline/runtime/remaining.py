@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import closing
 from decimal import Decimal
 
+from stamina.instrumentation import set_on_retry_hooks
+
 from trade_pipeline.errors import LedgerError
 from trade_pipeline.execution.control import read_positions
 from trade_pipeline.execution.emergency.flatten import FlattenReport, flatten
@@ -28,7 +30,8 @@ _STOPS = (OrderType.STOP_LOSS, OrderType.STOP_LOSS_LIMIT)
 
 
 def venue_of(home: Home, settings: Settings) -> TradingVenue:
-    """The exchange as this home's stack trades on it."""
+    """The exchange as this home's stack trades on it, asked from a terminal: its retries are no lines for a person."""
+    set_on_retry_hooks(())
     return trading_venue(settings, secrets_from(os.environ, home), exchange_url(settings), home.budgets)
 
 

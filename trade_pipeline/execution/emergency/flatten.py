@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -32,7 +33,6 @@ SALES_PER_SYMBOL_MAX = 40
 EMPTY_LOOKUPS = 3
 POLL_S = 0.25
 REASON = "flatten"
-PAUSED = "paused: nothing is bought again before `trade-pipeline resume`"
 
 
 def utc_now() -> datetime:
@@ -63,7 +63,7 @@ class FlattenReport:
         told += [f"NOT DONE: {problem}" for problem in self.problems]
         if not self.sold and not self.cancelled and self.complete:
             told.append("there was nothing to cancel or sell")
-        return [*told, PAUSED]
+        return [*told, "paused: nothing is bought again before `trade-pipeline resume`"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,27 +111,23 @@ def flatten(
     """Cancel every open order of ours and sell every managed position at market. Leaves the pause in place.
 
     One symbol's failure is a problem in the report and stops no other. Running it again is safe. Raises GateClosed
-    (another flatten runs, positions.json is unreadable) and VenueError when the exchange does not answer at all:
-    then nothing was cancelled or sold, unless it is OutcomeUnknown, of an order that an earlier flatten sent.
+    (another flatten runs, positions.json is unreadable) and VenueError where nothing could be cancelled or sold.
     """
     if paused(home) is None:
         pause(home, REASON, now())
-    with flatten_mark(home, now()):
-        journal = Journal(home, settings.account, now())
+    report = FlattenReport()
+    with flatten_mark(home, now()), closing(Journal(home, settings.account, now())) as journal:
+        record = read_positions(home)
+        work = _Work(venue, home, settings, journal, record, report, now, sleep, clock() + seconds_max, clock)
         try:
-            record = read_positions(home)
-            work = _Work(
-                venue, home, settings, journal, record, FlattenReport(), now, sleep, clock() + seconds_max, clock
-            )
             _settle_earlier_sendings(work)
             _cancel_all(work)
             _sell_all(work)
-        except VenueError as error:  # before the first sale: later ones are problems of a symbol
-            if not work.report.cancelled and work.report.complete:
+        except VenueError as error:  # before the first sale: those that come later are problems of a symbol
+            if not report.cancelled and report.complete:
                 raise
-            work.report.problems.append(f"nothing was sold: {error}")
-        finally:
-            journal.close()
+            report.problems.append(f"nothing was sold: {error}")
+    return report
 
 
 def _settle_earlier_sendings(work: _Work) -> None:
@@ -160,8 +156,7 @@ def _cancel(work: _Work, order: VenueOrder) -> None:
             work.report.problems.append(f"{order.symbol}: an order may still rest: {error}")
             return
     work.journal.cancelled(done, work.now())
-    left = done.amount - done.filled
-    work.report.cancelled.append(f"{done.side} of {_plain(left)} {done.symbol} ({done.type})")
+    work.report.cancelled.append(f"{done.side} of {_plain(done.amount - done.filled)} {done.symbol} ({done.type})")
 
 
 def _sell_all(work: _Work) -> None:

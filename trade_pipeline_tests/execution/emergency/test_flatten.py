@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -151,6 +152,20 @@ def test_an_exchange_that_is_gone_is_an_error_and_leaves_the_pause(tmp_path: Pat
     venue.close()
     assert paused(stopped.home) == "flatten"
     assert not flatten_runs(stopped.home)
+
+
+def test_an_exchange_that_goes_after_the_cancels_leaves_a_report_of_them(
+    exchange: RunningExchange, venue: BinanceTrading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rest_stop(venue, 2, bought(buy(venue, 1)))
+
+    def gone() -> NoReturn:
+        raise VenueUnavailable("no line")
+
+    monkeypatch.setattr(venue, "account", gone)
+    report = run(exchange, venue)
+    assert [SYMBOL in line for line in report.cancelled] == [True]
+    assert report.problems == ["nothing was sold: no line"]
 
 
 class KilledAfterSending:
