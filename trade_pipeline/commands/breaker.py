@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from trade_pipeline.commands.context import open_context
+from trade_pipeline.commands.context import ledger_of, open_context
 from trade_pipeline.commands.output import say
 from trade_pipeline.errors import ConfigurationError
 from trade_pipeline.execution.breaker.hand import open_breaker, reset_breaker
@@ -67,7 +67,7 @@ def run_reset(home: Path | None, symbol: str | None, why: str) -> None:
 @contextmanager
 def _book(home: Path | None) -> Iterator[tuple[Ledger, str]]:
     context = open_context(home)
-    with closing(Ledger(context.secrets.ledger_url)) as ledger:
+    with ledger_of(context) as ledger:
         yield ledger, context.settings.account
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from trade_pipeline.commands.context import open_context
+from trade_pipeline.commands.context import ledger_of, open_context
 from trade_pipeline.commands.output import say
-from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Conflict
 
 SINCE = timedelta(days=7)
@@ -21,7 +19,7 @@ LINES_MAX = 50
 def show_conflicts(home: Path | None, *, as_json: bool) -> None:
     """Open conflicts, then the history of the last days, newest first. Raises LedgerUnavailable."""
     context = open_context(home)
-    with closing(Ledger(context.secrets.ledger_url)) as ledger:
+    with ledger_of(context) as ledger:
         account = context.settings.account
         found = ledger.open_conflicts(account)
         recent = ledger.conflicts(account, datetime.now(UTC) - SINCE, LINES_MAX)

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from trade_pipeline.commands.output import say
+from trade_pipeline.commands.output import WHOLE_WIDTH, console, say
 from trade_pipeline.errors import PreflightFailed
 from trade_pipeline.runtime.preflight.checks import passed
 from trade_pipeline.runtime.preflight.facts import Finding
@@ -30,15 +30,15 @@ def run_preflight(settings_file: Path | None, home: Path | None, confirmed: Coll
     if as_json:
         say(json.dumps({"passed": passed(findings), "checks": [asdict(item) for item in findings]}, indent=2))
     else:
-        Console().print(table(findings))
+        console(WHOLE_WIDTH).print(table(findings))
     if not passed(findings):
         raise typer.Exit(2)
 
 
-def require_preflight(settings: Settings, home: Home, confirmed: Collection[str], console: Console) -> None:
+def require_preflight(settings: Settings, home: Home, confirmed: Collection[str], shown: Console) -> None:
     """Shows the table. Raises PreflightFailed naming every check that failed."""
     findings = preflight(settings, home, os.environ, confirmed)
-    console.print(table(findings))
+    shown.print(table(findings))
     failed = [item.check for item in findings if not item.passed]
     if failed:
         raise PreflightFailed(
@@ -49,7 +49,10 @@ def require_preflight(settings: Settings, home: Home, confirmed: Collection[str]
 
 
 def table(findings: list[Finding]) -> Table:
-    shown = Table("check", "", "found", "repair", title="Preflight of live trading")
+    """As wide as its words; on a narrow terminal they go on in the next line."""
+    shown = Table(title="Preflight of live trading")
+    for name in ("check", "", "found", "repair"):
+        shown.add_column(name, overflow="fold")
     for item in findings:
         verdict = "[green]passed[/]" if item.passed else "[bold red]FAILED[/]"
         shown.add_row(item.check, verdict, _plain(item.found), _plain(item.repair))

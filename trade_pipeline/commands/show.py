@@ -8,9 +8,8 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from trade_pipeline.commands.context import open_context
-from trade_pipeline.commands.output import say
-from trade_pipeline.ledger.ledger import Ledger
+from trade_pipeline.commands.context import ledger_of, open_context
+from trade_pipeline.commands.output import console, say
 from trade_pipeline.runtime.stack_file import read_stack_file
 
 
@@ -24,11 +23,9 @@ def show_status(home: Path | None, *, as_json: bool) -> None:
     if as_json:
         say(status.as_json(reading))
         return
-    from rich.console import Console
-
     from trade_pipeline.observe.render import panel
 
-    Console().print(panel(reading))
+    console().print(panel(reading, rows_max=None))
 
 
 def show_explanation(home: Path | None, order_id: str, *, as_json: bool) -> None:
@@ -38,7 +35,7 @@ def show_explanation(home: Path | None, order_id: str, *, as_json: bool) -> None
 
     context = open_context(home)
     stack = read_stack_file(context.home)
-    with closing(Ledger(context.secrets.ledger_url)) as ledger:
+    with ledger_of(context) as ledger:
         # Only the simulated exchange has a story to add, and only it may be shown its own secret.
         url = stack.exchange_url if stack and stack.mode == "sim" else None
         story = story_of(order_id, Sources(context.home, context.settings, context.secrets, ledger, url))

@@ -14,6 +14,8 @@ from types import FrameType
 
 from rich.console import Console
 
+from trade_pipeline.commands.output import WHOLE_WIDTH
+from trade_pipeline.commands.output import console as terminal
 from trade_pipeline.commands.preflight import require_preflight
 from trade_pipeline.commands.replay_source import check_replay
 from trade_pipeline.errors import ModeRefused, TradePipelineError
@@ -57,7 +59,7 @@ def run_up(
     refuse_other_modes(settings)
     refuse_named_exchange(settings, overrides)
     check_replay(settings.exchange)
-    home, console = Home.at(settings.home), console or Console()
+    home, console = Home.at(settings.home), console or terminal(WHOLE_WIDTH)
     with HomeLock(home), View(console) as view:
         if settings.mode == "live":
             require_preflight(settings, home, confirmed, console)

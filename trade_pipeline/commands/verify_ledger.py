@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from contextlib import closing
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from trade_pipeline.commands.context import open_context
+from trade_pipeline.commands.context import ledger_of, open_context
 from trade_pipeline.commands.output import say
 from trade_pipeline.execution.witness import NAME, read_head
 from trade_pipeline.ledger.findings import Finding, Proof
-from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.settings.home import Home
 
 _NOT_NOTED = (
@@ -24,7 +22,7 @@ _NOT_NOTED = (
 def run_verify(home: Path | None, *, as_json: bool) -> int:
     """Exit code 0: proven; 1: something is not as it must be, and named. Raises LedgerError when it cannot run."""
     context = open_context(home)
-    with closing(Ledger(context.secrets.ledger_url)) as ledger:
+    with ledger_of(context) as ledger:
         proof = _with_note(ledger.verify(read_head(context.home)), context.home)
     if as_json:
         say(json.dumps(_summary(proof)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -13,17 +14,22 @@ from rich.text import Text
 from trade_pipeline.observe.values import HeldPosition, Status
 
 _SHOWN_MAX = 12
+_BY_GUARD = ("order", "unknown")
+"""What a position read from the guard's record rests on: not what the ledger would say."""
 QUIET_RATIO = 0.9
 """Share of its limit from which a sign is shown: sensors that wait for a bar are often 60 s old, of 75 s."""
 
 
-def panel(status: Status, notes: tuple[str, ...] = ()) -> RenderableType:
-    """Everything that a person looks for, in the order of urgency."""
-    parts: list[RenderableType] = [_head(status), _decision(status), _money(status)]
+def panel(status: Status, notes: tuple[str, ...] = (), rows_max: int | None = _SHOWN_MAX) -> RenderableType:
+    """Everything that a person looks for, in the order of urgency. `rows_max` None: every position and order."""
+    parts: list[RenderableType] = [_head(status)]
+    parts += [_decision(status), _money(status)] if status.book_known else [_not_known(status)]
     if status.positions:
-        parts.append(_positions(status))
+        parts.append(_positions(status, rows_max))
+    if any(held.rests in _BY_GUARD for held in status.positions):
+        parts.append(_seen(status))
     if status.open_orders:
-        parts.append(_orders(status))
+        parts.append(_orders(status, rows_max))
     parts += [Text(line, style=style) for line, style in _troubles(status)]
     parts += [Text(note, style="dim") for note in notes[-3:]]
     banner = f"trade-pipeline · {status.mode.upper()} · account {status.account}"
@@ -41,27 +47,41 @@ def line(status: Status) -> str:
     if status.money:
         parts.append(f"equity {_money_text(status.money.equity_quote)}")
         parts.append(f"profit net {_signed(status.money.profit_total_quote)}")
-    parts.append(f"positions {len(status.positions)}, open orders {len(status.open_orders)}")
+    orders = len(status.open_orders) if status.book_known else "?"
+    parts.append(f"positions {len(status.positions)}, open orders {orders}")
     parts += [text for text, _ in _troubles(status)]
     return " | ".join(parts)
 
 
 def _head(status: Status) -> Text:
     seconds = max(0.0, (status.next_bar_at - status.at).total_seconds())
-    text = Text.assemble(("UI ", "bold"), (status.ui_url or "not running", "underline cyan"))
-    text.append(f"    next bar {status.next_bar_at:%H:%M} in {seconds:.0f} s")
-    if not status.running:
-        alive = any(item.process_id for item in status.processes)
-        text.append("    ITS up WAS KILLED, processes go on" if alive else "    STOPPED", style="bold red")
+    if status.stopped:
+        text = Text("STOPPED", style="bold red")
+        if status.last_log_at is not None:
+            text.append(f", last log line {status.last_log_at:%Y-%m-%d %H:%M:%S} UTC")
+        text.append("    next: `trade-pipeline up` starts it", style="not bold default")
+    else:
+        text = Text.assemble(("UI ", "bold"), (status.ui_url or "not running", "underline cyan"))
+        text.append(f"    next bar {status.next_bar_at:%H:%M} in {seconds:.0f} s")
+        if not status.running:
+            text.append("    ITS up WAS KILLED, processes go on", style="bold red")
     if status.paused is not None:
         text.append(f"    PAUSED: {status.paused}", style="bold yellow")
     return text
 
 
+def _not_known(status: Status) -> Text:
+    why = "the database does not answer" + (" while the stack is stopped" if status.stopped else "")
+    return Text(f"Not known: last decision, equity, open orders, locks and breakers; {why}.", style="yellow")
+
+
 def _decision(status: Status) -> Text:
     decision = status.decision
     if decision is None:
-        return Text("No decision yet: the first follows the next full minute.", style="dim")
+        return Text(
+            "No decision yet." if status.stopped else "No decision yet: the first follows the next full minute.",
+            style="dim",
+        )
     text = Text(f"Last decision {decision.as_of:%H:%M} UTC, {decision.latency_s:.1f} s after the close")
     if decision.order_latency_s is not None:
         text.append(f", first order answered after {decision.order_latency_s:.1f} s")
@@ -78,34 +98,62 @@ def _money(status: Status) -> Text:
     return text.append(f"    fees {_money_text(money.fees_quote)}    drawdown {money.drawdown_ratio:.2%}")
 
 
-def _positions(status: Status) -> Table:
-    names = ("position", "amount", "entry", "mark", "profit", "stop", "target", "high", "strategy")
-    table = Table(*names, expand=True, box=None)
-    for held in status.positions[:_SHOWN_MAX]:
-        table.add_row(*_position_row(held))
-    if len(status.positions) > _SHOWN_MAX:
-        table.add_row(f"and {len(status.positions) - _SHOWN_MAX} more")
+def _positions(status: Status, rows_max: int | None) -> Table:
+    rows = [_position_row(held) for held in status.positions]
+    return _table(
+        ("position", "amount", "entry", "mark", "profit", "stop", "target", "high", "strategy"), rows, rows_max
+    )
+
+
+def _table(names: Sequence[str], rows: Sequence[Sequence[Text]], rows_max: int | None) -> Table:
+    """Without the columns that are empty; what is too long for a narrow terminal goes on in the next line."""
+    used = [place for place in range(len(names)) if any(row[place].plain for row in rows)]
+    table = Table(expand=True, box=None, pad_edge=False, collapse_padding=True)
+    for place in used:
+        table.add_column(names[place], overflow="fold")
+    for row in rows[:rows_max]:
+        table.add_row(*(row[place] for place in used))
+    if rows_max is not None and len(rows) > rows_max:
+        table.add_row(f"and {len(rows) - rows_max} more")
     return table
 
 
-def _position_row(held: HeldPosition) -> tuple[RenderableType, ...]:
+def _position_row(held: HeldPosition) -> list[Text]:
     profit = held.profit_quote
     shown = Text("?") if profit is None else Text(_signed(profit), style="green" if profit >= 0 else "red")
-    stop = Text("none", style="bold red") if held.stop is None else Text(_number(held.stop))
     levels = [Text("" if level is None else _number(level)) for level in (held.target, held.high)]
     if held.rests == "profit":
         levels[0].append(" rests")
-    numbers = [_number(value) for value in (held.amount, held.entry, held.mark)]
-    return (held.symbol, *numbers, shown, stop, *levels, held.strategy)
+    numbers = [Text(_number(value)) for value in (held.amount, held.entry, held.mark)]
+    return [Text(held.symbol), *numbers, shown, _stop(held), *levels, Text(held.strategy)]
 
 
-def _orders(status: Status) -> Table:
-    table = Table("open order", "side", "role", "state", "amount", "price", "age", expand=True, box=None)
-    for order in status.open_orders[:_SHOWN_MAX]:
-        price = order.price or order.stop_price
-        age = f"{order.age_s:.0f} s"
-        table.add_row(order.symbol, order.side, order.role, order.state, _number(order.amount), _number(price), age)
-    return table
+def _stop(held: HeldPosition) -> Text:
+    """The word none only where it is known that there is none."""
+    if held.stop is not None:
+        return Text(_number(held.stop))
+    return Text("?") if held.rests in _BY_GUARD else Text("none", style="bold red")
+
+
+def _seen(status: Status) -> Text:
+    """What the guard's record says of protection: which orders rested, and nothing of what they were."""
+    resting = [held.symbol for held in status.positions if held.rests == "order"]
+    text = Text("Positions as the guard last recorded them; their stops are not known.", style="yellow")
+    if resting:
+        text.append(f" Orders of ours rested on the exchange then for {', '.join(resting)}.")
+    return text
+
+
+def _orders(status: Status, rows_max: int | None) -> Table:
+    rows = [
+        [
+            *(Text(word) for word in (order.symbol, order.side, order.role, order.state)),
+            *(Text(_number(value)) for value in (order.amount, order.price or order.stop_price)),
+            Text(f"{order.age_s:.0f} s"),
+        ]
+        for order in status.open_orders
+    ]
+    return _table(("open order", "side", "role", "state", "amount", "price", "age"), rows, rows_max)
 
 
 def _troubles(status: Status) -> list[tuple[str, str]]:

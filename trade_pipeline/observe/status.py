@@ -62,17 +62,19 @@ class StatusReader:
             parts.put("failed_checks", tuple(failed_checks(self._url)))
         if "database" in parts.unavailable:
             parts.put("positions", tuple(_positions_by_guard(self._home)))
+        running = holder_of(self._home) is not None
         return Status(
             at=at,
             mode=self._settings.mode,
             account=account,
             home=str(self._home.root),
-            running=holder_of(self._home) is not None,
+            running=running,
             started_at=stack.started_at if stack else None,
             ui_url=stack.ui_url if stack else None,
             next_bar_at=at.replace(second=0, microsecond=0) + timedelta(minutes=1),
             paused=paused(self._home),
             unavailable=tuple(parts.unavailable),
+            last_log_at=None if running else _last_log_at(self._home),
             **parts.values,
         )
 
@@ -130,14 +132,29 @@ class _Unified(dict[str, Decimal]):
         return super().get(key.replace("/", ""), default)
 
 
+def _last_log_at(home: Home) -> datetime | None:
+    """When anything of the stack last wrote to a log; None where there is none."""
+    try:
+        times = [path.stat().st_mtime for path in home.logs.iterdir()]
+    except OSError:
+        return None
+    return datetime.fromtimestamp(max(times), UTC) if times else None
+
+
 def _positions_by_guard(home: Home) -> list[HeldPosition]:
-    """The guard's last view, for when the database is away."""
+    """The guard's last view, for when the database is away. It names the orders that rested, and not their prices."""
     try:
         recorded = read_positions(home)
     except GateClosed:
         return []
     rows = recorded.positions.values() if recorded else ()
-    return [HeldPosition(row.symbol, row.amount, None, None, None, None, "") for row in rows if row.amount]
+    return [
+        HeldPosition(
+            *(row.symbol, row.amount, None, None, None, None, ""), rests="order" if row.live_order_ids else "unknown"
+        )
+        for row in rows
+        if row.amount
+    ]
 
 
 def as_json(status: Status) -> str:

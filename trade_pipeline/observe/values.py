@@ -36,7 +36,8 @@ class HeldPosition:
     high: Decimal | None = None
     """The highest price since the entry, where the stop trails it."""
     rests: str = "stop"
-    """Which protection rests on the exchange: stop, profit or none."""
+    """Which protection rests on the exchange: stop, profit or none. By the guard's record alone: order (one rested,
+    of which kind is not known) or unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,3 +123,15 @@ class Status:
     processes: tuple[ProcessLine, ...] = ()
     lost_ticks: tuple[datetime, ...] = ()
     unavailable: tuple[str, ...] = field(default_factory=tuple)
+    last_log_at: datetime | None = None
+    """Of a stack that does not run: when it last wrote to one of its logs."""
+
+    @property
+    def stopped(self) -> bool:
+        """Nothing of it runs: neither its `up` nor a process that was left behind."""
+        return not self.running and not any(item.process_id for item in self.processes)
+
+    @property
+    def book_known(self) -> bool:
+        """Whether decision, money, orders, locks and breakers were read; else their emptiness says nothing."""
+        return "database" not in self.unavailable

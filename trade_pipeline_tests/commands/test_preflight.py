@@ -96,3 +96,24 @@ def test_a_paper_feed_is_of_this_machine_or_the_exchanges_own(
     monkeypatch.setenv("TRADE_PIPELINE__PAPER__FEED_URL", "https://api.example.com")
     assert _call("up", "--mode", "paper", "--home", str(tmp_path)) == 2
     assert "no address of this machine" in capfd.readouterr().err
+
+
+def test_the_table_is_whole_in_a_pipe_and_folded_in_a_narrow_terminal(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    assert _call("preflight", "--home", str(tmp_path)) == 2
+    piped = capfd.readouterr().out
+    rows = [[cell.strip() for cell in text.split("│")[1:-1]] for text in piped.splitlines() if "│" in text]
+    assert _call("preflight", "--json", "--home", str(tmp_path)) == 2
+    found = json.loads(capfd.readouterr().out)["checks"]
+    assert rows == [
+        [item["check"], "passed" if item["passed"] else "FAILED", item["found"], item["repair"]] for item in found
+    ]
+    monkeypatch.setenv("COLUMNS", "80")
+    assert _call("preflight", "--home", str(tmp_path)) == 2
+    narrow = capfd.readouterr().out
+    assert "…" not in narrow
+    cells = [[cell.strip() for cell in text.split("│")[1:-1]] for text in narrow.splitlines() if "│" in text]
+    told = "".join(row[3] for row in cells).replace(" ", "")
+    assert told == "".join(item["repair"] for item in found).replace(" ", "")

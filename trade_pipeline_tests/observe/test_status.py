@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -68,9 +70,26 @@ FULL = Status(
 )
 
 
-def _shown(status: Status) -> str:
-    console = Console(file=io.StringIO(), width=160, force_terminal=False)
-    console.print(panel(status))
+STOPPED = replace(
+    FULL,
+    running=False,
+    paused=None,
+    decision=None,
+    money=None,
+    processes=(),
+    open_orders=(),
+    positions=(
+        HeldPosition("BTC/USDT", Decimal("0.5"), None, None, None, None, "", rests="order"),
+        HeldPosition("ETH/USDT", Decimal(2), None, None, None, None, "", rests="unknown"),
+    ),
+    unavailable=("supervisor", "exchange", "database"),
+    last_log_at=AT - timedelta(minutes=3),
+)
+
+
+def _shown(status: Status, width: int = 160, rows_max: int | None = None) -> str:
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    console.print(panel(status, rows_max=rows_max))
     text = console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO above
     assert isinstance(text, str)
     return text
@@ -93,7 +112,52 @@ def test_a_stack_that_has_done_nothing_yet_is_shown_too() -> None:
     text = _shown(bare)
     assert "No decision yet" in text
     assert "STOPPED" in text
+    assert "next full minute" not in text
     assert line(bare)
+    assert "next full minute" in _shown(replace(bare, running=True))
+
+
+def test_of_a_stopped_stack_nothing_is_said_that_is_not_known() -> None:
+    text = _shown(STOPPED)
+    for part in (
+        *("STOPPED, last log line 2024-05-02 11:57:17 UTC", "next: `trade-pipeline up` starts it"),
+        "Not known: last decision, equity, open orders, locks and breakers; the database does not answer while",
+        *("their stops are not known", "Orders of ours rested on the exchange then for BTC/USDT."),
+    ):
+        assert part in text, part
+    for part in ("none", "No decision", "next bar", "Equity is", "http://"):
+        assert part not in text, part
+    assert "open orders ?" in line(STOPPED)
+
+
+def test_a_stack_whose_up_was_killed_is_not_stopped() -> None:
+    text = _shown(replace(FULL, running=False))
+    assert "ITS up WAS KILLED" in text
+    assert "STOPPED" not in text
+
+
+@pytest.mark.parametrize("width", [70, 80, 200])
+def test_no_symbol_and_no_amount_is_cut_and_empty_columns_are_left_out(width: int) -> None:
+    held = HeldPosition(
+        *("1000SATS/USDT", Decimal("1234567.8"), Decimal("0.00001234"), Decimal("0.00001235"), Decimal("-1234.5")),
+        *(Decimal("0.00001111"), "mean_reversion"),
+    )
+    lines = [text.strip("│ ") for text in _shown(replace(FULL, positions=(held,)), width).splitlines()]
+    first = next(place for place, text in enumerate(lines) if text.startswith("position"))
+    last = next(place for place, text in enumerate(lines) if text.startswith("open order"))
+    names = lines[first].split()
+    assert names == ["position", "amount", "entry", "mark", "profit", "stop", "strategy"]
+    starts = [lines[first].index(name) for name in names] + [width]
+    cells = ["".join(text[a:b].strip() for text in lines[first + 1 : last]) for a, b in pairwise(starts)]
+    assert cells == [
+        *("1000SATS/USDT", "1234567.8", "0.00001234", "0.00001235", "-1,234.50", "0.00001111", "mean_reversion")
+    ]
+
+
+def test_a_view_that_refreshes_says_how_many_rows_it_leaves_out() -> None:
+    text = _shown(replace(FULL, positions=FULL.positions * 8, open_orders=FULL.open_orders * 15), rows_max=12)
+    assert "and 4 more" in text
+    assert "and 3 more" in text
 
 
 def test_without_a_terminal_a_line_is_printed_per_change() -> None:
@@ -117,13 +181,22 @@ def test_json_keeps_decimals_exact_and_times_zoned() -> None:
 def test_a_status_is_read_with_every_part_down(tmp_path: Path) -> None:
     home = Home.at(tmp_path)
     home.control.mkdir()
-    home.positions.write_text('{"account": "main", "positions": [{"symbol": "BTC/USDT", "amount": "0.5"}]}')
+    rows = [{"symbol": "BTC/USDT", "amount": "0.5", "live_order_ids": ["7"]}, {"symbol": "ETH/USDT", "amount": "2"}]
+    home.positions.write_text(json.dumps({"account": "main", "positions": rows}))
+    home.logs.mkdir()
+    (home.logs / "guard.log").touch()
+    os.utime(home.logs / "guard.log", (AT.timestamp(), AT.timestamp()))
     home.pause.write_text('{"reason": "a look"}')
     environ = {"TRADE_PIPELINE_LEDGER_URL": f"postgresql+psycopg2://a:b@/x?host={tmp_path}"}
     with closing(StatusReader(home, Settings(), environ)) as reader:
         found = reader.read(AT)
     assert set(found.unavailable) == {"supervisor", "exchange", "database"}
-    assert [(held.symbol, held.amount) for held in found.positions] == [("BTC/USDT", Decimal("0.5"))]
+    assert [(held.symbol, held.amount, held.rests) for held in found.positions] == [
+        ("BTC/USDT", Decimal("0.5"), "order"),
+        ("ETH/USDT", Decimal(2), "unknown"),
+    ]
+    assert found.stopped
+    assert found.last_log_at == AT
     assert found.paused == "a look"
     assert not found.running
 

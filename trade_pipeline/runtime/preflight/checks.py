@@ -21,7 +21,13 @@ def passed(findings: list[Finding]) -> bool:
     return all(finding.passed for finding in findings)
 
 
+KEYS_REPAIR = "Set TRADE_PIPELINE_EXCHANGE_API_KEY and TRADE_PIPELINE_EXCHANGE_API_SECRET."
+
+
 def _unknown(check: str, facts: Facts, fact: str, repair: str) -> Finding:
+    """The exchange cannot be asked without keys: they come first, whatever else may be wrong."""
+    if not facts.keys_present and fact != "lease":
+        repair = KEYS_REPAIR
     return Finding(check, False, f"not known: {facts.troubles.get(fact, 'the exchange does not say')}", repair)
 
 
@@ -29,12 +35,7 @@ def keys(facts: Facts) -> Finding:
     name = "trading keys are set"
     if facts.keys_present:
         return Finding(name, True, "key and secret are set")
-    return Finding(
-        name,
-        False,
-        "key or secret is missing",
-        "Set TRADE_PIPELINE_EXCHANGE_API_KEY and TRADE_PIPELINE_EXCHANGE_API_SECRET.",
-    )
+    return Finding(name, False, "key or secret is missing", KEYS_REPAIR)
 
 
 def address(facts: Facts) -> Finding:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from trade_pipeline.commands.preflight import table
-from trade_pipeline.runtime.preflight.checks import CHECKS, judge, passed
+from trade_pipeline.runtime.preflight.checks import CHECKS, KEYS_REPAIR, judge, passed
 from trade_pipeline.runtime.preflight.facts import Facts, Finding, KeyFacts
 from trade_pipeline.runtime.preflight.risky import RULES, risks, value_of
 from trade_pipeline.settings.home import Home
@@ -134,3 +134,22 @@ def test_the_home_of_a_simulation_is_known_by_its_settings(tmp_path: Path) -> No
     assert home_mode(home) is None
     write_settings_in_force(home, Settings())
     assert home_mode(home) == "sim"
+
+
+def test_without_keys_the_repair_of_what_only_the_exchange_can_say_is_to_set_them() -> None:
+    names = ("key", "clock", "account", "orders")
+    bare = _facts(
+        keys_present=False,
+        key=None,
+        clock_offset_ms=None,
+        account_kind=None,
+        foreign_orders=None,
+        troubles=dict.fromkeys(names, "there is no key to ask with"),
+    )
+    failed = [item for item in judge(bare) if not item.passed]
+    assert len(failed) == 6
+    assert {item.repair for item in failed} == {KEYS_REPAIR}
+    lease = [
+        item for item in judge(replace(bare, troubles={"lease": "no answer"})) if item.check == "no second instance"
+    ]
+    assert [item.repair for item in lease] == ["Start the ledger's database."]
