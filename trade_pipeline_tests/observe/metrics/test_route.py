@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 import httpx
@@ -103,6 +105,27 @@ def test_a_scrape_behind_one_that_hangs_is_refused_and_takes_no_thread_for_long(
             answer = httpx.get(address)
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert httpx.get(address).status_code == 200
+
+
+def test_of_many_scrapes_at_once_one_waits_and_the_others_are_refused_at_once(
+    tmp_path: Path, ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trade_pipeline.observe.metrics.exposition, "TURN_S", 60.0)
+    exposition = Exposition(Home.at(tmp_path), Settings(), {"TRADE_PIPELINE_LEDGER_URL": ledger_url})
+    with ThreadPoolExecutor(8) as pool:
+        with exposition.turn:
+            asked = [pool.submit(exposition.text) for _ in range(8)]
+            refused = list(islice(as_completed(asked, timeout=20), 6))
+            assert [future.result() for future in refused] == [None] * 6
+        answered = [future.result() for future in asked if future not in refused]
+    assert [told is not None for told in answered] == [True, True]
+
+
+def test_an_address_that_is_none_is_told_and_not_raised(tmp_path: Path) -> None:
+    with _served(tmp_path, "no address") as address:
+        answer = httpx.get(address)
+    assert answer.status_code == 503
+    assert "ledger_url" in answer.text
 
 
 def test_the_read_only_twin_tells_them_to_who_may_only_look(tmp_path: Path, ledger_url: str) -> None:
