@@ -89,7 +89,7 @@ def migrated_url(postgres_url: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def server(migrated_url: str) -> Iterator[Engine]:
+def databases(migrated_url: str) -> Iterator[Engine]:
     """Makes and drops databases over one connection: a new one each time costs as much as the database."""
     url = make_url(migrated_url).set(database="postgres")
     engine = create_engine(url, isolation_level="AUTOCOMMIT", pool_size=1, pool_pre_ping=True)
@@ -98,16 +98,16 @@ def server(migrated_url: str) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def ledger_url(migrated_url: str, server: Engine) -> Iterator[str]:
+def ledger_url(migrated_url: str, databases: Engine) -> Iterator[str]:
     """URL of an empty, migrated database of this test's own."""
     template = make_url(migrated_url).database
     url = make_url(migrated_url).set(database=f"{template}_{secrets.token_hex(4)}")
     # Copying files writes them out first: quick on our own server, which syncs nothing.
     strategy = "" if os.environ.get(STOCK_SERVER) else "STRATEGY file_copy"
-    with server.connect() as connection:
+    with databases.connect() as connection:
         connection.execute(text(f'CREATE DATABASE "{url.database}" TEMPLATE "{template}" {strategy}'))
     yield url.render_as_string(hide_password=False)
-    with server.connect() as connection:
+    with databases.connect() as connection:
         connection.execute(text(f'DROP DATABASE IF EXISTS "{url.database}" WITH (FORCE)'))
 
 
