@@ -6,7 +6,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from trade_pipeline.commands.context import Context, open_context
+from trade_pipeline.commands.context import Context, ledger_of, open_context
 from trade_pipeline.commands.output import say
 from trade_pipeline.errors import (
     ConfigurationError,
@@ -20,10 +20,11 @@ from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.emergency.flatten import FlattenReport
 from trade_pipeline.execution.execute import plan_dry_run
 from trade_pipeline.execution.planning.plan import Plan
-from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Event
+from trade_pipeline.observe.book import breaker_lines
 from trade_pipeline.runtime.home_lock import holder_of
 from trade_pipeline.runtime.remaining import flatten_home, venue_of
+from trade_pipeline.settings.home import Home
 
 
 def show_plan(home: Path | None, *, dry_run: bool) -> None:
@@ -31,16 +32,23 @@ def show_plan(home: Path | None, *, dry_run: bool) -> None:
     if not dry_run:
         raise ConfigurationError("planning never sends", thing="plan", repair="Say so with `plan --dry-run`.")
     context = open_context(home)
-    ledger = Ledger(context.secrets.ledger_url)
-    with closing(ledger), closing(venue_of(context.home, context.settings)) as venue:
+    with ledger_of(context) as ledger, closing(venue_of(context.home, context.settings)) as venue:
         desk = Desk(ledger, venue, context.settings, context.home, lambda: datetime.now(UTC))
         decision, plan = plan_dry_run(desk)
+        stopped = _stopped(context.home, breaker_lines(ledger, context.settings.account))
     if decision is None:
-        say("there is no decision yet")
-        return
-    say(f"decision {decision.decision_id} of the bar that closed at {decision.as_of:%Y-%m-%d %H:%M} UTC")
-    for line in _lines(plan):
+        head = "there is no decision yet"
+    else:
+        head = f"decision {decision.decision_id} of the bar that closed at {decision.as_of:%Y-%m-%d %H:%M} UTC"
+    for line in (head, *stopped, *(_lines(plan) if decision else ())):
         say(line)
+
+
+def _stopped(home: Home, breakers: list[str]) -> list[str]:
+    """At most one line: what keeps increases from being sent, or makes them smaller."""
+    reason = paused(home)
+    found = [*([f"PAUSED: {reason}"] if reason is not None else ()), *(f"breaker: {text}" for text in breakers)]
+    return ["; ".join(found)] if found else []
 
 
 def _lines(plan: Plan) -> list[str]:
@@ -90,7 +98,7 @@ def run_unlock(home: Path | None, symbol: str, strategy: str) -> None:
     """Lifts a halt or a strategy's lock; the ledger keeps both. Raises ConfigurationError when there is none."""
     context = open_context(home)
     now, account = datetime.now(UTC), context.settings.account
-    with closing(Ledger(context.secrets.ledger_url)) as ledger:
+    with ledger_of(context) as ledger:
         found = [lock for lock in ledger.locks(account, now) if (lock.symbol, lock.strategy) == (symbol, strategy)]
         if not found:
             raise ConfigurationError(

@@ -36,8 +36,8 @@ def call(home: Path, *arguments: str) -> int:
 @pytest.mark.parametrize(
     "command",
     [
-        *("conflicts", "explain x", "breaker show", "breaker open --why x"),
-        "verify-ledger",
+        *("conflicts", "explain x", "plan --dry-run", "breaker show", "breaker open --why x"),
+        *("verify-ledger", "unlock BTC/USDT"),
     ],
 )
 def test_what_needs_the_ledger_leads_with_what_starts_it(
