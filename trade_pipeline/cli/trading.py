@@ -69,8 +69,19 @@ def conflicts(as_json: JsonOption = False, home: HomeOption = None) -> None:
 
 
 @app.command()
-def explain(order_id: str, as_json: JsonOption = False, home: HomeOption = None) -> None:
-    """Walk from an order back to the bars that caused it, and on to its fills."""
+def explain(
+    order_id: Annotated[
+        str | None,
+        typer.Argument(help="Client order id or the exchange's order id. Without it the newest orders are listed."),
+    ] = None,
+    as_json: JsonOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Walk from an order back to the bars that caused it, and on to its fills. Without an id: the newest orders."""
+    from trade_pipeline.commands.orders import show_orders
     from trade_pipeline.commands.show import show_explanation
 
-    show_explanation(home, order_id, as_json=as_json)
+    if order_id is None:
+        show_orders(home, as_json=as_json)
+    else:
+        show_explanation(home, order_id, as_json=as_json)

@@ -73,7 +73,11 @@ class Ledger(
         """
         order = self.order(order_id) or self._order_by_any_venue_id(order_id)
         if order is None:
-            raise LedgerError("no order has this id", thing=f"order {order_id}", repair="`status` lists recent orders.")
+            raise LedgerError(
+                "no order has this id, neither as client order id nor as the exchange's",
+                thing=f"order {order_id}",
+                repair="`trade-pipeline explain` without an id lists the newest orders.",
+            )
         intent = self.intent(order.intent_id)
         decision = self.decision(intent.decision_id) if intent and intent.decision_id else None
         targets = self.targets(decision.decision_id) if decision else []
