@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from pathlib import Path
 
-from trade_pipeline.commands.context import ledger_of, open_context
-from trade_pipeline.commands.output import say
-from trade_pipeline.errors import ConfigurationError
+from trade_pipeline.commands.context import Context, ledger_of, open_context
+from trade_pipeline.commands.output import hint, say
+from trade_pipeline.errors import ConfigurationError, SymbolUnknown, VenueError
 from trade_pipeline.execution.breaker.hand import open_breaker, reset_breaker
 from trade_pipeline.execution.breaker.state import (
     CLOSED,
@@ -24,7 +26,9 @@ from trade_pipeline.execution.recovery import recovery_rates
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import BreakerState
 from trade_pipeline.ledger.rows import plain
+from trade_pipeline.runtime.remaining import venue_of
 
+_SYMBOL = re.compile(r"[^\s/]+/[^\s/]+")
 RECOVERIES_SHOWN = timedelta(days=7)
 
 
@@ -46,8 +50,13 @@ def show_breakers(home: Path | None, *, as_json: bool) -> None:
 
 
 def run_open(home: Path | None, symbol: str | None, why: str) -> None:
-    """Stop everything that increases a position; the guard cancels resting entries within seconds."""
+    """Stop everything that increases a position; the guard cancels resting entries within seconds.
+
+    Raises SymbolUnknown where nobody knows the symbol: what opens no breaker must not look as if it did.
+    """
     with _book(home) as (ledger, account):
+        if symbol is not None:
+            _check_known(open_context(home), ledger, symbol)
         state = open_breaker(ledger, account, symbol or WHOLE_ACCOUNT, why, datetime.now(UTC))
     say(_line(state))
 
@@ -62,6 +71,29 @@ def run_reset(home: Path | None, symbol: str | None, why: str) -> None:
             "this breaker is not open", thing=_name(scope), repair="`trade-pipeline breaker show` lists those that are."
         )
     say(_line(state))
+
+
+def _check_known(context: Context, ledger: Ledger, symbol: str) -> None:
+    """Of the settings, held, or listed by the exchange. One that cannot be asked prevents no stop."""
+    held = (position.symbol for position in ledger.positions(context.settings.account))
+    if symbol in {*context.settings.market.symbols, *held}:
+        return
+    listed: Collection[str] | None = None
+    if _SYMBOL.fullmatch(symbol):
+        try:
+            with closing(venue_of(context.home, context.settings)) as venue:
+                listed = venue.markets()
+        except VenueError as error:
+            hint(f"whether the exchange lists {symbol} could not be asked: {error}")
+            return
+    if symbol not in (listed or ()):
+        near = get_close_matches(symbol.upper(), listed or (), 1)
+        raise SymbolUnknown(
+            "neither held, nor in the settings, nor listed by the exchange",
+            thing="--symbol",
+            value=symbol,
+            repair=f"Is {near[0]} meant?" if near else "Write it as BASE/QUOTE, say BTC/USDT.",
+        )
 
 
 @contextmanager

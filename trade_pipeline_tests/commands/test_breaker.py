@@ -6,17 +6,21 @@ import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
+from trade_pipeline.commands import breaker
 from trade_pipeline.commands.breaker import run_open, run_reset, show_breakers
-from trade_pipeline.errors import ConfigurationError
+from trade_pipeline.errors import ConfigurationError, SymbolUnknown, VenueUnavailable
 from trade_pipeline.execution.breaker.hand import open_breaker
 from trade_pipeline.execution.breaker.state import CALM_SINCE
 from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import BreakerState
 from trade_pipeline_tests.commands.test_conflicts import home
+from trade_pipeline_tests.execution.fake_venue import FakeVenue
 from trade_pipeline_tests.fakes import START
+from trade_pipeline_tests.ledger.flow import buy
 
 __all__ = ["home"]
 
@@ -53,7 +57,47 @@ def shown(home: Path, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
-def test_what_a_person_opens_only_a_person_ends(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def venue(monkeypatch: pytest.MonkeyPatch) -> FakeVenue:
+    """Lists BTC/USDT only."""
+    fake = FakeVenue(lambda: START)
+    monkeypatch.setattr(breaker, "venue_of", lambda *_: fake)
+    return fake
+
+
+@pytest.mark.parametrize(("symbol", "repair"), [("NO/SUCH", "BASE/QUOTE"), ("BTC", "BASE/"), ("btc/usdt", "BTC/USDT")])
+def test_a_symbol_that_nobody_knows_opens_nothing(
+    home: Path, ledger: Ledger, venue: FakeVenue, symbol: str, repair: str
+) -> None:
+    with pytest.raises(SymbolUnknown, match=repair):
+        run_open(home, symbol, "the news")
+    assert ledger.breakers("main") == []
+
+
+def test_a_coin_that_is_held_has_a_breaker_though_the_exchange_no_longer_lists_it(
+    home: Path, ledger: Ledger, venue: FakeVenue
+) -> None:
+    buy(ledger, 1, "1", "100")
+    venue.symbols = ("ETH/USDT",)
+    run_open(home, "BTC/USDT", "the news")
+    assert [state.scope for state in ledger.breakers("main")] == ["BTC/USDT"]
+
+
+def test_an_exchange_that_is_away_prevents_no_stop(
+    home: Path, ledger: Ledger, venue: FakeVenue, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def away() -> NoReturn:
+        raise VenueUnavailable("no line")
+
+    monkeypatch.setattr(venue, "markets", away)
+    run_open(home, "NEW/USDT", "the news")
+    assert "could not be asked: no line" in capsys.readouterr().err
+    assert [state.scope for state in ledger.breakers("main")] == ["NEW/USDT"]
+
+
+def test_what_a_person_opens_only_a_person_ends(
+    home: Path, venue: FakeVenue, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert "no breaker is open" in shown(home, capsys)
     run_open(home, "BTC/USDT", "the news")
     assert "BTC/USDT: OPEN" in shown(home, capsys)
