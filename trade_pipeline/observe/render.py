@@ -124,7 +124,7 @@ def _position_row(held: HeldPosition) -> list[Text]:
     levels = [Text("" if level is None else _number(level)) for level in (held.target, held.high)]
     if held.rests == "profit":
         levels[0].append(" rests")
-    numbers = [Text(_number(value)) for value in (held.amount, held.entry, held.mark)]
+    numbers = [Text(_exact(held.amount)), Text(_number(held.entry)), Text(_number(held.mark))]
     return [Text(held.symbol), *numbers, shown, _stop(held), *levels, Text(held.strategy)]
 
 
@@ -148,7 +148,8 @@ def _orders(status: Status, rows_max: int | None) -> Table:
     rows = [
         [
             *(Text(word) for word in (order.symbol, order.side, order.role, order.state)),
-            *(Text(_number(value)) for value in (order.amount, order.price or order.stop_price)),
+            Text(_exact(order.amount)),
+            Text(_number(order.price or order.stop_price)),
             Text(f"{order.age_s:.0f} s"),
         ]
         for order in status.open_orders
@@ -189,6 +190,11 @@ def _quiet(status: Status) -> list[str]:
 def _minutes(ticks: tuple[datetime, ...]) -> str:
     shown = ", ".join(f"{tick:%H:%M}" for tick in ticks[-8:])
     return f"{len(ticks)} ({shown})" if len(ticks) <= 8 else f"{len(ticks)} (newest {shown})"
+
+
+def _exact(amount: Decimal) -> str:
+    """Every digit: what is held is not rounded."""
+    return f"{amount.normalize():f}"
 
 
 def _number(value: Decimal | None) -> str:

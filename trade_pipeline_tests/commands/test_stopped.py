@@ -73,6 +73,6 @@ def test_a_status_in_a_pipe_is_whole(home: Path, capsys: pytest.CaptureFixture[s
     assert call(home, "status") == 0
     said = capsys.readouterr().out
     assert said.count("SATS/USDT ") == 30
-    assert said.count("1234567.1") == 30
+    assert said.count("1234567.12345 ") == 30
     assert "STOPPED" in said
     assert "next: `trade-pipeline up` starts it" in said

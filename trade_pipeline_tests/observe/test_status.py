@@ -139,7 +139,7 @@ def test_a_stack_whose_up_was_killed_is_not_stopped() -> None:
 @pytest.mark.parametrize("width", [70, 80, 200])
 def test_no_symbol_and_no_amount_is_cut_and_empty_columns_are_left_out(width: int) -> None:
     held = HeldPosition(
-        *("1000SATS/USDT", Decimal("1234567.8"), Decimal("0.00001234"), Decimal("0.00001235"), Decimal("-1234.5")),
+        *("1000SATS/USDT", Decimal("123456789.50"), Decimal("0.00001234"), Decimal("0.00001235"), Decimal("-1234.5")),
         *(Decimal("0.00001111"), "mean_reversion"),
     )
     lines = [text.strip("│ ") for text in _shown(replace(FULL, positions=(held,)), width).splitlines()]
@@ -150,7 +150,7 @@ def test_no_symbol_and_no_amount_is_cut_and_empty_columns_are_left_out(width: in
     starts = [lines[first].index(name) for name in names] + [width]
     cells = ["".join(text[a:b].strip() for text in lines[first + 1 : last]) for a, b in pairwise(starts)]
     assert cells == [
-        *("1000SATS/USDT", "1234567.8", "0.00001234", "0.00001235", "-1,234.50", "0.00001111", "mean_reversion")
+        *("1000SATS/USDT", "123456789.5", "0.00001234", "0.00001235", "-1,234.50", "0.00001111", "mean_reversion")
     ]
 
 
