@@ -21,7 +21,7 @@ def passed(findings: list[Finding]) -> bool:
     return all(finding.passed for finding in findings)
 
 
-KEYS_REPAIR = "Set TRADE_PIPELINE_EXCHANGE_API_KEY and TRADE_PIPELINE_EXCHANGE_API_SECRET."
+KEYS_REPAIR = "Set the keys, then check again."
 
 
 def _unknown(check: str, facts: Facts, fact: str, repair: str) -> Finding:
@@ -35,7 +35,12 @@ def keys(facts: Facts) -> Finding:
     name = "trading keys are set"
     if facts.keys_present:
         return Finding(name, True, "key and secret are set")
-    return Finding(name, False, "key or secret is missing", KEYS_REPAIR)
+    return Finding(
+        name,
+        False,
+        "key or secret is missing",
+        "Set TRADE_PIPELINE_EXCHANGE_API_KEY and TRADE_PIPELINE_EXCHANGE_API_SECRET.",
+    )
 
 
 def address(facts: Facts) -> Finding:
