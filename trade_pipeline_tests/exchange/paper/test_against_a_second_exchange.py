@@ -72,9 +72,7 @@ def both() -> Iterator[Both]:
             }
         )
         with serving(open_paper(None, settings, Credentials(KEY, SECRET))) as paper:
-            trading = BinanceTrading(
-                paper.url, KEY, SECRET, weight_per_minute=WEIGHT_PER_MINUTE
-            )
+            trading = BinanceTrading(paper.url, KEY, SECRET, weight_per_minute=WEIGHT_PER_MINUTE)
             yield Both(real, paper, trading)
             trading.close()
 
