@@ -20,7 +20,7 @@ from trade_pipeline.venues.klines import BAR_LENGTH, ROWS_MAX, pages, read_batch
 from trade_pipeline.venues.protocols import BarsAnswer
 from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, PublicReads, backoff
 from trade_pipeline.venues.rate_budget import Cooldown
-from trade_pipeline.venues.shared_budget import MARKET_SHARE, SharedBudget
+from trade_pipeline.venues.shared_budget import MARKET_SHARE, SharedBudget, reading_history
 from trade_pipeline.venues.used_weight import UsedWeight, WeightReading
 
 READ_SHARE = 0.5
@@ -82,7 +82,8 @@ class BinanceMarketData(PublicReads):
         """Bars whose open time lies in [since, until), the running candle included where it does.
 
         `since` may differ by symbol; without it the newest `limit` bars. `limit` is at most 1,000 and means one
-        request; without it every page is read. One symbol's failure is in `errors` and blocks no other. Symbols that
+        request; without it every page is read. With `until` it is history, and stands back behind all other requests.
+        One symbol's failure is in `errors` and blocks no other. Symbols that
         have no answer after `patience_s` are given up: VenueUnavailable, the others' rows are there.
         Raises VenueError only when the exchange's symbols are not known yet and cannot be read.
         """
@@ -130,10 +131,11 @@ class BinanceMarketData(PublicReads):
         patience_s: float | None,
     ) -> list[pl.DataFrame | list[Any] | VenueError]:
         gate = asyncio.Semaphore(self._settings.fetch_concurrency)
-        work = {
-            symbol: asyncio.ensure_future(self._bars_of(client, gate, symbol, name, starts[symbol], until, limit))
-            for symbol, name in names.items()
-        }
+        with reading_history(until is not None):
+            work = {
+                symbol: asyncio.ensure_future(self._bars_of(client, gate, symbol, name, starts[symbol], until, limit))
+                for symbol, name in names.items()
+            }
         late = (await asyncio.wait(work.values(), timeout=patience_s))[1] if work else set()
         for task in late:
             task.cancel()

@@ -11,6 +11,8 @@ import asyncio
 import struct
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from trade_pipeline.errors import Banned, BudgetSpent, RateLimited, VenueError
@@ -19,6 +21,11 @@ from trade_pipeline.venues.rate_budget import WAIT_S_MAX
 
 MARKET_SHARE, ACCOUNT_SHARE, ORDER_SHARE = 0.7, 0.9, 1.0
 """Of the limit, all spending together: where reads of market data, reads of the account, and orders have to wait."""
+
+HISTORY_PART = 0.7
+"""Of a line's share: where reads of past spans wait, so that a backfill leaves room for what has just closed."""
+HISTORY_WAIT_S_MAX = 180.0
+"""Longer than a window: nobody waits for history, and to refuse it would leave holes."""
 
 WINDOW_S = 60.0
 REQUESTS_MIN, ACCOUNT_WINDOW_S_MAX = 10.0, 4.0
@@ -31,6 +38,19 @@ _HEAD = struct.Struct("<8sdq")
 _SLOT = struct.Struct("<qd")
 _MAGIC = b"tpbudg1\0"
 _EMPTY = _HEAD.pack(_MAGIC, 0.0, 0) + bytes(_SLOTS * _SLOT.size)
+
+
+_of_history: ContextVar[bool] = ContextVar("of_history", default=False)
+
+
+@contextmanager
+def reading_history(is_history: bool = True) -> Iterator[None]:
+    """What is asked for within, and by tasks and contexts begun within, stands back behind all other requests."""
+    before = _of_history.set(is_history)
+    try:
+        yield
+    finally:
+        _of_history.reset(before)
 
 
 class SharedBudget:
@@ -123,22 +143,25 @@ class BudgetLine:
         self._share = share
 
     def acquire(self, cost: float = 1.0) -> None:
-        """Wait until `cost` fits, at most WAIT_S_MAX. Raises BudgetSpent when it would take longer."""
+        """Wait until `cost` fits, at most WAIT_S_MAX or HISTORY_WAIT_S_MAX. Raises BudgetSpent when it takes longer."""
         waited_s = 0.0
-        while (wait_s := self._budget.take(cost, self._share)) > 0:
+        while (wait_s := self._take(cost)) > 0:
             waited_s = _waited(waited_s, wait_s)
             self._budget.wait(wait_s)
 
     async def throttle(self, cost: float, weight_per_unit: float) -> None:
         """The same for ccxt's async clients, which count in units of their own."""
         waited_s = 0.0
-        while (wait_s := self._budget.take(cost * weight_per_unit, self._share)) > 0:
+        while (wait_s := self._take(cost * weight_per_unit)) > 0:
             waited_s = _waited(waited_s, wait_s)
             await asyncio.sleep(wait_s)
 
+    def _take(self, cost: float) -> float:
+        return self._budget.take(cost, self._share * (HISTORY_PART if _of_history.get() else 1.0))
+
 
 def _waited(waited_s: float, wait_s: float) -> float:
-    if waited_s + wait_s > WAIT_S_MAX:
+    if waited_s + wait_s > (HISTORY_WAIT_S_MAX if _of_history.get() else WAIT_S_MAX):
         raise BudgetSpent(
             "the budget of all processes is used up; nothing was sent", value=f"{wait_s:.1f} s", retry_after_s=wait_s
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +27,7 @@ from trade_pipeline.venues.klines import BAR_LENGTH, real_column, time_column
 from trade_pipeline.venues.protocols import BarsAnswer
 from trade_pipeline.venues.public_reads import BACKOFF_INITIAL_S, BACKOFF_S_MAX, backoff
 from trade_pipeline.venues.rate_budget import Cooldown, RollingWindow, per_second
-from trade_pipeline.venues.shared_budget import BudgetLine, SharedBudget
+from trade_pipeline.venues.shared_budget import BudgetLine, SharedBudget, reading_history
 from trade_pipeline.venues.unified_client import UnifiedLine, UnifiedOptions, unified_client
 from trade_pipeline.venues.unified_errors import unified_error
 from trade_pipeline.venues.unified_public import UnifiedPublicReads
@@ -111,7 +112,8 @@ class UnifiedMarketData(UnifiedPublicReads):
                 errors[symbol] = error
                 continue
             start = since.get(symbol) if isinstance(since, Mapping) else since
-            work[symbol] = threads.submit(self._bars_of, symbol, start, until, limit)
+            with reading_history(until is not None):
+                work[symbol] = threads.submit(copy_context().run, self._bars_of, symbol, start, until, limit)
         late = wait(work.values(), timeout=patience_s).not_done
         frames = []
         for symbol, future in work.items():

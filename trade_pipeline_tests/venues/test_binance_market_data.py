@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
-from trade_pipeline.errors import MalformedAnswer, SymbolUnknown, VenueUnavailable
+import pytest
+
+from trade_pipeline.errors import BudgetSpent, MalformedAnswer, SymbolUnknown, VenueUnavailable
 from trade_pipeline.schemas.frames import BARS
 from trade_pipeline.settings.market import MarketSettings
+from trade_pipeline.venues import shared_budget
 from trade_pipeline.venues.binance_market_data import BinanceMarketData
+from trade_pipeline.venues.shared_budget import MARKET_SHARE, SharedBudget
 from trade_pipeline_tests.venues.scripted_exchange import Answer, ScriptedExchange, refusal
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -61,6 +66,22 @@ def test_history_beyond_one_answer_is_paged_and_keeps_its_order(
     assert answer.frame.height == 3
     starts = sorted(int(seen.params["startTime"]) for seen in exchange.asked("GET", "klines"))
     assert [(start - starts[0]) // 60_000 for start in starts] == [0, 1000, 2000]
+
+
+def test_while_history_waits_for_its_turn_the_bar_that_has_just_closed_does_not(
+    exchange: ScriptedExchange, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared_budget, "HISTORY_WAIT_S_MAX", 0.01)
+    budget = SharedBudget(tmp_path / "weight", 6000.0)
+    venue = BinanceMarketData(exchange.url, MarketSettings(read_attempts_max=1), budget=budget)
+    exchange.says("GET", "klines", Answer([kline(0)]))
+    venue.fetch_bars(BOTH, limit=1)
+    budget.spend(6000 * MARKET_SHARE * 0.8)
+    past = venue.fetch_bars(BOTH, since=START, until=START + timedelta(minutes=5))
+    newest = venue.fetch_bars(BOTH, limit=1)
+    venue.close()
+    assert {type(error) for error in past.errors.values()} == {BudgetSpent} and len(past.errors) == 2
+    assert newest.errors == {} and newest.frame.height == 2
 
 
 def test_an_open_end_is_followed_until_a_page_is_short(

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from trade_pipeline.errors import Banned, BudgetSpent, RateLimited, VenueUnavailable
-from trade_pipeline.venues.shared_budget import ACCOUNT_SHARE, MARKET_SHARE, SharedBudget
+from trade_pipeline.venues.shared_budget import ACCOUNT_SHARE, MARKET_SHARE, SharedBudget, reading_history
 
 SPAWN = multiprocessing.get_context("spawn")
 
@@ -86,6 +86,31 @@ def test_history_leaves_room_for_the_account_and_the_account_for_orders(tmp_path
     shared.spend(5)
     shared.spend(50)
     assert shared.used() == 145, "an order is counted, never held back"
+
+
+def test_a_read_of_history_stands_back_and_leaves_room_for_the_bar_that_has_just_closed(tmp_path: Path) -> None:
+    clock = Clock()
+    shared = budget(tmp_path, clock)
+    market = shared.line(MARKET_SHARE)
+    with reading_history():
+        market.acquire(49)
+        began = clock.now
+        market.acquire(1)
+        assert clock.now - began > 50, "it waits for its turn, and is not refused"
+    spent = shared.used()
+    began = clock.now
+    market.acquire(MARKET_SHARE * 100 - spent)
+    assert clock.now == began
+
+
+def test_what_is_no_history_is_asked_for_as_before(tmp_path: Path) -> None:
+    shared = budget(tmp_path, Clock())
+    with reading_history(False):
+        shared.line(MARKET_SHARE).acquire(70)
+    with reading_history():
+        pass
+    with pytest.raises(BudgetSpent):
+        shared.line(MARKET_SHARE).acquire(1)
 
 
 def test_a_wait_is_bounded(tmp_path: Path) -> None:
