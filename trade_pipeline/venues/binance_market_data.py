@@ -83,8 +83,8 @@ class BinanceMarketData(PublicReads):
 
         `since` may differ by symbol; without it the newest `limit` bars. `limit` is at most 1,000 and means one
         request; without it every page is read. With `until` it is history, and stands back behind all other requests.
-        One symbol's failure is in `errors` and blocks no other. Symbols that
-        have no answer after `patience_s` are given up: VenueUnavailable, the others' rows are there.
+        One symbol's failure is in `errors` and blocks no other. Symbols without an answer after `patience_s` are given
+        up: VenueUnavailable, the others' rows are there.
         Raises VenueError only when the exchange's symbols are not known yet and cannot be read.
         """
         known = self._markets_now()

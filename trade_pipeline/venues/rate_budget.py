@@ -1,8 +1,8 @@
 """How many requests one client may send: a rolling window of weights, and the exchange's orders to wait.
 
 ccxt has a rolling window for its async classes only; the synchronous clients use this one for reads. Orders have
-`order_budget`. Waiting is bounded:
-what would have to wait longer is refused here with RateLimited, which is certainly not executed.
+`order_budget`. Waiting is bounded: what would have to wait longer is refused here with RateLimited, which is certainly
+not executed.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ from trade_pipeline.execution.conflicts import resolve
 from trade_pipeline.execution.desk import Desk
 from trade_pipeline.execution.guard.protect import Do
 from trade_pipeline.execution.guard.refusals import Refusals
-from trade_pipeline.execution.readback import found, look_up
+from trade_pipeline.execution.readback import found as readback_found
+from trade_pipeline.execution.readback import look_up
 from trade_pipeline.execution.sending import cancelling, submit
 from trade_pipeline.faults.kinds import Fault
 from trade_pipeline.faults.scenario import MOODS_OF, make_scenario
@@ -86,7 +87,7 @@ def test_trusting_closed_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch)
             answer = replace(answer, filled=answer.amount, trades=(*answer.trades, inferred))
         return real(desk, answer, evidence)
 
-    for room in (submit, cancelling, found):
+    for room in (submit, cancelling, readback_found):
         monkeypatch.setattr(room, "apply", apply_as_filled)
     assert "03" in first_finding(stage)
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-import multiprocessing
 import struct
 import time
 from collections.abc import Sequence
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import pytest
@@ -24,8 +22,8 @@ from trade_pipeline.venues.capabilities import CAPABILITIES, OrderLimit
 from trade_pipeline.venues.factory import order_budget_of
 from trade_pipeline.venues.market_rules import read_listing
 from trade_pipeline.venues.order_budget import OrderBudget
+from trade_pipeline_tests.venues.processes import sent_together
 
-SPAWN = multiprocessing.get_context("spawn")
 LIMITS = [
     OrderLimit(100, 10.0),
     OrderLimit(50, 10.0),
@@ -327,19 +325,7 @@ def _sell(path: str, seconds: float, told: Any) -> None:
 
 
 def test_three_processes_together_stay_below_the_limit_and_use_it(tmp_path: Path) -> None:
-    told: Any = SPAWN.Queue()
-    workers = [SPAWN.Process(target=_sell, args=(str(tmp_path / "b"), 2.0, told)) for _ in range(3)]
-    for worker in workers:
-        worker.start()
-    sent: list[float] = []
-    for _ in workers:
-        try:
-            sent += told.get(timeout=60)
-        except Empty:
-            raise AssertionError("a process did not end") from None
-    for worker in workers:
-        worker.join(timeout=20)
-    sent.sort()
+    sent = sent_together(_sell, tmp_path / "b", 2.0, 3)
     assert most_in_any(1.0, sent) <= 53, "the limit of one second; a process may be late to note what it was given"
     assert len(sent) > 50, "a burst, and what followed it"
 

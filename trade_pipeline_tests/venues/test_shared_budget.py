@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import fcntl
-import multiprocessing
 import time
 from pathlib import Path
-from queue import Empty
 from typing import Any
 
 import pytest
 
 from trade_pipeline.errors import Banned, BudgetSpent, RateLimited, VenueUnavailable
 from trade_pipeline.venues.shared_budget import ACCOUNT_SHARE, MARKET_SHARE, SharedBudget, reading_history
-
-SPAWN = multiprocessing.get_context("spawn")
+from trade_pipeline_tests.venues.processes import sent_together
 
 
 class Clock:
@@ -173,19 +170,7 @@ def _spend(path: str, seconds: float, told: Any) -> None:
 
 
 def test_four_processes_together_stay_below_the_limit_and_use_it(tmp_path: Path) -> None:
-    told: Any = SPAWN.Queue()
-    workers = [SPAWN.Process(target=_spend, args=(str(tmp_path / "b"), 3.0, told)) for _ in range(4)]
-    for worker in workers:
-        worker.start()
-    sent: list[float] = []
-    for _ in workers:
-        try:
-            sent += told.get(timeout=60)
-        except Empty:
-            raise AssertionError("a process did not end") from None
-    for worker in workers:
-        worker.join(timeout=20)
-    sent.sort()
+    sent = sent_together(_spend, tmp_path / "b", 3.0, 4)
     most = max(sum(1 for at in sent[index:] if at < start + 1) for index, start in enumerate(sent))
     assert most <= 210, "the limit of one second; a process may be late to note what it was given"
     assert len(sent) > 300, "more than one process alone could have had of a static split"
