@@ -22,7 +22,7 @@ from trade_pipeline.errors import (
     VenueError,
 )
 from trade_pipeline.market_data.sources.asked import Asked, Batch, Since, covering, from_start
-from trade_pipeline.market_data.sources.believed import believed
+from trade_pipeline.market_data.sources.believed import asked_for, believed
 from trade_pipeline.market_data.sources.breaker import BreakerPhase, SourceBreaker
 from trade_pipeline.market_data.sources.figures import ANSWERED, Count, Figures
 from trade_pipeline.market_data.sources.kept import KeptBars
@@ -207,9 +207,11 @@ class Cascade:
             starts = {symbol: asked.start_of(symbol) for symbol in wanted}
             since = {symbol: start - COMPARED_BARS for symbol, start in starts.items() if start is not None}
         try:
-            return source.fetch_bars(
+            answer = source.fetch_bars(
                 wanted, since or None, asked.until, asked.limit, patience_s=self._patience_s(asked, wanted)
             )
+            now = None if self._told_time is None else self._carried_on(self._told_time)
+            return asked_for(answer, wanted, now)
         except VenueError as error:
             return BarsAnswer(frames.empty(frames.BARS), dict.fromkeys(wanted, error))
         # Whatever a source does wrong, the others still answer; the log has where it happened.

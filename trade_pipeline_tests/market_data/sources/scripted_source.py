@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -31,7 +31,8 @@ class Time:
 
 
 class ScriptedSource:
-    """Thirty minutes of two symbols; `broken` symbols fail, `unlisted` ones are not known, `down` fails whole."""
+    """Thirty minutes of two symbols; `broken` symbols fail, `unlisted` ones are not known, `down` fails whole;
+    `makes` is what becomes of an answer on its way."""
 
     def __init__(self, name: str, time: Time, *, factor: float = 1.0) -> None:
         self.name = name
@@ -40,6 +41,7 @@ class ScriptedSource:
         self.broken: set[str] = set()
         self.unlisted: set[str] = set()
         self.down: Exception | None = None
+        self.makes: Callable[[BarsAnswer], BarsAnswer] = lambda answer: answer
         self.asked: list[list[str]] = []
         self.patience_s: list[float | None] = []
 
@@ -59,7 +61,7 @@ class ScriptedSource:
         errors: dict[str, VenueError] = {name: VenueUnavailable("no", thing=name) for name in self.broken & {*symbols}}
         errors |= {name: SymbolUnknown("not listed", thing=name) for name in self.unlisted & {*symbols}}
         parts = [self._rows_of(name, since, until, limit) for name in symbols if name not in errors]
-        return BarsAnswer(pl.concat([frames.empty(frames.BARS), *parts]), errors)
+        return self.makes(BarsAnswer(pl.concat([frames.empty(frames.BARS), *parts]), errors))
 
     def _rows_of(
         self,

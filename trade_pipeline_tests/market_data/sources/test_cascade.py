@@ -15,6 +15,7 @@ from trade_pipeline.market_data.sources.figures import Figures
 from trade_pipeline.market_data.sources.protocol import Tier
 from trade_pipeline.settings.market import MarketSettings
 from trade_pipeline.settings.sources import SourceSettings
+from trade_pipeline.venues.protocols import BarsAnswer
 from trade_pipeline_tests.market_data.frames_of import START
 from trade_pipeline_tests.market_data.sources.scripted_source import ScriptedSource, Time
 
@@ -35,6 +36,10 @@ class Stage:
 
     def both_fall_silent(self) -> None:
         self.first.down = self.second.down = DOWN
+
+
+def sources_of(frame: pl.DataFrame) -> dict[str, set[str]]:
+    return {str(key[0]): set(rows["source"]) for key, rows in frame.partition_by("symbol", as_dict=True).items()}
 
 
 @pytest.fixture
@@ -61,10 +66,7 @@ def test_one_symbols_failure_moves_that_symbol_only_to_the_second_source(stage: 
     assert (origin.source, origin.tier, origin.stale) == ("two", Tier.SECONDARY, False)
     assert origin.failed_before == ("one: no",)
     assert answer.provenance["BTC/USDT"].tier is Tier.PRIMARY
-    by_symbol = {
-        str(key[0]): set(rows["source"]) for key, rows in answer.frame.partition_by("symbol", as_dict=True).items()
-    }
-    assert by_symbol == {"BTC/USDT": {"one"}, "ETH/USDT": {"two"}}
+    assert sources_of(answer.frame) == {"BTC/USDT": {"one"}, "ETH/USDT": {"two"}}
     assert answer.frame["open_time"].min() == RECENT, "rows that were read to compare are not handed on"
 
 
@@ -181,6 +183,48 @@ def test_a_source_that_fails_in_an_unforeseen_way_takes_nobody_with_it(stage: St
     stage.first.down = ZeroDivisionError("a bug")
     answer = stage.cascade.fetch_bars(BOTH, RECENT)
     assert set(answer.frame["source"]) == {"two"}
+
+
+def test_a_source_that_gives_rows_and_an_error_of_one_symbol_has_not_answered_it(stage: Stage) -> None:
+    stage.first.makes = lambda answer: BarsAnswer(answer.frame, {"ETH/USDT": DOWN, "SOL/USDT": DOWN})
+    answer = stage.cascade.fetch_bars(BOTH, RECENT)
+    assert sources_of(answer.frame) == {"BTC/USDT": {"one"}, "ETH/USDT": {"two"}}
+    assert not answer.errors and set(answer.provenance) == set(BOTH)
+
+
+def test_rows_of_symbols_that_were_not_asked_for_are_not_taken(stage: Stage) -> None:
+    everything = stage.second.rows
+    stage.second.makes = lambda answer: BarsAnswer(everything, answer.errors)
+    stage.first.broken = {"ETH/USDT"}
+    answer = stage.cascade.fetch_bars(BOTH, RECENT)
+    assert sources_of(answer.frame) == {"BTC/USDT": {"one"}, "ETH/USDT": {"two"}}
+
+
+@pytest.mark.parametrize("close", [float("nan"), None])
+def test_a_second_source_whose_closes_are_no_numbers_is_not_believed(stage: Stage, close: float | None) -> None:
+    nothing = pl.lit(close, pl.Float64).alias("close")
+    stage.second.makes = lambda answer: BarsAnswer(answer.frame.with_columns(nothing), answer.errors)
+    stage.first.broken = {"ETH/USDT"}
+    answer = stage.cascade.fetch_bars(BOTH, RECENT)
+    assert answer.provenance["ETH/USDT"].tier is Tier.FRESH_CACHE
+    assert answer.frame["close"].is_finite().all()
+
+
+def test_bars_that_have_not_begun_are_a_failure_and_never_make_the_running_candle_final(stage: Stage) -> None:
+    stage.cascade.read_time()
+    running = stage.time.now()
+    later = (pl.col("open_time") + timedelta(hours=2), pl.col("close_time") + timedelta(hours=2))
+
+    def with_a_bar_of_later(answer: BarsAnswer) -> BarsAnswer:
+        last = answer.frame.filter(pl.col("symbol") == "ETH/USDT").tail(1).with_columns(later)
+        return BarsAnswer(pl.concat([answer.frame, last]), answer.errors)
+
+    stage.first.makes = with_a_bar_of_later
+    answer = stage.cascade.fetch_bars(BOTH, RECENT)
+    assert sources_of(answer.frame) == {"BTC/USDT": {"one"}, "ETH/USDT": {"two"}}
+    assert answer.provenance["ETH/USDT"].failed_before == ("one: there are bars that have not begun yet",)
+    kept = stage.cascade.kept.get(BOTH)
+    assert {entry.frame["open_time"].max() for entry in kept.values()} == {running - timedelta(minutes=1)}
 
 
 def test_a_running_candle_that_is_kept_never_becomes_final(stage: Stage) -> None:
