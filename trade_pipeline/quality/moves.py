@@ -11,6 +11,7 @@ moves when a few prices are false, as a mean would.
 
 from __future__ import annotations
 
+import math
 from enum import IntEnum
 
 import polars as pl
@@ -34,53 +35,48 @@ class Outlier(IntEnum):
     FALSE_WICK = 5  # the same, so far that ranges of later bars would be measured against it
 
 
+def robust_scale(returns: pl.Expr) -> pl.Expr:
+    """The robust scale of log returns; null of fewer than RETURNS_MIN."""
+    absolute = returns.abs()
+    scale = pl.max_horizontal(
+        absolute.median() * MAD_TO_SIGMA, absolute.quantile(0.75, "linear") * UPPER_QUARTILE_TO_SIGMA
+    )
+    return pl.when(absolute.count() >= RETURNS_MIN).then(scale)
+
+
 def with_outliers(rows: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     """`rows` (see `prepare_series`) with _outlier (Outlier) and _move, the log distance that made it one."""
+    none = pl.zeros(rows.height, dtype=pl.Int8, eager=True).alias("_outlier")
+    nothing = pl.repeat(None, rows.height, dtype=pl.Float64, eager=True).alias("_move")
+    candidates = _beyond_scale(rows, scope)
+    if not candidates.is_empty():
+        judged = _judged(rows, candidates, scope)
+        at = judged.get_column("_at")
+        none, nothing = (column.scatter(at, judged.get_column(column.name)) for column in (none, nothing))
+    return rows.with_columns(none, nothing)
+
+
+def _beyond_scale(rows: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+    """Rows whose move (_far) or wick (_long) exceeds the robust scale of their block, with _at, their place, and _wick;
+    the wider the hole before, the more may move."""
     settings = scope.settings
-    up = (pl.col("high") / pl.max_horizontal("open", "close")).log()
-    down = (pl.min_horizontal("open", "close") / pl.col("low")).log()
-    rows = rows.with_columns(pl.max_horizontal(up, down).alias("_wick"))
-    far = (pl.col("_return").abs() > settings.outlier_return_min).fill_null(False)
-    long = (pl.col("_wick") > settings.wick_return_min).fill_null(False)
-    rows = rows.with_row_index("_at")
-    candidates = rows.filter(far | long)
-    if candidates.is_empty():
-        return rows.with_columns(pl.lit(0, pl.Int8).alias("_outlier"), pl.lit(None, pl.Float64).alias("_move")).drop(
-            "_at"
-        )
-    judged = _judged(rows, _beyond_scale(rows, candidates, scope), scope)
-    found = rows.join(judged, on="_at", how="left", maintain_order="left")
-    return found.with_columns(pl.col("_outlier").fill_null(0)).drop("_at")
-
-
-def _beyond_scale(rows: pl.DataFrame, candidates: pl.DataFrame, scope: Scope) -> pl.DataFrame:
-    """Candidates whose move exceeds the robust scale of their block; the wider the hole before, the more may move."""
-    blocks = candidates.select("_block").unique()
-    absolute = pl.col("_return").abs()
-    scales = (
-        rows.join(blocks, on="_block", how="semi")
-        .group_by("_block")
-        .agg(
-            pl.max_horizontal(
-                absolute.median() * MAD_TO_SIGMA, absolute.quantile(0.75, "linear") * UPPER_QUARTILE_TO_SIGMA
-            ).alias("_scale"),
-            absolute.count().alias("_returns"),
-        )
-        .filter(pl.col("_returns") >= RETURNS_MIN)
+    top, bottom = pl.max_horizontal("open", "close"), pl.min_horizontal("open", "close")
+    # Only those that exceed the least limit are looked at closer. Of wicks the logarithm is not needed for that.
+    reach = math.exp(settings.wick_return_min)
+    may_be = (pl.col("_return").abs() > settings.outlier_return_min).fill_null(False) | (
+        (pl.col("high") > top * reach) | (pl.col("low") * reach < bottom)
     )
+    places = rows.select(may_be).to_series().arg_true().alias("_at")
+    wick = pl.max_horizontal((pl.col("high") / top).log(), (bottom / pl.col("low")).log())
+    scaled = pl.col("_scale") * settings.outlier_scales_min
     width = (pl.col("_missing") + 1).sqrt()
-    limit = pl.max_horizontal(
-        pl.lit(scope.settings.outlier_return_min), pl.col("_scale") * scope.settings.outlier_scales_min
-    )
-    wick_limit = pl.max_horizontal(
-        pl.lit(scope.settings.wick_return_min), pl.col("_scale") * scope.settings.outlier_scales_min
-    )
+    far = pl.col("_return").abs() > pl.max_horizontal(pl.lit(settings.outlier_return_min), scaled) * width
+    long = pl.col("_wick") > pl.max_horizontal(pl.lit(settings.wick_return_min), scaled)
     return (
-        candidates.join(scales, on="_block", how="inner")
-        .with_columns(
-            (pl.col("_return").abs() > limit * width).fill_null(False).alias("_far"),
-            (pl.col("_wick") > wick_limit).fill_null(False).alias("_long"),
-        )
+        rows[places]
+        .with_columns(places, wick.alias("_wick"))
+        .filter(pl.col("_scale").is_not_null())
+        .with_columns(far.fill_null(False).alias("_far"), long.fill_null(False).alias("_long"))
         .filter(pl.col("_far") | pl.col("_long"))
     )
 
@@ -140,17 +136,19 @@ def _judged(rows: pl.DataFrame, candidates: pl.DataFrame, scope: Scope) -> pl.Da
 
 def _with_neighbours(rows: pl.DataFrame, candidates: pl.DataFrame, reach: int) -> pl.DataFrame:
     """Closes of the bars before (_prior1 is the nearest) and after, _next_open; null beyond the symbol's ends."""
-    names = rows.get_column("symbol")
     places = candidates.get_column("_at").cast(pl.Int64)
-    columns = []
-    wanted = [(f"_prior{n}", "close", -n) for n in range(1, reach + 2)]
-    wanted += [(f"_next{n}", "close", n) for n in range(1, reach + 1)]
-    wanted.append(("_next_open", "open", 1))
-    for label, name, offset in wanted:
-        values = rows.get_column(name)
-        there = places + offset
-        inside = (there >= 0) & (there < rows.height)
-        safe = there.clip(0, rows.height - 1)
-        same = inside & (names.gather(safe) == candidates.get_column("symbol"))
-        columns.append(pl.select(pl.when(same).then(values.gather(safe))).to_series().alias(label))
-    return candidates.with_columns(columns)
+    around = pl.concat([places + offset for offset in range(-reach - 1, reach + 1)]).unique().sort()
+    around = around.filter(around.is_between(0, rows.height - 1))
+    near = rows.select("symbol", "open", "close")[around].with_columns(around.alias("_place"))
+
+    def beside(name: str, offset: int) -> pl.Expr:
+        """What stands `offset` rows on, if it is there and of the same symbol."""
+        there = (pl.col("_place").shift(-offset) == pl.col("_place") + offset) & (
+            pl.col("symbol").shift(-offset) == pl.col("symbol")
+        )
+        return pl.when(there).then(pl.col(name).shift(-offset))
+
+    priors = (beside("close", -n).alias(f"_prior{n}") for n in range(1, reach + 2))
+    nexts = (beside("close", n).alias(f"_next{n}") for n in range(1, reach + 1))
+    neighbours = near.select(pl.col("_place").alias("_at"), *priors, *nexts, beside("open", 1).alias("_next_open"))
+    return candidates.with_columns(places).join(neighbours, on="_at", how="left", maintain_order="left")

@@ -9,13 +9,14 @@ from __future__ import annotations
 import polars as pl
 
 from trade_pipeline.quality.conventions import idle_is_missing
+from trade_pipeline.quality.moves import robust_scale, with_outliers
 from trade_pipeline.quality.rules import Scope
 from trade_pipeline.schemas.frames import BARS, UTC_MS
 
 FACTS = tuple(name for name in BARS if name != "source")
 """What a bar says happened; who says it is no difference."""
+MEASURED = ("open", "high", "low", "close", "volume")
 SESSION_HOLE_DAYS = 7
-_BLOCKS_MAX = 1 << 32
 BLOCK_BARS = 2000
 """Bars whose usual move and volume a bar is held against."""
 
@@ -28,40 +29,55 @@ def prepare(bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     explains that. _copies: rows of the same key, _loser: another row of the key is fuller, _equal: all say the same.
     """
     rows = bars.rechunk().with_row_index("_row")
-    changes = pl.col("symbol") != pl.col("symbol").shift(1)
-    in_order = rows.select(
-        ((pl.col("symbol") > pl.col("symbol").shift(1)) | (pl.col("open_time") >= pl.col("open_time").shift(1)))
-        .fill_null(True)
-        .all()
-        & (~changes | (pl.col("symbol") > pl.col("symbol").shift(1))).fill_null(True).all()
-    ).item()
-    if in_order:
-        rows = rows.with_columns(pl.lit(False).alias("_late"))
+    first = starts_of(rows)
+    if _in_order(rows, first):
+        rows = rows.with_columns(pl.lit(False).alias("_late"), first)
     else:
         behind = (pl.col("open_time") < pl.col("open_time").shift(1).over("symbol")).fill_null(False)
         rows = rows.with_columns(behind.alias("_late")).sort("symbol", "open_time", maintain_order=True)
-    rows = rows.with_columns(changes.fill_null(True).alias("_first"))
+        rows = rows.with_columns(starts_of(rows))
     rows = rows.with_columns(_unless_first(pl.col("open_time").shift(1)).alias("_before"))
-    return _with_copies(_with_idle(rows.with_columns(_missing(scope).alias("_missing")), scope))
+    return _with_copies(_with_idle(rows.with_columns(_missing(rows, scope).alias("_missing")), scope))
+
+
+def starts_of(rows: pl.DataFrame) -> pl.Series:
+    """_first: whether the row above is of another symbol, or none."""
+    symbol = rows.get_column("symbol")
+    return (symbol != symbol.shift(1)).fill_null(True).alias("_first")
+
+
+def _in_order(rows: pl.DataFrame, first: pl.Series) -> bool:
+    """Whether each symbol is in one piece, symbols and the times of each rise."""
+    symbols = rows.get_column("symbol").filter(first)
+    opened = rows.get_column("open_time")
+    one_piece = symbols.is_sorted() and symbols.n_unique() == symbols.len()
+    return one_piece and bool(((opened >= opened.shift(1)).fill_null(True) | first).all())
 
 
 def _unless_first(values: pl.Expr) -> pl.Expr:
     return pl.when(~pl.col("_first")).then(values)
 
 
-def _missing(scope: Scope) -> pl.Expr:
+def _missing(rows: pl.DataFrame, scope: Scope) -> pl.Series:
     """Bars that are not there between a row and the one before, within [window_start, as_of); 0 where none is.
 
     Where only trading days have bars, up to SESSION_HOLE_DAYS without one are a weekend and its holidays.
     """
-    step_ms = (pl.col("open_time") - pl.col("_before")).dt.total_milliseconds()
-    missing = step_ms // scope.bar_length_ms - 1
+    none = pl.zeros(rows.height, dtype=pl.Int64, eager=True)
+    # Divided is only where something may be missing: most rows follow the one before at once.
+    steps_ms = rows.get_column("open_time").to_physical().diff()
+    places = ((steps_ms >= 2 * scope.bar_length_ms) & ~rows.get_column("_first")).fill_null(False).arg_true()
+    if places.is_empty():
+        return none
+    missing = pl.col("_step_ms") // scope.bar_length_ms - 1
     if scope.sessions:
         missing = pl.when(missing > SESSION_HOLE_DAYS).then(missing).otherwise(0)
     inside = (pl.col("_before") >= pl.lit(scope.window_start).cast(UTC_MS)) & (
         pl.col("open_time") < pl.lit(scope.as_of).cast(UTC_MS)
     )
-    return pl.when(inside & (missing > 0)).then(missing).otherwise(0).fill_null(0).cast(pl.Int64)
+    wide = rows[places].with_columns(steps_ms.gather(places).alias("_step_ms"))
+    holes = wide.select(pl.when(inside).then(missing).otherwise(0).cast(pl.Int64)).to_series()
+    return none.scatter(places, holes)
 
 
 def _with_idle(rows: pl.DataFrame, scope: Scope) -> pl.DataFrame:
@@ -73,8 +89,10 @@ def _with_idle(rows: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     missing = pl.col("_missing").sum()
     slots = pl.len() + missing
     by_chance = slots.log() / -(missing / slots).log()
-    limits = rows.group_by("symbol").agg(
-        pl.max_horizontal(by_chance, pl.lit(scope.settings.idle_bars_max, pl.Float64)).alias("_idle_max")
+    limits = (
+        rows.select("symbol", "_missing")
+        .group_by("symbol")
+        .agg(pl.max_horizontal(by_chance, pl.lit(scope.settings.idle_bars_max, pl.Float64)).alias("_idle_max"))
     )
     idle = idle_is_missing(scope.settings) & (pl.col("_missing") <= pl.col("_idle_max"))
     explained = holes.join(limits, on="symbol", how="left").filter(idle).get_column("_row")
@@ -122,30 +140,38 @@ def _with_copies(rows: pl.DataFrame) -> pl.DataFrame:
 def prepare_series(sound: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     """Prepared rows that no rule of rows rejects, each key once, with what rules of series read.
 
-    _first is made anew. _return: log return of the close. _usual, _busy: median and highest tenth of the volumes of
-    the block of BLOCK_BARS bars that a bar is in. _same: equal to the bar before, volume included. _outlier, _move:
-    see `quality.moves`.
+    _first is made anew. _return: log return of the close. _same: equal to the bar before, volume included. _usual:
+    median volume of the block of BLOCK_BARS bars that a bar is in, _volume_max: what is above it is out of proportion,
+    _scale: see `quality.moves`, as are _outlier and _move.
     """
-    from trade_pipeline.quality.moves import with_outliers
-
-    changes = (pl.col("symbol") != pl.col("symbol").shift(1)).fill_null(True)
-    rows = sound.with_columns(changes.alias("_first"))
-    facts = ("open", "high", "low", "close", "volume")
+    rows = sound.with_columns(starts_of(sound))
     rows = rows.with_columns(
         _unless_first((pl.col("close") / pl.col("close").shift(1)).log()).alias("_return"),
-        (
-            pl.all_horizontal(~pl.col("_first"), *(pl.col(name) == pl.col(name).shift(1) for name in facts))
-            .fill_null(False)
-            .alias("_same")
-        ),
-        # One number for a block of a symbol: to group and join by text takes many times as long.
-        ((pl.int_range(pl.len(), dtype=pl.Int64) // BLOCK_BARS) + pl.col("_first").cum_sum() * _BLOCKS_MAX).alias(
-            "_block"
-        ),
+        pl.all_horizontal(~pl.col("_first"), *(pl.col(name) == pl.col(name).shift(1) for name in MEASURED))
+        .fill_null(False)
+        .alias("_same"),
     )
+    return with_outliers(with_usual(rows, scope), scope)
+
+
+def with_usual(rows: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+    """_usual, _volume_max and _scale of each row's block. Volumes are spread as their logarithms: their scale is that
+    from the median to the highest tenth, over 1.2816, which is where a normal distribution has it; at least 0.7, a
+    doubling."""
+    # A block is a number, sorted: to group and join by anything else takes several times as long.
+    begins = rows.get_column("_first").scatter(range(0, rows.height, BLOCK_BARS), True)
+    block = (begins.cum_sum().cast(pl.Int64) - 1).alias("_block").set_sorted()
     traded = pl.col("volume").filter(pl.col("volume") > 0)
-    usual = rows.group_by("_block").agg(
-        traded.median().alias("_usual"), traded.quantile(0.9, interpolation="higher").alias("_busy")
+    blocks = (
+        rows.select("volume", "_return", block)
+        .group_by("_block", maintain_order=True)
+        .agg(
+            traded.median().alias("_usual"),
+            traded.quantile(0.9, interpolation="higher").alias("_busy"),
+            robust_scale(pl.col("_return")).alias("_scale"),
+        )
     )
-    rows = rows.join(usual, on="_block", how="left", maintain_order="left")
-    return with_outliers(rows, scope)
+    spread = pl.max_horizontal((pl.col("_busy") / pl.col("_usual")).log() / 1.2816, pl.lit(0.7))
+    limit = pl.col("_usual") * (scope.settings.volume_scales_max * spread).exp()
+    of_blocks = blocks.select("_usual", limit.alias("_volume_max"), "_scale")
+    return rows.hstack(of_blocks[block])

@@ -46,15 +46,10 @@ def outlier_words(scope: Scope) -> Words:
 
 
 def volume_anomaly(scope: Scope) -> pl.Expr:
-    """Volume far above the usual one, or a move without any volume.
-
-    Volumes are spread as their logarithms: the scale is that from the median to the highest tenth, over 1.2816, which
-    is where a normal distribution has it; at least a doubling.
-    """
+    """Volume far above the usual one, or a move without any volume."""
+    del scope
     moved = (pl.col("volume") == 0) & (pl.col("high") > pl.col("low"))
-    scale = pl.max_horizontal((pl.col("_busy") / pl.col("_usual")).log() / 1.2816, pl.lit(0.7))
-    above = (pl.col("volume") / pl.col("_usual")).log()
-    return (above > scope.settings.volume_scales_max * scale).fill_null(False) | moved
+    return (pl.col("volume") > pl.col("_volume_max")).fill_null(False) | moved
 
 
 def volume_anomaly_words(scope: Scope) -> Words:
