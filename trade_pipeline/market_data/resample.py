@@ -27,8 +27,10 @@ def resample(bars: pl.DataFrame, *, length_s: int, as_of: datetime, base_length_
     `base_bars` counts the bars inside: fewer than length_s / base_length_s where the exchange has no bar for a minute
     without a trade, or where one was lost, which the bars cannot tell apart.
 
+    A sum of which one part is not known is not known: quote_volume or trades are null where a bar's are.
     A window that closes after `as_of` is still running and left out. So is a symbol's first one when its first bar
-    is not there: what came before it may be unknown to us, and then neither open nor extremes are the exchange's.
+    is not there: what came before it may be unknown to us, and then neither open nor extremes are the exchange's. A
+    flagged bar in that place follows from the one before it: nothing is unknown, and the window counts.
     Raises DataError for lengths that do not fit into each other, or into a week.
     """
     if length_s <= base_length_s or length_s % base_length_s or WEEK_S % length_s:
@@ -39,6 +41,7 @@ def resample(bars: pl.DataFrame, *, length_s: int, as_of: datetime, base_length_
             repair="Name a multiple of the base length that divides a week.",
         )
     length_ms = length_s * 1000
+    known_since = bars.group_by("symbol").agg(pl.col("open_time").min().alias("_known_since"))
     if "synthetic" in bars.columns:  # what we put into a hole is no bar of the exchange: the hole is told
         bars = bars.filter(~(pl.col("synthetic") & pl.col("repair").is_not_null()))
     since_monday = (pl.col("open_time").dt.epoch("ms") - _MONDAY_MS) % length_ms
@@ -48,12 +51,11 @@ def resample(bars: pl.DataFrame, *, length_s: int, as_of: datetime, base_length_
         .with_columns(start.alias("_start"))
         .group_by("symbol", "_start", maintain_order=True)
         .agg(
-            pl.col("open_time").first().alias("_first"),
             pl.col("open").first(),
             pl.col("high").max(),
             pl.col("low").min(),
             pl.col("close").last(),
-            pl.col("volume", "quote_volume", "trades").sum(),
+            *(_known_sum(name) for name in ("volume", "quote_volume", "trades")),
             pl.col("source").unique().sort().str.join("+"),
             pl.len().cast(pl.Int32).alias("base_bars"),
         )
@@ -63,8 +65,15 @@ def resample(bars: pl.DataFrame, *, length_s: int, as_of: datetime, base_length_
             pl.lit(length_s, dtype=pl.Int32).alias("length_s"),
         )
     )
-    begun_late = (pl.col("_start") == pl.col("_start").min().over("symbol")) & (pl.col("_first") > pl.col("_start"))
+    whole = pl.col("_start") >= pl.col("_known_since")
     closed = pl.col("close_time") <= pl.lit(as_of).cast(frames.UTC_MS)
-    return windows.filter(closed & ~begun_late).select(
-        pl.col(name).cast(dtype) for name, dtype in frames.COARSE_BARS.items()
+    return (
+        windows.join(known_since, on="symbol", how="left", maintain_order="left")
+        .filter(closed & whole)
+        .select(pl.col(name).cast(dtype) for name, dtype in frames.COARSE_BARS.items())
     )
+
+
+def _known_sum(name: str) -> pl.Expr:
+    """What a source does not say is null, and no 0."""
+    return pl.when(pl.col(name).null_count() == 0).then(pl.col(name).sum()).alias(name)

@@ -83,6 +83,31 @@ def test_what_we_put_into_a_hole_is_left_out_and_what_the_exchange_filled_is_not
     assert made.item(1, "open") == bars.item(6, "open")
 
 
+def test_a_day_whose_first_minute_saw_no_trade_has_its_first_window() -> None:
+    closes = [100.0, 101, 102, 103, 104, 105, 106, 107, 108, 109]
+    idle = pl.col("open_time") == START
+    judged = bars_of("A/USDT", closes).with_columns(
+        pl.when(idle).then(0.0).otherwise("volume").alias("volume"),
+        idle.alias("synthetic"),
+        pl.when(idle).then(pl.lit("the source has no bar")).alias("repair"),
+    )
+    made = resample(judged, length_s=300, as_of=FAR)
+    assert made.get_column("open_time").to_list() == [START, START + timedelta(minutes=5)]
+    assert made.get_column("base_bars").to_list() == [4, 5]
+    assert made.item(0, "open") == judged.item(1, "open"), "it opens with the first trade, as the exchange's own does"
+
+
+def test_what_a_source_does_not_say_is_null_and_no_sum() -> None:
+    bars = bars_of("A/USDT", [100.0] * 10).with_columns(
+        pl.lit(None, pl.Int64).alias("trades"),
+        pl.when(pl.col("open_time") == START).then(None).otherwise("quote_volume").alias("quote_volume"),
+    )
+    made = resample(bars, length_s=300, as_of=FAR)
+    assert made.get_column("trades").to_list() == [None, None]
+    assert made.get_column("quote_volume").is_null().to_list() == [True, False]
+    assert made.get_column("volume").null_count() == 0
+
+
 def test_weeks_begin_on_monday() -> None:
     bars = bars_of("A/USDT", [100.0] * (15 * 24), datetime(2026, 3, 1, tzinfo=UTC))
     hourly = bars.with_columns(
