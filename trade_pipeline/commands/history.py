@@ -12,10 +12,13 @@ from typing import Any
 from trade_pipeline.commands.context import Context, open_context
 from trade_pipeline.commands.output import say
 from trade_pipeline.errors import ConfigurationError, SettingsError
-from trade_pipeline.market_data.repair import followers, holes, summary
+from trade_pipeline.market_data.lake import Lake, lake_of
+from trade_pipeline.market_data.repair import Hole, followers, holes, summary
+from trade_pipeline.market_data.universe import known_of_day
 from trade_pipeline.runtime.stack_file import read_stack_file
 from trade_pipeline.runtime.ui_question import ask_ui
 from trade_pipeline.settings.home import Home
+from trade_pipeline.settings.root import Settings
 
 ASSETS = (
     *("raw_bars", "bars", "quarantined_bars", "quality_scores"),
@@ -71,8 +74,6 @@ def run_repair(home: Path | None, first: str | None, last: str | None, *, dry_ru
 
     Without `first` and `last` every day of the lake is looked at. Raises SettingsError, ConfigurationError.
     """
-    from trade_pipeline.market_data.lake import lake_of
-
     context = open_context(home)
     today = datetime.now(UTC).date()
     settings = context.settings
@@ -81,17 +82,30 @@ def run_repair(home: Path | None, first: str | None, last: str | None, *, dry_ru
     if not known:
         say("the lake holds no day that is over")
         return
-    days = days_between(first or known[0], last or str(today - timedelta(days=1)), today)
-    found = [hole for hole in holes(summary(lake, [*days, str(today)])) if days[0] <= hole.day <= days[-1]]
+    yesterday = str(today - timedelta(days=1))
+    days = days_between(first or known[0], last or yesterday, today)
+    found = missing(lake, settings, days[0], min(days[-1], yesterday))
     for hole in found:
         say(f"{hole.day}: {hole.missing_bars} bars are missing of {', '.join(hole.symbols)}")
-    wanted = followers([hole.day for hole in found], settings.market.warmup_bars, str(today - timedelta(days=1)))
+    wanted = followers([hole.day for hole in found], settings.market.warmup_bars, yesterday)
     if not wanted:
         say(f"{days[0]} to {days[-1]}: nothing is missing")
         return
     say(f"to be computed again, by the look-back of {settings.market.warmup_bars} bars: {', '.join(wanted)}")
-    for days in [] if dry_run else contiguous(wanted):
-        launch(context, days, REPAIRED)
+    for stretched in [] if dry_run else contiguous(wanted):
+        launch(context, stretched, REPAIRED)
+
+
+def missing(lake: Lake, settings: Settings, first: str, last: str) -> list[Hole]:
+    """Holes of the days from `first` to `last`. All days of the lake are looked at: those around tell what is missing
+    at the borders."""
+    traded = partial(_traded, lake, settings)
+    return holes(summary(lake, lake.days("raw_bars")), first, last, traded)
+
+
+def _traded(lake: Lake, settings: Settings, day: str) -> tuple[str, ...] | None:
+    midnight = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    return known_of_day(lake, settings, day, midnight + timedelta(days=1))
 
 
 def contiguous(days: Sequence[str]) -> list[list[str]]:

@@ -6,17 +6,18 @@ the exchange cannot fill (it was down itself) is asked for once, and not every h
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
 from trade_pipeline.defs.jobs import HISTORY_CHAIN, repair
-from trade_pipeline.defs.partitions import last_close, partition_of
+from trade_pipeline.defs.partitions import DAY, day_start, last_close, partition_of
 from trade_pipeline.defs.resources import OpenStack, Stack
 from trade_pipeline.defs.schedules import SCHEDULE_STATUS
 from trade_pipeline.market_data.repair import Hole, holes, outdated, summary
+from trade_pipeline.market_data.universe import known_of_day
 
 COMPUTED = dg.AssetKey(HISTORY_CHAIN[-1])
 WHY_TAG = "trade/repair"
@@ -33,14 +34,21 @@ class Wanted:
 
 def wanted_days(stack: OpenStack, computed_at: Mapping[str, datetime], today: str) -> list[Wanted]:
     """Days before `today` that have holes, or were computed before a bar of their window was known, in order."""
-    settings = stack.settings
-    stored = summary(stack.lake, [*days_before(today, settings.storage.repair_days), today])
-    found = {hole.day: _of_hole(hole) for hole in holes(stored) if hole.day < today}
+    settings, past = stack.settings, days_before(today, stack.settings.storage.repair_days)
+    # The window of the oldest day begins before it, and what is missing at its beginning shows by what was before.
+    before = [day for day in stack.lake.days("raw_bars") if day < past[0]][-1:]
+    stored = summary(stack.lake, [*before, *past, today])
+    found = {hole.day: _of_hole(hole) for hole in holes(stored, past[0], past[-1], traded_on(stack))}
     for day, known_at in outdated(stored, computed_at, settings.market.warmup_bars).items():
         if day < today and day not in found:
             found[day] = Wanted(day, f"a bar of its window became known at {known_at:%Y-%m-%d %H:%M:%S}",
                                 f"outdated:{day}:{known_at.isoformat()}")  # fmt: skip
     return [found[day] for day in sorted(found)]
+
+
+def traded_on(stack: OpenStack) -> Callable[[str], tuple[str, ...] | None]:
+    """For `holes`: what the settings or the scans of a day name. Asks no exchange."""
+    return lambda day: known_of_day(stack.lake, stack.settings, day, day_start(day) + DAY)
 
 
 def days_before(today: str, count: int) -> list[str]:

@@ -23,7 +23,7 @@ from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.market_data.holes import AskedHoles
 from trade_pipeline.market_data.lake import Lake, lake_of
 from trade_pipeline.market_data.sources.figures import Figures
-from trade_pipeline.market_data.universe import chosen, chosen_in_day
+from trade_pipeline.market_data.universe import chosen, known_of_day
 from trade_pipeline.schemas.trading import MarketRules
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import Secrets, secrets_from, settings_in_force
@@ -123,18 +123,13 @@ class OpenStack:
         Before the first scan, and without discovery: the active ones of the quote asset, by name.
         """
         if as_of not in self._universes:
-            found = chosen(self.lake, as_of) if self._discovers else None
+            found = chosen(self.lake, as_of) if self.settings.universe.discovery else None
             self._universes = {as_of: found}  # of the decision at hand: every step of it asks
         return self._named() or self._universes[as_of] or self._active()
 
     def universe_of_day(self, day: str, until: datetime) -> tuple[str, ...]:
         """Symbols that a decision of this UTC day up to `until` could be taken on, as it was known then."""
-        found = chosen_in_day(self.lake, day, until) if self._discovers else None
-        return self._named() or found or self._active()
-
-    @property
-    def _discovers(self) -> bool:
-        return self.settings.universe.discovery
+        return known_of_day(self.lake, self.settings, day, until) or self._active()
 
     def _named(self) -> tuple[str, ...]:
         return self.settings.market.symbols

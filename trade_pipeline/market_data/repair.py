@@ -6,7 +6,7 @@ Dagster knows that a day's features follow from that day's bars. It does not kno
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -44,11 +44,14 @@ def summary(lake: Lake, days: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def holes(stored: pl.DataFrame) -> list[Hole]:
-    """Days of `stored` (a `summary`) between a symbol's first bar and its last that are not whole, in order.
+def holes(stored: pl.DataFrame, first: str, last: str, traded: Callable[[str], Collection[str] | None]) -> list[Hole]:
+    """Days from `first` to `last`, between a symbol's first bar in `stored` (a `summary`) and its last, that are not
+    whole, in order.
 
-    A symbol that begins inside a day (a new listing) is whole from its first bar on, the last day up to its last bar.
-    A day that is missing altogether is a hole too.
+    What is stored of days around tells whether something is missing at the borders: a symbol that begins inside a day
+    with nothing before it (a new listing) is whole from its first bar on, the last day up to its last bar. A day that
+    is missing altogether is a hole too. `traded` says of which symbols a day is wanted, None where nobody knows: what
+    was stored of others (the warm-up of one that was chosen later) is no part of a day.
     """
     found: dict[str, dict[str, int]] = {}
     known: dict[str, datetime] = dict(stored.group_by("date").agg(pl.col("known_at").max()).iter_rows())
@@ -59,10 +62,18 @@ def holes(stored: pl.DataFrame) -> list[Hole]:
         for day in _days(begin, end):
             opening = _midnight(day)
             expected = int((min(opening + DAY, end + MINUTE) - max(opening, begin)) / MINUTE)
-            if missing := expected - have.get(day, 0):
+            if first <= day <= last and (missing := expected - have.get(day, 0)):
                 found.setdefault(day, {})[str(symbol)] = missing
     never = datetime.fromtimestamp(0, UTC)
-    return [Hole(day, tuple(sorted(of)), sum(of.values()), known.get(day, never)) for day, of in sorted(found.items())]
+    return [
+        Hole(day, tuple(sorted(of)), sum(of.values()), known.get(day, never))
+        for day, missed in sorted(found.items())
+        if (of := _wanted(missed, traded(day)))
+    ]
+
+
+def _wanted(missed: Mapping[str, int], symbols: Collection[str] | None) -> dict[str, int]:
+    return {symbol: bars for symbol, bars in missed.items() if symbols is None or symbol in symbols}
 
 
 def followers(days: Iterable[str], warmup_bars: int, until: str) -> list[str]:

@@ -1,6 +1,6 @@
 """Which symbols are worth a decision: the scan's filters and rank, and what was chosen at a moment of the past.
 
-Pure, but for `chosen` and `chosen_in_day`, which read the scans that the lake holds.
+Pure, but for what reads the scans that the lake holds: `chosen`, `chosen_in_day`, `known_of_day`, `first_bars`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import polars as pl
 
 from trade_pipeline.market_data.lake import Lake
 from trade_pipeline.schemas import frames
+from trade_pipeline.settings.root import Settings
 from trade_pipeline.settings.universe import UniverseSettings
 
 DAY_S = 86_400
@@ -138,6 +139,11 @@ def chosen_in_day(lake: Lake, day: str, until: datetime) -> tuple[str, ...] | No
     if at_first is None and within.is_empty():
         return None
     return tuple(sorted({*(at_first or ()), *within.filter("selected").get_column("symbol")}))
+
+
+def known_of_day(lake: Lake, settings: Settings, day: str, until: datetime) -> tuple[str, ...] | None:
+    """Symbols of a UTC day by the settings, else by its scans; None where neither names any."""
+    return settings.market.symbols or (chosen_in_day(lake, day, until) if settings.universe.discovery else None)
 
 
 def first_bars(lake: Lake, as_of: datetime) -> dict[str, datetime]:
