@@ -136,7 +136,7 @@ class UnifiedMarketData(UnifiedPublicReads):
                 line.client.session.close()
 
     def _bars_of(self, symbol: str, since: datetime | None, until: datetime | None, limit: int | None) -> pl.DataFrame:
-        rows: dict[Any, Sequence[Any]] = {}
+        rows: list[Sequence[Any]] = []
         asked = Asked("reading candles", symbol)
         for start, end, count in self._windows(since, until, limit):
             params = {} if end is None or self.capabilities.exchange == "kraken" else {"until": end - 1}
@@ -148,8 +148,8 @@ class UnifiedMarketData(UnifiedPublicReads):
                 if not isinstance(row, list) or len(row) < 8:
                     raise malformed("candle", str(row)[:100], symbol)
                 if (start is None or row[0] is None or row[0] >= start) and (end is None or (row[0] or 0) < end):
-                    rows[row[0]] = row
-        ordered = sorted(rows.values(), key=lambda row: row[0] or 0)
+                    rows.append(row)  # of a candle that is told twice both: which is true is not for a reader to say
+        ordered = sorted(rows, key=lambda row: row[0] or 0)
         return _frame(ordered[-limit:] if limit and since is None else ordered, symbol, self.name)
 
     def _windows(

@@ -96,6 +96,23 @@ def test_one_symbols_failure_is_its_own_and_a_broken_candle_is_malformed(exchang
         assert isinstance(answer.errors[BTC], MalformedAnswer), odd
 
 
+def told_twice(node: Any) -> Any:
+    """The answer with its one candle a second time, behind it, with another close."""
+    if isinstance(node, dict):
+        return {name: told_twice(value) for name, value in node.items()}
+    if isinstance(node, list) and len(node) == 1 and isinstance(node[0], list | dict):
+        return [node[0], json.loads(json.dumps(node[0]).replace('"1.5"', '"1.75"'))]
+    return [told_twice(value) for value in node] if isinstance(node, list) else node
+
+
+@EACH
+def test_a_candle_that_is_told_twice_comes_with_both_rows(exchange: str) -> None:
+    with opened(exchange, told_twice(CANDLES[exchange])) as (venue, _):
+        frame = venue.fetch_bars([BTC], since=OPENED, until=OPENED + timedelta(minutes=5)).frame
+    assert frame["open_time"].to_list() == [OPENED, OPENED]
+    assert sorted(frame["close"]) == [1.5, 1.75]
+
+
 def test_binances_own_reading_and_the_unified_one_bring_the_same_bars() -> None:
     with running_server(symbols=3) as server:
         own = BinanceMarketData(server.url, SETTINGS)
