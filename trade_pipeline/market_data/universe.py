@@ -59,6 +59,8 @@ def _measured(
         schema={"symbol": pl.String, "listed_at": frames.UTC_MS},
     )
     middle = (pl.col("ask") + pl.col("bid")) / 2
+    # Polars sorts NaN above every number: it would be the largest volume, and no price too low.
+    tickers = tickers.with_columns(pl.when(pl.col(pl.Float64).is_finite()).then(pl.col(pl.Float64)))
     return (
         symbols.join(tickers, on="symbol", how="left")
         .join(listed, on="symbol", how="left")
@@ -100,7 +102,7 @@ def _reason(settings: UniverseSettings, active: Collection[str]) -> pl.Expr:
 
 
 def _not(holds: pl.Expr) -> pl.Expr:
-    """Unknown and NaN count as not holding."""
+    """Unknown counts as not holding."""
     return ~holds.fill_null(False)
 
 

@@ -86,6 +86,18 @@ def test_what_is_not_known_does_not_pass() -> None:
     assert "unknown" in reason(found, "A/USDT")
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+@pytest.mark.parametrize("column", ["day_volume_quote", "price", "bid", "high"])
+def test_what_is_no_number_is_not_known(column: str, number: float) -> None:
+    found = scan(tickers(A=10.0, B=1.0).with_columns(_in_row_of("A/USDT", column, number)), UniverseSettings())
+    assert selected(found) == ["B/USDT"]
+    assert "unknown" in reason(found, "A/USDT") and found.item(0, "rank") is None
+
+
+def _in_row_of(symbol: str, column: str, value: float) -> pl.Expr:
+    return pl.when(pl.col("symbol") == symbol).then(pl.lit(value)).otherwise(column).alias(column)
+
+
 def test_a_symbol_at_the_edge_stays_until_it_is_well_behind() -> None:
     market = tickers(A=40.0, B=30.0, C=20.0, D=10.0)
     wide = UniverseSettings(stays_rank_ratio=1.5)
