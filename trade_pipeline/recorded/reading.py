@@ -9,8 +9,9 @@ import polars as pl
 
 from trade_pipeline.recorded.files import open_file
 from trade_pipeline.recorded.layouts import check_layout
+from trade_pipeline.recorded.moments import utc_times
 from trade_pipeline.recorded.names import UNKNOWN_SOURCE, named, share_of, source_of
-from trade_pipeline.recorded.times import bar_length_s, utc_times
+from trade_pipeline.recorded.times import bar_length_s
 from trade_pipeline.recorded.trades import bars_of, once
 from trade_pipeline.recorded.values import RecordedBars, RecordedTrades, Table, refuse
 from trade_pipeline.schemas.frames import BARS, UTC_MS

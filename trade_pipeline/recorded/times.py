@@ -1,4 +1,4 @@
-"""Times of recorded files as UTC milliseconds, and the length of a bar from the distances between them."""
+"""The length of a bar, from the distances between the times of a recorded file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 import polars as pl
 
 from trade_pipeline.recorded.values import refuse
-from trade_pipeline.schemas.frames import UTC_MS
 
 LENGTHS_S = (
     60, 180, 300, 600, 900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 28_800, 43_200, 86_400, 259_200, 604_800,
@@ -17,56 +16,6 @@ ON_GRID_SHARE_MIN = 0.98
 """Share of distances that must be whole lengths; a few misplaced bars do not hide the length."""
 OWN_LENGTH_SHARE_MIN = 0.005
 """Share of distances that must be one length, not several: a length that no two bars keep is none."""
-_SECONDS_BELOW, _MILLISECONDS_BELOW, _MICROSECONDS_BELOW = 10**11, 10**14, 10**17
-
-
-def utc_times(path: Path, column: pl.Series) -> tuple[pl.Series, bool]:
-    """`column` as UTC milliseconds, and whether it names trading days of a place instead of moments.
-
-    Numbers are seconds, milliseconds, microseconds or nanoseconds by their size; text without a zone is UTC.
-    Midnights of a place away from UTC, and plain dates, are days: the day keeps its name, so that Hong Kong's Monday
-    does not become a Sunday.
-    """
-    if column.dtype == pl.String:
-        return _from_text(path, column)
-    if column.dtype == pl.Date:
-        return column.cast(UTC_MS), True
-    if isinstance(column.dtype, pl.Datetime):
-        if column.dtype.time_zone is None:
-            column = column.dt.replace_time_zone("UTC")
-        return column.dt.convert_time_zone("UTC").cast(UTC_MS), False
-    if column.dtype.is_numeric():
-        return _from_numbers(path, column), False
-    return refuse(path, "the column of times holds none", str(column.dtype))
-
-
-def _from_numbers(path: Path, column: pl.Series) -> pl.Series:
-    largest = column.max()
-    if column.null_count() or not isinstance(largest, int | float):
-        refuse(path, "a time is missing", column.null_count())
-    value = pl.col(column.name)
-    if largest < _SECONDS_BELOW:
-        milliseconds = (value * 1000).round(0) if column.dtype.is_float() else value.cast(pl.Int64) * 1000
-    elif largest < _MILLISECONDS_BELOW:
-        milliseconds = value
-    else:
-        milliseconds = value // (1000 if largest < _MICROSECONDS_BELOW else 1_000_000)
-    return column.to_frame().select(milliseconds.cast(pl.Int64).cast(UTC_MS)).to_series()
-
-
-def _from_text(path: Path, column: pl.Series) -> tuple[pl.Series, bool]:
-    text = column.str.replace(r"^(\d{4}-\d{2}-\d{2}) ", "${1}T")
-    offset = text.str.extract(r"T.*([+-]\d{2}:?\d{2})$")
-    sample = str(column.drop_nulls().first())
-    try:
-        if text.str.len_chars().max() == len("2020-01-01"):
-            return text.str.to_date(strict=True).cast(UTC_MS), True
-        if not offset.null_count() and text.str.contains("T00:00:00", literal=True).all():
-            # Midnights of a place: the day is its name there.
-            return text.str.slice(0, 10).str.to_date(strict=True).cast(UTC_MS), True
-        return text.str.to_datetime(time_unit="ms", time_zone="UTC", strict=True), False
-    except pl.exceptions.PolarsError:
-        return refuse(path, "the column of times holds no times", sample)
 
 
 def bar_length_s(path: Path, times: pl.Series, said_s: int | None, closing: pl.Series | None) -> int:

@@ -238,6 +238,24 @@ def test_daily_prices_of_shares_are_read() -> None:
     assert verdict_on(recorded).accepted == recorded.bars.height == 90
 
 
+def test_dates_that_americans_write_and_volumes_with_exponents_are_read() -> None:
+    recorded = read_recorded(shared_path("cases/indicators/spy_ohlcv.txt"), symbol="SPY/USD")
+    assert isinstance(recorded, RecordedBars)
+    first = recorded.bars.row(0, named=True)
+    assert (recorded.bar_length_s, recorded.sessions) == (86_400, True)
+    assert (first["open_time"], first["close"], first["volume"]) == (
+        datetime(2013, 2, 22, tzinfo=UTC),
+        151.89,
+        106292600,
+    )
+
+
+@pytest.mark.parametrize("name", ["spy_atr_wilder.txt", "spy_with_rma.csv"])
+def test_prices_without_a_volume_are_refused(name: str) -> None:
+    with pytest.raises(ReplayFileError, match="no column says volume"):
+        read_recorded(shared_path(f"cases/indicators/{name}"), symbol="SPY/USD")
+
+
 def test_a_table_of_closes_alone_is_refused() -> None:
     with pytest.raises(ReplayFileError, match="no column says open, high, low, close, volume"):
         read_recorded(shared_path("data/equities/sp500_dataset.csv.gz"), symbol="SPX/USD")
