@@ -20,9 +20,7 @@ def copies_in(rows: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """The DOUBLED_BARS of one answer, a BARS frame: every row of a key that has more than one."""
     twice = rows.filter(pl.struct(frames.BAR_KEY).is_duplicated())
     copy = pl.int_range(pl.len(), dtype=pl.Int32).over(frames.BAR_KEY)
-    return twice.with_columns(copy.alias("copy"), pl.lit(as_of).cast(frames.UTC_MS).alias("as_of")).select(
-        list(frames.DOUBLED_BARS)
-    )
+    return twice.with_columns(copy.alias("copy"), frames.moment(as_of).alias("as_of")).select(list(frames.DOUBLED_BARS))
 
 
 def certain(rows: pl.DataFrame) -> pl.DataFrame:

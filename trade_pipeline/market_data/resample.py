@@ -66,7 +66,7 @@ def resample(bars: pl.DataFrame, *, length_s: int, as_of: datetime, base_length_
         )
     )
     whole = pl.col("_start") >= pl.col("_known_since")
-    closed = pl.col("close_time") <= pl.lit(as_of).cast(frames.UTC_MS)
+    closed = pl.col("close_time") <= frames.moment(as_of)
     return (
         windows.join(known_since, on="symbol", how="left", maintain_order="left")
         .filter(closed & whole)

@@ -88,7 +88,7 @@ def changes(rows: pl.DataFrame, stored: pl.DataFrame, found: Comparison, known_a
         rows.with_columns(revision)
         .filter(~found.same)
         .with_columns(
-            pl.lit(known_at).cast(frames.UTC_MS).alias("known_at"),
+            frames.moment(known_at).alias("known_at"),
             (pl.col("revision").fill_null(-1) + 1).cast(pl.Int32).alias("revision"),
         )
         .select(*rows.columns, "known_at", "revision")

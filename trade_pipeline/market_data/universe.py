@@ -65,7 +65,7 @@ def _measured(
         symbols.join(tickers, on="symbol", how="left")
         .join(listed, on="symbol", how="left")
         .with_columns(
-            pl.lit(scanned_at).cast(frames.UTC_MS).alias("scanned_at"),
+            frames.moment(scanned_at).alias("scanned_at"),
             ((pl.col("ask") - pl.col("bid")) / middle).alias("spread_ratio"),
             ((pl.col("high") - pl.col("low")) / pl.col("low")).alias("day_range_ratio"),
         )

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import polars as pl
 
-from trade_pipeline.schemas.frames import BAR_KEY, UTC_MS
+from trade_pipeline.schemas.frames import BAR_KEY, moment
 
 
 def closed_bars(stored: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
@@ -15,7 +15,7 @@ def closed_bars(stored: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     Where `stored` has the lake's `revision`, the newest of each key is kept (which revisions were known when is the
     reader's choice).
     """
-    final = stored.filter(pl.col("close_time") <= pl.lit(as_of).cast(UTC_MS))
+    final = stored.filter(pl.col("close_time") <= moment(as_of))
     if "revision" in final.columns:
         final = final.filter(pl.col("revision") == pl.col("revision").max().over(BAR_KEY))
     return final.sort(BAR_KEY, maintain_order=True)

@@ -12,13 +12,6 @@ import polars as pl
 from trade_pipeline.quality.rules import Scope
 from trade_pipeline.schemas.frames import BARS, JUDGED_BARS
 
-REPAIRED_WEIGHT = 0.9
-FILLED_WEIGHT = 0.5
-IDLE_WEIGHT = 1.0
-
-_KEY_BITS = 43
-"""Milliseconds since 1970 fit into 42 bits until the year 2109; above them stands the number of the symbol."""
-
 
 def kept_bars(sound: pl.DataFrame, rejected: pl.DataFrame | None) -> pl.DataFrame:
     """JUDGED_BARS of the prepared rows that nothing takes out, with _idle beside them.
@@ -48,31 +41,32 @@ def kept_bars(sound: pl.DataFrame, rejected: pl.DataFrame | None) -> pl.DataFram
 def with_fillers(kept: pl.DataFrame, rejected: pl.DataFrame | None, scope: Scope) -> pl.DataFrame:
     """`kept` and the bars that fill its short holes, in order.
 
-    `_filler` tells them apart; `_weight` is what a bar is worth in the score (see `score`).
+    `_filler` tells them apart; `_idle` are those that want of trades explains.
     """
-    length_ms = scope.bar_length_ms
-    same = pl.col("symbol") == pl.col("symbol").shift(1)
-    number = (~same).fill_null(True).cum_sum().alias("_number")
-    hole = pl.when(same).then((pl.col("open_time").diff().dt.total_milliseconds() // length_ms) - 1)
-    worth = pl.when(pl.col("repair").is_null()).then(1.0).otherwise(REPAIRED_WEIGHT)
-    idle = kept.get_column("_idle")
-    kept = kept.drop("_idle").with_columns(pl.lit(False).alias("_filler"), worth.alias("_weight"))
-    if scope.sessions:
-        return kept
-    carried = ("symbol", "open_time", "close", "source")
-    holes = kept.select(
-        *(pl.col(name).shift(1) for name in carried),
-        hole.alias("_hole"),
-        idle.alias("_idle"),
-        number,
-    ).filter((pl.col("_hole") > 0) & (pl.col("_idle") | (pl.col("_hole") <= scope.settings.fill_bars_max)))
+    bars = kept.with_columns(pl.lit(False).alias("_filler"), pl.lit(False).alias("_idle"))
+    holes = _short_holes(kept, scope)
     if holes.is_empty():
-        return kept
+        return bars
     steps = holes.with_columns(pl.int_ranges(1, pl.col("_hole") + 1).alias("_step")).explode("_step").rechunk()
-    fillers = _fillers(steps, length_ms)
+    fillers = _fillers(steps, scope.bar_length_ms)
     if rejected is not None:
         fillers = _told_apart(fillers, rejected)
-    return _merged(kept.with_columns(number), fillers)
+    return _placed(bars, fillers, steps.get_column("_behind"))
+
+
+def _short_holes(kept: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+    """symbol, open_time, close and source of the bar before each hole that is to be filled; _hole, bars that are not
+    there; _idle, want of trades explains them; _behind, the place of the bar that the hole is before."""
+    symbol, opened = kept.get_column("symbol"), kept.get_column("open_time").to_physical()
+    wide = (opened.diff() >= 2 * scope.bar_length_ms) & (symbol == symbol.shift(1))
+    behind = wide.fill_null(False).arg_true().alias("_behind")
+    if scope.sessions:
+        behind = behind.clear()
+    after = kept.select("open_time", "_idle")[behind]
+    hole = ((after.get_column("open_time").to_physical() - opened.gather(behind - 1)) // scope.bar_length_ms) - 1
+    carried = kept.select("symbol", "open_time", "close", "source")[behind - 1]
+    holes = carried.with_columns(hole.alias("_hole"), after.get_column("_idle"), behind)
+    return holes.filter(pl.col("_idle") | (pl.col("_hole") <= scope.settings.fill_bars_max))
 
 
 def _fillers(steps: pl.DataFrame, length_ms: int) -> pl.DataFrame:
@@ -93,12 +87,10 @@ def _fillers(steps: pl.DataFrame, length_ms: int) -> pl.DataFrame:
         "synthetic": pl.lit(True),
         "repair": pl.format("the source has no bar: close of {} carried on", "open_time"),
     }
-    weight = pl.when(pl.col("_idle")).then(IDLE_WEIGHT).otherwise(FILLED_WEIGHT)
     return steps.select(
         *(expression.cast(JUDGED_BARS[name]).alias(name) for name, expression in values.items()),
         pl.lit(True).alias("_filler"),
-        weight.alias("_weight"),
-        "_number",
+        "_idle",
     )
 
 
@@ -109,12 +101,16 @@ def _told_apart(fillers: pl.DataFrame, rejected: pl.DataFrame) -> pl.DataFrame:
     joined = fillers.join(why, on=["symbol", "open_time"], how="left", maintain_order="left").rechunk()
     return joined.with_columns(
         pl.coalesce(text, "repair").alias("repair"),
-        pl.when(text.is_null()).then("_weight").otherwise(FILLED_WEIGHT).alias("_weight"),
+        pl.col("_idle") & text.is_null(),
     )
 
 
-def _merged(kept: pl.DataFrame, fillers: pl.DataFrame) -> pl.DataFrame:
-    """Both are sorted: merging by one number is linear, sorting by a text and a time is not. _number counts symbols."""
-    key = (pl.col("_number").cast(pl.Int64) * (1 << _KEY_BITS) + pl.col("open_time").dt.timestamp("ms")).alias("_key")
-    merged = kept.with_columns(key).merge_sorted(fillers.select(kept.columns).with_columns(key), key="_key")
-    return merged.drop("_key", "_number")
+def _placed(bars: pl.DataFrame, fillers: pl.DataFrame, behind: pl.Series) -> pl.DataFrame:
+    """Both in order: each filler stands before the row of `bars` in whose hole it is."""
+    # Places are counted, not sorted: before the n-th filler stand n others and the bars above its hole.
+    numbers = pl.int_range(bars.height + fillers.height, dtype=pl.UInt32, eager=True)
+    at = behind + numbers.head(fillers.height)
+    own = pl.repeat(True, numbers.len(), eager=True).scatter(at, False).arg_true()
+    order = numbers.clone()  # scatter changes the series that it is asked of
+    order = order.scatter(own, numbers.head(bars.height)).scatter(at, numbers.slice(bars.height))
+    return pl.concat([bars, fillers.select(bars.columns)]).rechunk()[order]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import polars as pl
@@ -9,19 +10,20 @@ import polars as pl
 from trade_pipeline.quality.failures import failures, no_failures
 from trade_pipeline.quality.prepare import FACTS
 from trade_pipeline.quality.rules import Scope, Severity
-from trade_pipeline.schemas.frames import BAR_KEY, BARS, UTC_MS
+from trade_pipeline.schemas.frames import BAR_KEY, BARS, moment
 
-SYMBOL = r"^[A-Z0-9.-]+/[A-Z0-9]+$"
+SYMBOL = re.compile(r"[A-Z0-9.-]+/[A-Z0-9]+")
 
 
 def columns(bars: pl.DataFrame) -> pl.DataFrame:
     """FAILURES without a symbol: columns and types that are not those of bars. With any of them nothing can be read."""
+    given = bars.schema
     found = [
-        (name, str(bars.schema.get(name, "absent")), str(dtype))
-        for name, dtype in BARS.items()
-        if bars.schema.get(name) != dtype
+        (name, str(given.get(name, "absent")), str(dtype)) for name, dtype in BARS.items() if given.get(name) != dtype
     ]
-    found += [(name, "present", "absent") for name in bars.columns if name not in BARS]
+    found += [(name, "present", "absent") for name in given if name not in BARS]
+    if not found:
+        return no_failures()
     types = dict.fromkeys(("_column", "_value", "_limit"), pl.String())
     return failures(
         pl.DataFrame(found, schema=types, orient="row"),
@@ -33,14 +35,17 @@ def columns(bars: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def without_key(bars: pl.DataFrame) -> pl.DataFrame:
-    """Rows that no other rule can be asked of: no time, or a symbol that is none."""
-    known = bars.get_column("symbol").unique()
-    odd = known.filter(~known.str.contains(SYMBOL).fill_null(False))
-    broken = pl.any_horizontal(pl.col(name).is_null() for name in ("symbol", "open_time", "close_time"))
-    if odd.len():
-        broken = broken | pl.col("symbol").is_in(odd.implode())
-    return bars.filter(broken)
+def nameless(bars: pl.DataFrame) -> pl.Series:
+    """Whether no other rule can be asked of a row: it has no time, or a symbol that is none."""
+    symbol = bars.get_column("symbol")
+    # Bars of a symbol mostly stand together, and its name is looked at once.
+    names = symbol.filter((symbol != symbol.shift(1)).fill_null(True)).unique()
+    odd = [name for name in names if name is not None and not SYMBOL.fullmatch(name)]
+    broken = symbol.is_in(odd).fill_null(False) if odd else pl.repeat(False, bars.height, eager=True)
+    for name in ("symbol", "open_time", "close_time"):
+        if bars.get_column(name).null_count():
+            broken = broken | bars.get_column(name).is_null()
+    return broken
 
 
 def schema(bars: pl.DataFrame, scope: Scope | None = None) -> pl.DataFrame:
@@ -49,7 +54,7 @@ def schema(bars: pl.DataFrame, scope: Scope | None = None) -> pl.DataFrame:
     wrong = columns(bars)
     if not wrong.is_empty():
         return wrong
-    rows = without_key(bars).with_columns(pl.col("symbol").fill_null("(none)"))
+    rows = bars.filter(nameless(bars)).with_columns(pl.col("symbol").fill_null("(none)"))
     return failures(
         rows,
         "schema",
@@ -98,9 +103,10 @@ def staleness(bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     """Expected symbols whose newest bar closed longer than the limit before `as_of`, or that have no bar at all."""
     if not scope.symbols:
         return no_failures()
-    as_of = pl.lit(scope.as_of).cast(UTC_MS)
+    as_of = moment(scope.as_of)
     newest = (
-        bars.filter(pl.col("close_time") <= as_of)
+        bars.select("symbol", "open_time", "close_time")
+        .filter(pl.col("close_time") <= as_of)
         .group_by("symbol")
         .agg(pl.col("open_time").max(), pl.col("close_time").max())
     )

@@ -15,7 +15,7 @@ import polars as pl
 from trade_pipeline.quality.failures import failing_symbols, failures, no_failures
 from trade_pipeline.quality.rules import Scope, Severity
 from trade_pipeline.quality.score import score_of_window
-from trade_pipeline.schemas.frames import QUALITY_SCORES, UTC_MS
+from trade_pipeline.schemas.frames import QUALITY_SCORES, moment
 from trade_pipeline.settings.quality import QualitySettings
 
 
@@ -66,13 +66,15 @@ def held_in_breadth(held: Mapping[str, str], universe: Sequence[str], settings: 
 
 def with_held(scores: pl.DataFrame, held: Mapping[str, str], scope: Scope) -> pl.DataFrame:
     """`scores` with the reason in the row of the day of `as_of`; a symbol without any bar gets a row of nothing."""
-    today = (pl.lit(scope.as_of).cast(UTC_MS) - pl.duration(milliseconds=1)).dt.truncate("1d")
+    if not held:
+        return scores.sort("symbol", "open_time")
+    today = (moment(scope.as_of) - pl.duration(milliseconds=1)).dt.truncate("1d")
     reasons = pl.DataFrame(
         {"symbol": list(held), "held": list(held.values())}, schema={"symbol": pl.String, "held": pl.String}
     ).with_columns(today.alias("open_time"))
     absent = reasons.join(scores, on=["symbol", "open_time"], how="anti")
     rows = absent.with_columns(
-        pl.lit(scope.as_of).cast(UTC_MS).alias("as_of"),
+        moment(scope.as_of).alias("as_of"),
         *(pl.lit(0, pl.Int64).alias(name) for name, dtype in QUALITY_SCORES.items() if dtype == pl.Int64()),
         pl.lit(0.0).alias("score"),
     ).select(pl.col(name).cast(dtype) for name, dtype in QUALITY_SCORES.items())

@@ -13,13 +13,13 @@ import polars as pl
 
 from trade_pipeline.quality.failures import no_failures
 from trade_pipeline.quality.fill import kept_bars, with_fillers
-from trade_pipeline.quality.frame_rules import columns, schema, without_key
+from trade_pipeline.quality.frame_rules import columns, nameless, schema
 from trade_pipeline.quality.hold import held_symbols, with_held
 from trade_pipeline.quality.prepare import prepare, prepare_series
 from trade_pipeline.quality.registry import DROPPING, FRAME_RULES, ROW_RULES, SERIES_RULES, flags_of, sound_rows
 from trade_pipeline.quality.rules import Rule, Scope
 from trade_pipeline.quality.score import scores_by_day
-from trade_pipeline.schemas.frames import BARS, JUDGED_BARS, QUALITY_SCORES, QUARANTINED_BARS, UTC_MS, empty
+from trade_pipeline.schemas.frames import BARS, JUDGED_BARS, QUALITY_SCORES, QUARANTINED_BARS, empty, moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,70 +57,62 @@ def judge(raw: pl.DataFrame, scope: Scope) -> Judgement:
     wrong = columns(raw)
     if not wrong.is_empty():
         return _unreadable(raw, wrong, scope)
-    whole, nameless = raw, without_key(raw)
-    if not nameless.is_empty():
-        raw = raw.join(nameless, on=list(BARS), how="anti", nulls_equal=True, maintain_order="left")
-    rows = prepare(raw, scope)
+    unnamed = nameless(raw)
+    lost, named = (raw.filter(unnamed), raw.filter(~unnamed)) if unnamed.any() else (raw.clear(), raw)
+    rows = prepare(named, scope)
     row_flags = flags_of(rows, ROW_RULES, scope)
     sound = prepare_series(sound_rows(rows, row_flags), scope)
     series_flags = flags_of(sound, SERIES_RULES, scope)
-    dropped = [
-        *_nameless(nameless, rows.height),
-        *_dropped(rows, row_flags, ROW_RULES, scope),
-        *_dropped(sound, series_flags, SERIES_RULES, scope),
-    ]
+    parts = ((rows, row_flags, ROW_RULES), (sound, series_flags, SERIES_RULES))
+    dropped = [taken for part in parts for taken in _dropped(*part, scope)]
     rejected = pl.concat(dropped) if dropped else None
     kept = kept_bars(sound, rejected)
     bars = with_fillers(kept, rejected, scope)
-    parts = ((rows, row_flags, ROW_RULES), (sound, series_flags, SERIES_RULES))
     others = [rule.find for rule in FRAME_RULES if rule.find is not None and rule.find is not schema]
-    of_frame = [schema(nameless), *(find(raw, scope) for find in others)]
-    told = [*of_frame, *(found for part in parts for found in _told(*part, scope))]
-    newest = [*of_frame, *(found for part in parts for found in _told(*_recent(*part, scope), scope))]
-    recent = pl.concat([no_failures(), *newest])
+    of_frame = [schema(lost), *(find(named, scope) for find in others)]
+    of_rows = [found for part in parts for found in _told(*part, scope)]
+    recent = pl.concat([no_failures(), *of_frame, *(newest for _, newest in of_rows)])
     scores = scores_by_day(bars, rejected, scope)
     held = held_symbols(bars, recent, scores, scope)
     repaired = int(kept.get_column("repair").is_not_null().sum())
     return Judgement(
-        rows=whole.height,
+        rows=raw.height,
         accepted=kept.height - repaired,
         repaired=repaired,
         filled=bars.height - kept.height,
         missing=int(rows.get_column("_missing").sum()),
         bars=bars.select(list(JUDGED_BARS)),
-        quarantined=_quarantined(rejected),
-        failures=pl.concat([no_failures(), *told]),
+        quarantined=_quarantined([*_nameless(lost, rows.height), *dropped]),
+        failures=pl.concat([no_failures(), *of_frame, *(every for every, _ in of_rows)]),
         recent=recent,
         scores=with_held(scores, held, scope),
         held=held,
     )
 
 
-def _told(rows: pl.DataFrame, flags: pl.DataFrame, rules: Sequence[Rule], scope: Scope) -> Iterator[pl.DataFrame]:
-    """FAILURES of each rule that some row breaks."""
+def _told(
+    rows: pl.DataFrame, flags: pl.DataFrame, rules: Sequence[Rule], scope: Scope
+) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """FAILURES of each rule that some row breaks: all, and those of the bars whose defects hold their symbol now."""
+    is_recent = pl.col("close_time") > moment(scope.recent_from)
     for rule in rules:
         flag = flags.get_column(rule.name)
         if flag.any():
-            yield rule.tell(rows.filter(flag), scope)
-
-
-def _recent(
-    rows: pl.DataFrame, flags: pl.DataFrame, rules: Sequence[Rule], scope: Scope
-) -> tuple[pl.DataFrame, pl.DataFrame, Sequence[Rule]]:
-    """The same for the bars whose defects hold their symbol now."""
-    is_recent = rows.select(pl.col("close_time") > pl.lit(scope.recent_from).cast(UTC_MS)).to_series()
-    return rows.filter(is_recent), flags.filter(is_recent), rules
+            failing = rows.filter(flag)
+            yield rule.tell(failing, scope), rule.tell(failing.filter(is_recent), scope)
 
 
 def _dropped(rows: pl.DataFrame, flags: pl.DataFrame, rules: Sequence[Rule], scope: Scope) -> Iterator[pl.DataFrame]:
     """Rows that a rule takes out, with _rules and _reason."""
-    taking = [rule for rule in rules if rule.repair in DROPPING]
+    taking = [rule for rule in rules if rule.repair in DROPPING and flags.get_column(rule.name).any()]
+    if not taking:
+        return
     severe = [
         flags.get_column(rule.name) & ~rows.select(rule.mild(scope)).to_series() if rule.mild else flags[rule.name]
         for rule in taking
     ]
     broken = pl.DataFrame(severe)
-    out = broken.select(pl.any_horizontal(pl.all())).to_series() if severe else pl.Series([], dtype=pl.Boolean)
+    out = broken.select(pl.any_horizontal(pl.all())).to_series()
     if not out.any():
         return
     failing = rows.filter(out).hstack(broken.filter(out).select(pl.all().name.prefix("_is_"))).rechunk()
@@ -142,11 +134,11 @@ def _nameless(rows: pl.DataFrame, offset: int) -> Iterator[pl.DataFrame]:
         )
 
 
-def _quarantined(rejected: pl.DataFrame | None) -> pl.DataFrame:
+def _quarantined(rejected: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """The QUARANTINED_BARS frame, sorted by key."""
-    if rejected is None:
+    if not rejected:
         return empty(QUARANTINED_BARS)
-    ordered = rejected.sort("symbol", "open_time", "_row")
+    ordered = pl.concat(rejected).sort("symbol", "open_time", "_row")
     copy = pl.int_range(pl.len(), dtype=pl.Int32).over("symbol", "open_time")
     named = ordered.with_columns(copy.alias("copy"), pl.col("_rules").alias("rules"), pl.col("_reason").alias("reason"))
     return named.select(list(QUARANTINED_BARS))

@@ -11,7 +11,7 @@ import polars as pl
 from trade_pipeline.quality.conventions import idle_is_missing
 from trade_pipeline.quality.moves import robust_scale, with_outliers
 from trade_pipeline.quality.rules import Scope
-from trade_pipeline.schemas.frames import BARS, UTC_MS
+from trade_pipeline.schemas.frames import BARS, moment
 
 FACTS = tuple(name for name in BARS if name != "source")
 """What a bar says happened; who says it is no difference."""
@@ -72,9 +72,7 @@ def _missing(rows: pl.DataFrame, scope: Scope) -> pl.Series:
     missing = pl.col("_step_ms") // scope.bar_length_ms - 1
     if scope.sessions:
         missing = pl.when(missing > SESSION_HOLE_DAYS).then(missing).otherwise(0)
-    inside = (pl.col("_before") >= pl.lit(scope.window_start).cast(UTC_MS)) & (
-        pl.col("open_time") < pl.lit(scope.as_of).cast(UTC_MS)
-    )
+    inside = (pl.col("_before") >= moment(scope.window_start)) & (pl.col("open_time") < moment(scope.as_of))
     wide = rows[places].with_columns(steps_ms.gather(places).alias("_step_ms"))
     holes = wide.select(pl.when(inside).then(missing).otherwise(0).cast(pl.Int64)).to_series()
     return none.scatter(places, holes)

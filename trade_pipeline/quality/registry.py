@@ -93,9 +93,8 @@ def flags_of(rows: pl.DataFrame, rules: tuple[Rule, ...], scope: Scope) -> pl.Da
 
 def sound_rows(rows: pl.DataFrame, flags: pl.DataFrame) -> pl.DataFrame:
     """Prepared rows that no rule of rows takes out."""
-    names = [rule.name for rule in ROW_RULES if rule.repair in DROPPING]
-    broken = flags.select(pl.any_horizontal(names)).to_series()
-    return rows.filter(~broken) if broken.any() else rows
+    broken = [rule.name for rule in ROW_RULES if rule.repair in DROPPING and flags.get_column(rule.name).any()]
+    return rows.filter(~flags.select(pl.any_horizontal(broken)).to_series()) if broken else rows
 
 
 def check(name: str, bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
@@ -104,7 +103,7 @@ def check(name: str, bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     found = no_failures() if rule.find is None else rule.find(bars, scope)
     if rule.flag is None or not frame_rules.columns(bars).is_empty():
         return found
-    rows = prepare(bars, scope)
+    rows = prepare(bars.filter(~frame_rules.nameless(bars)), scope)
     if rule.series:
         rows = prepare_series(sound_rows(rows, flags_of(rows, ROW_RULES, scope)), scope)
     return pl.concat([found, rule.tell(rows.filter(rule.flag(scope)), scope)])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import polars as pl
 
 from trade_pipeline.quality.rules import Scope, Words
-from trade_pipeline.schemas.frames import UTC_MS
+from trade_pipeline.schemas.frames import moment
 
 PRICES = ("open", "high", "low", "close")
 WEEK_MS = 7 * 86_400_000
@@ -101,7 +101,7 @@ def misaligned_words(scope: Scope) -> Words:
 
 def running_candle(scope: Scope) -> pl.Expr:
     """Bars that have not closed at `as_of`: their close, high, low and volume still change."""
-    return pl.col("close_time") > pl.lit(scope.as_of).cast(UTC_MS)
+    return pl.col("close_time") > moment(scope.as_of)
 
 
 def running_candle_words(scope: Scope) -> Words:

@@ -13,54 +13,74 @@ from __future__ import annotations
 
 import polars as pl
 
+from trade_pipeline.quality.prepare import starts_of
 from trade_pipeline.quality.rules import Scope
-from trade_pipeline.schemas.frames import QUALITY_SCORES, UTC_MS
+from trade_pipeline.schemas.frames import QUALITY_SCORES, moment
 
 DAY_MS = 86_400_000
+REPAIRED_WEIGHT = 0.9
+FILLED_WEIGHT = 0.5
 
 
 def scores_by_day(bars: pl.DataFrame, rejected: pl.DataFrame | None, scope: Scope) -> pl.DataFrame:
     """A QUALITY_SCORES frame without `held`; `bars` is what `with_fillers` gives."""
-    day = pl.col("open_time").dt.truncate("1d").alias("_day")
-    filler = pl.col("_filler")
-    repaired = pl.col("repair").is_not_null() & ~filler
-    counted = bars.group_by("symbol", day, maintain_order=True).agg(
-        (~filler & pl.col("repair").is_null()).sum().cast(pl.Int64).alias("accepted"),
-        repaired.sum().cast(pl.Int64).alias("repaired"),
-        pl.col("synthetic").sum().cast(pl.Int64).alias("synthetic"),
-        filler.sum().cast(pl.Int64).alias("_filled"),
-        pl.col("_weight").sum().alias("_worth"),
-    )
-    days = _days(bars, rejected, scope)
-    table = days.join(counted, on=["symbol", "_day"], how="left", maintain_order="left")
+    counted = _counted(bars)
+    days = _days(counted, rejected, scope)
+    table = days.join(counted.drop("_first", "_end"), on=["symbol", "_day"], how="left", maintain_order="left")
     if rejected is not None:
+        day = pl.col("open_time").dt.truncate("1d").alias("_day")
         lost = rejected.group_by("symbol", day).agg(pl.len().cast(pl.Int64).alias("quarantined"))
         table = table.join(lost, on=["symbol", "_day"], how="left", maintain_order="left")
     else:
         table = table.with_columns(pl.lit(0, pl.Int64).alias("quarantined"))
-    names = ("accepted", "repaired", "quarantined", "synthetic", "_filled")
+    names = ("accepted", "repaired", "quarantined", "synthetic", "_filled", "_idle")
     table = table.with_columns(pl.col(name).fill_null(0) for name in names)
     there = pl.col("accepted") + pl.col("repaired") + pl.col("_filled")
     if scope.sessions:  # which days had a session is not known here: what is there is what was expected
         table = table.filter(there > 0).with_columns(there.alias("expected"))
+    worth = pl.col("accepted") + pl.col("_idle") + REPAIRED_WEIGHT * pl.col("repaired")
+    worth = worth + FILLED_WEIGHT * (pl.col("_filled") - pl.col("_idle"))
     return table.with_columns(
         pl.col("_day").alias("open_time"),
-        pl.lit(scope.as_of).cast(UTC_MS).alias("as_of"),
+        moment(scope.as_of).alias("as_of"),
         pl.max_horizontal(pl.col("expected") - there, 0).cast(pl.Int64).alias("missing"),
-        (pl.col("_worth").fill_null(0.0) / pl.col("expected")).clip(0.0, 1.0).alias("score"),
+        (worth / pl.col("expected")).clip(0.0, 1.0).alias("score"),
         pl.lit(None, pl.String).alias("held"),
     ).select(pl.col(name).cast(dtype) for name, dtype in QUALITY_SCORES.items())
 
 
-def _days(bars: pl.DataFrame, rejected: pl.DataFrame | None, scope: Scope) -> pl.DataFrame:
-    """Every day from each symbol's first bar, good or bad, to `as_of` with the number of bars that it should have."""
-    as_of = pl.lit(scope.as_of).cast(UTC_MS)
-    seen = bars.select("symbol", "open_time", "close_time")
-    if rejected is not None:
-        seen = pl.concat([seen, rejected.filter(pl.col("close_time") <= as_of).select(seen.columns)])
-    spans = seen.group_by("symbol", maintain_order=True).agg(
-        pl.col("open_time").min().alias("_first"), pl.col("close_time").max().alias("_end")
+def _counted(bars: pl.DataFrame) -> pl.DataFrame:
+    """Sums of each symbol and day (_day), with the first opening (_first) and the last close (_end)."""
+    filler, repaired = pl.col("_filler"), pl.col("repair").is_not_null()
+    # Bars are in order, so that a day is a run of rows: grouped by its number, not by a text and a time.
+    day = bars.get_column("open_time").to_physical() // DAY_MS
+    run = (starts_of(bars) | (day != day.shift(1))).cum_sum().alias("_run").set_sorted()
+    return (
+        bars.select("symbol", "open_time", "close_time", "repair", "synthetic", "_filler", "_idle", run)
+        .group_by("_run", maintain_order=True)
+        .agg(
+            pl.col("symbol").first(),
+            pl.col("open_time").first().dt.truncate("1d").alias("_day"),
+            (~filler & ~repaired).sum().cast(pl.Int64).alias("accepted"),
+            (~filler & repaired).sum().cast(pl.Int64).alias("repaired"),
+            pl.col("synthetic").sum().cast(pl.Int64).alias("synthetic"),
+            filler.sum().cast(pl.Int64).alias("_filled"),
+            pl.col("_idle").sum().cast(pl.Int64).alias("_idle"),
+            pl.col("open_time").first().alias("_first"),
+            pl.col("close_time").max().alias("_end"),
+        )
+        .drop("_run")
     )
+
+
+def _days(counted: pl.DataFrame, rejected: pl.DataFrame | None, scope: Scope) -> pl.DataFrame:
+    """Every day from each symbol's first bar, good or bad, to `as_of` with the number of bars that it should have."""
+    as_of = moment(scope.as_of)
+    seen = counted.select("symbol", "_first", "_end")
+    if rejected is not None:
+        span = ("symbol", pl.col("open_time").alias("_first"), pl.col("close_time").alias("_end"))
+        seen = pl.concat([seen, rejected.filter(pl.col("close_time") <= as_of).select(span)])
+    spans = seen.group_by("symbol", maintain_order=True).agg(pl.col("_first").min(), pl.col("_end").max())
     end = pl.max_horizontal("_end", as_of)
     last = (end - pl.duration(milliseconds=1)).dt.truncate("1d")
     days = spans.with_columns(
@@ -79,7 +99,7 @@ def _opened_before(moment: pl.Expr, scope: Scope) -> pl.Expr:
 
 def score_of_window(scores: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     """symbol and score over all days of the window together."""
-    first = pl.lit(scope.window_start).cast(UTC_MS).dt.truncate("1d")
+    first = moment(scope.window_start).dt.truncate("1d")
     inside = scores.filter(pl.col("open_time") >= first)
     share = (pl.col("score") * pl.col("expected")).sum() / pl.col("expected").sum()
     return inside.group_by("symbol", maintain_order=True).agg(share.alias("score"))

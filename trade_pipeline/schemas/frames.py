@@ -6,10 +6,14 @@ market data is Float64 (a measurement), quantities that become orders are Decima
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
 import polars as pl
 
 UTC_MS = pl.Datetime("ms", "UTC")
 QUANTITY = pl.Decimal(38, 18)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 BARS: dict[str, pl.DataType] = {
     "symbol": pl.String(),
@@ -174,6 +178,17 @@ LAKE_COLUMNS: dict[str, pl.DataType] = {
 """Added by the lake on writing; a stage never sees them unless it asks for a past view."""
 
 
+def moment(at: datetime) -> pl.Expr:
+    """`at` as a value of UTC_MS. It is made from a number: polars takes forty times as long for a time with a zone."""
+    return pl.lit((at - _EPOCH) // timedelta(milliseconds=1), pl.Int64).cast(UTC_MS)
+
+
 def empty(columns: dict[str, pl.DataType]) -> pl.DataFrame:
     """A frame without rows that has exactly these columns and types."""
-    return pl.DataFrame(schema=columns)
+    return _made_once(tuple(columns.items())).clone()
+
+
+@cache
+def _made_once(columns: tuple[tuple[str, pl.DataType], ...]) -> pl.DataFrame:
+    """To make a frame column by column takes a quarter of a millisecond, and a verdict needs a dozen empty ones."""
+    return pl.DataFrame(schema=dict(columns))

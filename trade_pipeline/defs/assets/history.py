@@ -77,7 +77,7 @@ def ask_again(stack: OpenStack, day: str) -> tuple[WriteResult, pl.DataFrame, Ma
     known_at = stack.now()
     written = stack.lake.append("raw_bars", fetched.frame.filter(pl.col("symbol").is_in(first)), known_at=known_at)
     changed = revised_values(stack.lake.history("raw_bars", [day]), ("symbol", "open_time"), BAR_FACTS)
-    return written, changed.filter(pl.col("known_at") >= pl.lit(known_at).cast(frames.UTC_MS)), fetched.late
+    return written, changed.filter(pl.col("known_at") >= frames.moment(known_at)), fetched.late
 
 
 @dg.asset(

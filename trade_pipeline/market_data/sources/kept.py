@@ -49,7 +49,7 @@ class KeptBars:
         doubled = pl.struct(frames.BAR_KEY).is_duplicated().any().over("symbol")
         final = answer.filter((pl.col("open_time") < newest) & ~doubled)
         stamped = final.with_columns(
-            pl.lit(fetched_at).cast(frames.UTC_MS).alias("fetched_at"), pl.lit(rank, dtype=pl.Int32).alias("rank")
+            frames.moment(fetched_at).alias("fetched_at"), pl.lit(rank, dtype=pl.Int32).alias("rank")
         )
         symbols = final.get_column("symbol").unique().to_list()
         with self._lock:
