@@ -21,7 +21,8 @@ audit = dg.define_asset_job(
 )
 
 
-audit_schedule = of_the_day_before("audit", audit, "30 0 * * *", "Audits the day that is over.")
+# After the night's second look at the day (00:12) and the repair of what that brought (00:40).
+audit_schedule = of_the_day_before("audit", audit, "30 1 * * *", "Audits the day that is over.")
 
 defs = dg.Definitions(
     assets=[lake_audit],

@@ -25,7 +25,7 @@ class Expectation:
 
 
 def suites(symbols: int) -> Mapping[str, Sequence[Expectation]]:
-    """By table; `symbols` is the number that the day was decided on."""
+    """By table; `symbols` is the number that the day was decided on, at least 1: a day of nothing is a finding."""
     return {
         "bars": [
             _columns(list(frames.JUDGED_BARS)),

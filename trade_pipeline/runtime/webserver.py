@@ -41,7 +41,7 @@ _STATIC = (
 )
 _NO_AUDIT_YET = """<!doctype html><meta charset="utf-8"><title>No audit yet</title>
 <h1>No audit yet</h1>
-<p>The first one comes at 00:30 UTC, for the day that is over by then.</p>
+<p>The first one comes at 01:30 UTC, for the day that is over by then.</p>
 <p>To have one now, <a href="/assets/lake_audit">materialise a past day of the asset lake_audit</a>.</p>
 """
 

@@ -9,10 +9,12 @@ import dagster as dg
 import polars as pl
 
 from trade_pipeline.definitions import defs
-from trade_pipeline.defs.partitions import day_start
+from trade_pipeline.defs.partitions import DAY, day_start
 from trade_pipeline.defs.repair import computed_times, wanted_days
 from trade_pipeline.defs.schedules import nightly_schedule
+from trade_pipeline.market_data.fetch import fetch_span
 from trade_pipeline.research import defs as research
+from trade_pipeline.schemas import frames
 from trade_pipeline_tests.defs.conftest import TestStack, metadata_of
 
 BTC = pl.col("symbol") == "BTC/USDT"
@@ -68,6 +70,34 @@ def test_the_night_is_that_of_the_day_before_the_nominal_moment() -> None:
     assert isinstance(request, dg.RunRequest)
     assert request.partition_key == "2026-03-01"
     assert request.run_key == "nightly:2026-03-01"
+
+
+def test_a_day_without_bars_or_without_a_symbol_s_bars_does_not_pass_its_audit(stack: TestStack) -> None:
+    yesterday = f"{datetime.now(UTC) - timedelta(days=1):%Y-%m-%d}"
+    job = research.resolve_job_def("audit")
+
+    def verdict() -> tuple[bool, str]:
+        result = job.execute_in_process(instance=stack.instance, partition_key=yesterday)
+        (check,) = result.get_asset_check_evaluations()
+        return check.passed, str(metadata_of(result, "lake_audit")["findings"])
+
+    passed, findings = verdict()
+    assert not passed and "row_count" in findings
+
+    midnight = day_start(yesterday)
+    symbols = stack.open.universe(datetime.now(UTC))
+    bars = fetch_span(stack.open.market, symbols, midnight, midnight + DAY).frame.with_columns(
+        synthetic=pl.lit(False), repair=pl.lit(None, pl.String)
+    )
+    scans = pl.DataFrame({"scanned_at": [midnight] * len(symbols), "symbol": symbols, "selected": True, "reason": ""})
+    absent = [pl.lit(None, dtype).alias(name) for name, dtype in frames.UNIVERSE.items() if name not in scans.columns]
+    stack.open.lake.append("universe", scans.with_columns(absent), known_at=midnight)
+    stack.open.lake.append("bars", bars.filter(pl.col("symbol") != symbols[0]), known_at=midnight + DAY)
+    passed, findings = verdict()
+    assert not passed and "row_count" in findings, "a symbol is missing altogether"
+
+    stack.open.lake.append("bars", bars.filter(pl.col("symbol") == symbols[0]), known_at=midnight + DAY)
+    assert verdict()[0]
 
 
 def test_a_day_is_audited_seen_with_its_link_and_stops_nothing(stack: TestStack) -> None:

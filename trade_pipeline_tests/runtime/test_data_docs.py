@@ -36,11 +36,11 @@ def test_the_pages_are_shown_as_soon_as_there_are_some_and_run_no_script(address
     admitted = {"authorization": f"Bearer {TOKEN}"}
     none_yet = httpx.get(f"{address}/data_docs/", headers=admitted)
     assert none_yet.status_code == 404
-    assert "00:30 UTC" in none_yet.text
+    assert "01:30 UTC" in none_yet.text
     assert "/assets/lake_audit" in none_yet.text
     assert "default-src 'none'" in none_yet.headers["content-security-policy"]
     docs.mkdir(parents=True)
-    assert "00:30 UTC" in httpx.get(f"{address}/data_docs/", headers=admitted).text
+    assert "01:30 UTC" in httpx.get(f"{address}/data_docs/", headers=admitted).text
     (docs / "index.html").write_text("<h1>Audit</h1>")
     answer = httpx.get(f"{address}/data_docs/", headers=admitted)
     assert answer.text == "<h1>Audit</h1>"
@@ -49,7 +49,7 @@ def test_the_pages_are_shown_as_soon_as_there_are_some_and_run_no_script(address
     assert "default-src 'none'" in policy
     assert "script" not in policy
     missing = httpx.get(f"{address}/data_docs/nothing.html", headers=admitted)
-    assert (missing.status_code, "00:30" in missing.text) == (404, False)
+    assert (missing.status_code, "01:30" in missing.text) == (404, False)
     assert "<html" in httpx.get(f"{address}/", headers=admitted).text
 
 
