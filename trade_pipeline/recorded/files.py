@@ -12,7 +12,7 @@ import polars as pl
 
 from trade_pipeline.errors import ReplayFileError
 from trade_pipeline.recorded.layouts import TRADE_COLUMNS, by_name, by_place, trades_by_name
-from trade_pipeline.recorded.names import pair_of, share_of
+from trade_pipeline.recorded.pairs import pair_of, share_of
 from trade_pipeline.recorded.values import Table, refuse
 
 BYTES_MAX = 2_000_000_000

@@ -1,83 +1,171 @@
-"""Symbols, sources and bar lengths from the names of files and markets."""
+"""What the name of a file, and the folders above it, say: symbol, length of a bar, kind of table, exchange.
+
+A name is words between separators. Each word must mean something, or the name says no symbol: my_BTC_backup is none.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-SOURCES = ("binance", "bitfinex", "bitstamp", "bittrex", "bybit", "coinbase", "gemini", "kraken", "okx", "poloniex")
-UNKNOWN_SOURCE = "recorded"
-QUOTES = (
-    "FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USDD", "DAI", "USD", "EUR", "GBP", "JPY", "AUD", "CAD", "CHF", "KRW",
-    "TRY", "BRL", "BTC", "XBT", "ETH", "BNB",
-)  # fmt: skip
-"""Longest first where one ends in another."""
-_OTHER_NAMES = {"XBT": "BTC", "XDG": "DOGE", "UST": "USDT"}
-_LISTED_IN = {"HK": "HKD", "L": "GBP", "DE": "EUR", "PA": "EUR", "AS": "EUR", "MI": "EUR", "T": "JPY", "SW": "CHF"}
+from trade_pipeline.recorded.pairs import QUOTES, common_pair, market_of, pair_of, quote_first, share_of
 
-_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_PAIR_AND_LENGTH = re.compile(r"^([A-Z0-9]{1,20})_([A-Z0-9]{2,10})(?:_[A-Z0-9]{2,10})?-(\d+)([smhdw])(?:-\w+)?$")
-_PAIR = re.compile(r"^([A-Z0-9]{1,20})_([A-Z0-9]{2,10})(?:-trades)?$")
-_BITTREX = re.compile(r"^([A-Z0-9]{2,10})_([A-Z0-9]{1,20})-(\d+)$")
-_MARKET_AND_LENGTH = re.compile(r"^t?([A-Z0-9:]{5,20})(?:-\d{4}(?:-\d{2}){0,2})?[-_](\d+)([smhdw])$")
-_MARKET = re.compile(r"^t?([A-Z0-9:]{5,20})(?:_(\d+))?$")
-_SHARE = re.compile(r"^([A-Z0-9]{1,6})(?:\.([A-Z]{1,2}))?$")
+SOURCES = (
+    "binance", "binanceus", "bitfinex", "bitmex", "bitstamp", "bittrex", "bybit", "coinbase", "ftx", "gate", "gemini",
+    "huobi", "kraken", "kucoin", "mexc", "okx", "poloniex",
+)  # fmt: skip
+_OLD_NAMES = {"gdax": "coinbase", "okex": "okx", "gateio": "gate", "htx": "huobi"}
+UNKNOWN_SOURCE = "recorded"
+_PREFIX_LETTERS_MIN = 6
+"""Names of exchanges this long are also found where letters follow: bitstampUSD, binance2024."""
+
+_SUFFIXES = (
+    ".gz", ".zip", ".csv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet", ".feather", ".arrow", ".ipc",
+)  # fmt: skip
+_UNITS_S = {"s": 1, "m": 60, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86_400, "day": 86_400, "w": 604_800}
+_LENGTHS_S: Mapping[str, int] = {
+    "minute": 60, "hourly": 3600, "hour": 3600, "daily": 86_400, "d": 86_400, "weekly": 604_800, "w": 604_800,
+    "m1": 60, "m5": 300, "m15": 900, "m30": 1800, "h1": 3600, "h4": 14_400, "d1": 86_400,
+}  # fmt: skip
+_CONTRACT = frozenset({"futures", "perp", "perpetual", "swap", "um", "cm"})
+NO_BARS: Mapping[str, str] = {
+    "mark": "prices that an exchange computes to mark positions: nobody traded at them",
+    "markpriceklines": "prices that an exchange computes to mark positions: nobody traded at them",
+    "index": "prices of an index: nobody traded at them",
+    "indexpriceklines": "prices of an index: nobody traded at them",
+    "premiumindex": "premiums over an index, no prices",
+    "premiumindexklines": "premiums over an index, no prices",
+    "fundingrate": "rates of funding, no prices",
+    "quotes": "quotes, no trades",
+    "quote": "quotes, no trades",
+    "bookticker": "quotes, no trades",
+    "bookdepth": "depths of an order book, no trades",
+    "depth": "depths of an order book, no trades",
+}
+"""Word in a name -> what such a file holds instead of bars."""
+_FILLERS = frozenset({
+    "trades", "trade", "aggtrades", "candles", "candlesticks", "klines", "kline", "ohlc", "ohlcv", "ohlcvt", "data",
+    "spot", "to", "history", "historical",
+})  # fmt: skip
+
+_JOINED = ((r"funding[-_]rate", "fundingrate"), (r"(?<!\d)(\d{1,2})[-_ ](min|minute|hour|day)(?=[-_ ]|$)", r"\1\2"))
+_LENGTH = re.compile(r"^(\d+)(s|m|min|minute|h|hour|d|day|w)$")
+_MONTHS = re.compile(r"^\d+(mo|Mo|M)$")
+_DATE = re.compile(r"^(19|20)\d{2}((0[1-9]|1[0-2])(\d{2})?)?$")
+_EXPIRY = re.compile(r"^\d{2}(0[1-9]|1[0-2])[0-3]\d$")  # BTCUSDT_210326: a contract until that day
+_DATE_BEHIND = re.compile(r"(?<=[A-Za-z])(?:19|20)\d{2}-\d{2}-\d{2}$")  # Bybit: BTCUSDT2021-01-01
+_BITCOINCHARTS = re.compile(r"^([a-z]+)([A-Z]{3})$")  # bitstampUSD: what one exchange pays for bitcoins
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a file's name says; None where it does not."""
+    """What a file's name says; None where it does not. `no_bars`: what the file holds instead of bars."""
 
     symbol: str | None = None
     bar_length_s: int | None = None
+    no_bars: str | None = None
 
 
 def named(path: Path) -> Named:
-    """From names as BTC_USDT-5m, BTC_ETH-5 (Bittrex: the quote first), BTCUSD-2019-1m, XRP_ETH-trades, BCHEUR."""
-    stem = path.name.split(".json")[0].split(".csv")[0].removesuffix(".gz")
-    for suffix in (".feather", ".arrow", ".ipc", ".parquet"):
-        stem = stem.removesuffix(suffix)
-    if found := _PAIR_AND_LENGTH.match(stem):
-        return Named(f"{found[1]}/{found[2]}", int(found[3]) * _UNITS_S[found[4]])
-    if found := _BITTREX.match(stem):
-        return Named(f"{found[2]}/{found[1]}", int(found[3]) * 60)
-    if found := _MARKET_AND_LENGTH.match(stem):
-        return Named(pair_of(found[1]), int(found[2]) * _UNITS_S[found[3]])
-    if found := _PAIR.match(stem):
-        return Named(f"{found[1]}/{found[2]}")
-    found = _MARKET.match(stem)
-    if found and pair_of(found[1]):
-        return Named(pair_of(found[1]), int(found[2]) * 60 if found[2] else None)
-    return Named()
-
-
-def pair_of(market: str) -> str | None:
-    """BASE/QUOTE of a market's name without a separator (BCHEUR, XXBTZUSD, DOGE:USD); None where none fits."""
-    if ":" in market:
-        base, _, quote = market.partition(":")
-        return f"{_common(base)}/{_common(quote)}"
-    if len(market) == 8 and market[0] in "XZ" and market[4] in "XZ":  # Kraken's old names: X for coins, Z for money
-        return f"{_common(market[1:4])}/{_common(market[5:])}"
-    for quote in QUOTES:
-        if market.endswith(quote) and len(market) > len(quote):
-            return f"{_common(market.removesuffix(quote))}/{_common(quote)}"
-    return None
-
-
-def share_of(ticker: str) -> str | None:
-    """0700.HK is 0700.HK/HKD; a ticker without a place is taken as listed in US dollars."""
-    found = _SHARE.match(ticker)
-    if found is None:
-        return None
-    return f"{ticker}/{_LISTED_IN.get(found[2], 'USD') if found[2] else 'USD'}"
+    """From names as BTC_USDT-5m, BTC_ETH-5 (Bittrex: the quote first), BTCUSD-2019-1m, BTCUSDT-1m-2021-01, XBTUSD_60,
+    Bitstamp_BTCUSD_d, XRP_ETH-trades, BTC_USDT_USDT-1h-futures, BTC-USD, BCHEUR."""
+    words = _words(path)
+    lengths, numbers, parts, no_bars = [], [], [], None
+    dated = False
+    for word in words:
+        lower = word.lower()
+        length = _LENGTH.match(lower)
+        if lower in NO_BARS:
+            no_bars = NO_BARS[lower]
+        elif parts and (lower in _LENGTHS_S or (length and not _MONTHS.match(word))):
+            lengths.append(int(length[1]) * _UNITS_S[length[2]] if length else _LENGTHS_S[lower])
+        elif _DATE.match(word) or _EXPIRY.match(word) or (dated and word.isdigit()):
+            dated = True
+        elif word.isdigit() and parts:
+            numbers.append(int(word))
+        elif lower not in _FILLERS | _CONTRACT and not _MONTHS.match(word) and not _is_exchange(word):
+            parts.append(word)
+    minutes = numbers[0] * 60 if numbers and not lengths else None
+    folder = next((NO_BARS[name.lower()] for name in path.resolve().parts[:-1] if name.lower() in NO_BARS), None)
+    return Named(
+        _symbol(_in_upper(parts), _exchange(words, path), behind_number=bool(numbers)),
+        lengths[0] if lengths else minutes,
+        no_bars or folder,
+    )
 
 
 def source_of(path: Path) -> str:
-    """The exchange that a folder above the file is named after, else `recorded`."""
-    parts = [part.lower() for part in reversed(path.resolve().parts)]
-    return next((source for part in parts for source in SOURCES if source in part), UNKNOWN_SOURCE)
+    """The exchange that the file or a folder above it is named after, else `recorded`; of contracts `binance-futures`,
+    so that they never stand among the bars of the pair itself."""
+    parts = path.resolve().parts
+    found = next(
+        (known for part in reversed(parts) for word in re.split(r"[^A-Za-z0-9]+", part) if (known := _known(word))),
+        UNKNOWN_SOURCE,
+    )
+    folders = {part.lower() for part in parts[:-1]}
+    words = _words(path)
+    expires = any(_EXPIRY.match(word) and not _DATE.match(word) for word in words)
+    contract = expires or _CONTRACT & ({word.lower() for word in words} | folders)
+    return f"{found}-futures" if contract else found
 
 
-def _common(asset: str) -> str:
-    return _OTHER_NAMES.get(asset, asset)
+def _words(path: Path) -> list[str]:
+    stem = path.name
+    while stem.lower().endswith(_SUFFIXES):
+        stem = stem[: stem.rindex(".")]
+    stem = _DATE_BEHIND.sub("", stem.removesuffix("=X"))
+    for pattern, joined in _JOINED:
+        stem = re.sub(pattern, joined, stem, flags=re.IGNORECASE)
+    return [word for word in re.split(r"[-_, ]+", stem) if word]
+
+
+def _known(word: str) -> str | None:
+    lower = word.lower()
+    whole = _OLD_NAMES.get(lower, lower)
+    if whole in SOURCES:
+        return whole
+    return next((name for name in SOURCES if len(name) >= _PREFIX_LETTERS_MIN and lower.startswith(name)), None)
+
+
+def _is_exchange(word: str) -> bool:
+    return _known(word) is not None and not _BITCOINCHARTS.match(word)
+
+
+def _exchange(words: list[str], path: Path) -> str | None:
+    return next((known for word in words if (known := _known(word))), source_of(path).removesuffix("-futures"))
+
+
+def _in_upper(parts: list[str]) -> list[str]:
+    """Words in small letters beside a market in capitals say nothing of it; alone they may be one: btcusd."""
+    if any(part.isupper() for part in parts):
+        return [part for part in parts if not (part.isalpha() and part.islower())]
+    return parts
+
+
+def _symbol(parts: list[str], source: str | None, *, behind_number: bool) -> str | None:
+    """Of a market in one word, of base and quote, or of base, quote and what a contract is settled in."""
+    if len(parts) == 1:
+        return _of_one(parts[0], source)
+    upper = [part.upper() for part in parts]
+    if len(parts) == 3 and upper[2] in upper[:2]:
+        return common_pair(upper[0], upper[1])
+    if len(parts) != 2:
+        return None
+    if upper[1] in ("US", "UK"):  # Stooq: aapl_us
+        return share_of(upper[0]) if upper[1] == "US" else None
+    if behind_number and quote_first(upper[0], upper[1]):
+        return common_pair(upper[1], upper[0])
+    if len(upper[1]) == 1:  # classes of shares: BRK-B
+        return share_of(f"{upper[0]}-{upper[1]}")
+    named_so = parts == upper and all(re.fullmatch(r"[A-Z0-9]{2,20}", part) for part in parts)
+    pair = upper[1] in QUOTES or (named_so and pair_of(upper[0], source) is None)
+    return common_pair(upper[0], upper[1]) if pair else None
+
+
+def _of_one(word: str, source: str | None) -> str | None:
+    if (charts := _BITCOINCHARTS.match(word)) and _known(charts[1]) == source:
+        return f"BTC/{charts[2]}"
+    pair = market_of(word, source) if re.fullmatch(r"[A-Za-z0-9:.]{5,20}", word) else None
+    return pair or (share_of(word) if word == word.upper() else None)

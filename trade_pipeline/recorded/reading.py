@@ -10,7 +10,7 @@ import polars as pl
 from trade_pipeline.recorded.files import open_file
 from trade_pipeline.recorded.layouts import check_layout
 from trade_pipeline.recorded.moments import utc_times
-from trade_pipeline.recorded.names import UNKNOWN_SOURCE, named, share_of, source_of
+from trade_pipeline.recorded.names import UNKNOWN_SOURCE, named, source_of
 from trade_pipeline.recorded.times import bar_length_s
 from trade_pipeline.recorded.trades import bars_of, once
 from trade_pipeline.recorded.values import RecordedBars, RecordedTrades, Table, refuse
@@ -28,6 +28,8 @@ def read_recorded(
 
     Raises ReplayFileError that names the file, the value and what repairs it.
     """
+    if no_bars := named(path).no_bars:
+        refuse(path, f"by its name this file holds {no_bars}", path.name, "Give the candles or the trades.")
     opened = open_file(path, layout)
     if isinstance(opened, pl.DataFrame):
         return _trades(path, opened, _symbol(path, symbol, unnamed))
@@ -41,12 +43,8 @@ def bars_from_trades(recorded: RecordedTrades, length_s: int = TRADE_BAR_S) -> R
 
 
 def _symbol(path: Path, given: str | None, unnamed: str | None, table: Table | None = None) -> str:
-    found = given or (table.symbol if table else None) or named(path).symbol or share_of(path.name.split(".csv")[0])
-    return (
-        found
-        or unnamed
-        or refuse(path, "the name does not say the symbol", path.name, "Give it with --symbol BASE/QUOTE.")
-    )
+    found = given or (table.symbol if table else None) or named(path).symbol or unnamed
+    return found or refuse(path, "the name does not say the symbol", path.name, "Give it with --symbol BASE/QUOTE.")
 
 
 def _bars(path: Path, table: Table, symbol: str) -> RecordedBars:

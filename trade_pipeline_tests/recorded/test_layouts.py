@@ -11,7 +11,6 @@ import polars as pl
 import pytest
 
 from trade_pipeline.errors import ReplayFileError
-from trade_pipeline.recorded.names import pair_of
 from trade_pipeline.recorded.reading import read_recorded
 from trade_pipeline.recorded.values import RecordedBars
 from trade_pipeline_tests.made_bars import START, bars_of, random_closes
@@ -156,21 +155,6 @@ def test_an_answer_of_kraken_that_still_runs_says_when_it_was_final(tmp_path: Pa
     assert recorded.symbol == "ETH/EUR"
     assert recorded.as_of == datetime.fromtimestamp(1_700_000_040 + 240, UTC)
     assert recorded.bars.get_column("close_time").max() == datetime.fromtimestamp(1_700_000_040 + 300, UTC)
-
-
-@pytest.mark.parametrize(
-    ("market", "pair"),
-    [
-        ("BCHEUR", "BCH/EUR"),
-        ("XXBTZUSD", "BTC/USD"),
-        ("XBTUSDT", "BTC/USDT"),
-        ("DOGE:USD", "DOGE/USD"),
-        ("1000SATSFDUSD", "1000SATS/FDUSD"),
-        ("QQQ", None),
-    ],
-)
-def test_a_market_without_a_separator_is_split_at_its_quote(market: str, pair: str | None) -> None:
-    assert pair_of(market) == pair
 
 
 def test_what_the_file_does_not_say_is_null_and_not_made_up(tmp_path: Path) -> None:

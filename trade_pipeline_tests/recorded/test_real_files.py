@@ -8,9 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from trade_pipeline.commands.quality import of_file, scope_of
+from trade_pipeline.commands.quality import of_recording
 from trade_pipeline.errors import ReplayFileError
 from trade_pipeline.quality.judge import Judgement, judge
+from trade_pipeline.quality.recordings import judged_file, scope_of
 from trade_pipeline.recorded.reading import bars_from_trades, read_recorded
 from trade_pipeline.recorded.trades import merged
 from trade_pipeline.recorded.values import RecordedBars, RecordedTrades
@@ -267,14 +268,14 @@ def test_counts_of_analysts_are_no_bars_and_are_refused() -> None:
 
 
 def test_the_report_of_a_file_adds_up_and_names_the_copies() -> None:
-    report = of_file(shared_path("data/bittrex/BTC_ETH-5.json.gz"), SETTINGS)
+    report = of_recording(judged_file(shared_path("data/bittrex/BTC_ETH-5.json.gz"), SETTINGS))
     assert report.rows == 50_392 == report.accepted + report.repaired + report.quarantined
     assert report.rules["duplicate"] == 1392
     assert report.repaired_by_rule["duplicate"] == 1391, "one bar stands there three times"
 
 
 def test_the_report_of_trades_counts_trades() -> None:
-    report = of_file(shared_path(KRAKEN_NEXT), SETTINGS)
+    report = of_recording(judged_file(shared_path(KRAKEN_NEXT), SETTINGS))
     assert (report.rows, report.accepted, report.quarantined) == (486, 486, 0)
     assert report.bars is not None and report.bars < 486
 
