@@ -16,8 +16,8 @@ from trade_pipeline.commands.context import home_named
 from trade_pipeline.commands.output import say
 from trade_pipeline.errors import DataError
 from trade_pipeline.quality.judge import Judgement, judge
+from trade_pipeline.quality.recordings import JudgedRecording, judged_files
 from trade_pipeline.quality.rules import Scope
-from trade_pipeline.recorded.reading import bars_from_trades, read_recorded
 from trade_pipeline.recorded.values import RecordedBars, RecordedTrades
 from trade_pipeline.settings.load import load_settings, settings_in_force
 from trade_pipeline.settings.quality import QualitySettings
@@ -60,7 +60,8 @@ def report_files(
 ) -> None:
     """Judges each file by the settings. Raises ReplayFileError for one that cannot be read."""
     settings = load_settings(settings_file, environ=os.environ).quality
-    _print([of_file(file, settings, symbol=symbol, layout=layout) for file in files], as_json=as_json)
+    judged = judged_files(files, settings, symbol=symbol, layout=layout, unnamed=UNNAMED)
+    _print([of_recording(item) for item in judged], as_json=as_json)
 
 
 def report_lake(home: Path | None, days: int, *, as_json: bool) -> None:
@@ -77,16 +78,14 @@ def report_lake(home: Path | None, days: int, *, as_json: bool) -> None:
     _print(of_bars(raw, settings), as_json=as_json)
 
 
-def of_file(file: Path, settings: QualitySettings, *, symbol: str | None = None, layout: str | None = None) -> Report:
-    """The report of one recorded file."""
-    recorded = read_recorded(file, symbol=symbol, layout=layout, unnamed=UNNAMED)
-    if isinstance(recorded, RecordedTrades):
-        return _of_trades(file, recorded, settings)
-    return report_of(file.name, recorded, judge(recorded.bars, scope_of(recorded, settings)))
+def of_recording(judged: JudgedRecording) -> Report:
+    """The report of one recorded file; of a file of trades with their number, and what is wrong with them."""
+    report = report_of(judged.bars.path.name, judged.bars, judged.verdict)
+    return report if judged.trades is None else _with_trades(report, judged.trades)
 
 
 def of_bars(raw: pl.DataFrame, settings: Settings) -> list[Report]:
-    """A report for each symbol of a BARS frame of the lake, at its newest close."""
+    """A report for each symbol of a BARS frame of the lake, at its newest close, by the limits that decisions are held to."""
     reports = []
     as_of = raw.get_column("close_time").max()
     assert isinstance(as_of, datetime), "the caller looked for rows"
@@ -94,23 +93,14 @@ def of_bars(raw: pl.DataFrame, settings: Settings) -> list[Report]:
     for (symbol,), bars in raw.group_by("symbol", maintain_order=True):
         first = bars.get_column("open_time").min()
         assert isinstance(first, datetime), "a group has rows"
-        scope = Scope(as_of, first, (str(symbol),), settings.quality, length_s)
+        scope = Scope(as_of, first, (str(symbol),), settings.quality_in_force, length_s)
         recorded = RecordedBars(Path(), str(symbol), str(bars.item(0, "source")), "lake", length_s, as_of, bars)
         reports.append(report_of(str(symbol), recorded, judge(bars, scope)))
     return reports
 
 
-def scope_of(recorded: RecordedBars, settings: QualitySettings) -> Scope:
-    """A file is held against its own span, at the moment of its last closed bar."""
-    first = recorded.bars.get_column("open_time").min()
-    start = first if isinstance(first, datetime) else datetime.fromtimestamp(0, UTC)
-    return Scope(recorded.as_of, start, (recorded.symbol,), settings, recorded.bar_length_s, sessions=recorded.sessions)
-
-
-def _of_trades(file: Path, trades: RecordedTrades, settings: QualitySettings) -> Report:
+def _with_trades(judged: Report, trades: RecordedTrades) -> Report:
     """Counts trades; the bars that they make are judged as any others."""
-    recorded = bars_from_trades(trades)
-    judged = report_of(file.name, recorded, judge(recorded.bars, scope_of(recorded, settings)))
     counts = {"repeated_trade": trades.repeated, "impossible_trade": trades.refused}
     lost = {name: count for name, count in counts.items() if count}
     values = asdict(judged) | {

@@ -13,8 +13,6 @@ from trade_pipeline.quality.frame_rules import cross_source_disagreement
 from trade_pipeline.quality.judge import Judgement, judge
 from trade_pipeline.quality.rules import Scope
 from trade_pipeline.schemas import frames
-from trade_pipeline.settings.quality import QualitySettings
-from trade_pipeline.settings.root import Settings
 
 
 def scope_of(raw: pl.DataFrame, window: Window, stack: OpenStack, *, live: bool) -> Scope:
@@ -28,7 +26,7 @@ def scope_of(raw: pl.DataFrame, window: Window, stack: OpenStack, *, live: bool)
         window.as_of,
         start,
         stack.universe(window.as_of),
-        quality_of(settings),
+        settings.quality_in_force,
         settings.market.bar_length_s,
         reference=reference_of(window, stack),
         # Bars that were changed since this bar's close: the decisions before this one stood on other values.
@@ -57,18 +55,8 @@ def doubted(stored: pl.DataFrame, window: Window, stack: OpenStack) -> pl.DataFr
     reference = reference_of(window, stack)
     if reference is None:
         return frames.empty({name: frames.BARS[name] for name in frames.BAR_KEY})
-    scope = Scope(window.as_of, window.start, (), quality_of(stack.settings), reference=reference)
+    scope = Scope(window.as_of, window.start, (), stack.settings.quality_in_force, reference=reference)
     return cross_source_disagreement(stored, scope).select(frames.BAR_KEY)
-
-
-def quality_of(settings: Settings) -> QualitySettings:
-    """The limits in force. A replay has no candle where its recording has none: there a hole is a minute without a
-    trade, as in a source that leaves such minutes out."""
-    quality = settings.quality
-    replayed = settings.mode == "sim" and settings.exchange.replay is not None
-    if replayed and quality.idle_minutes == "by_source":
-        return quality.model_copy(update={"idle_minutes": "missing"})
-    return quality
 
 
 def judged(raw: pl.DataFrame, window: Window, stack: OpenStack, *, live: bool) -> Judgement:

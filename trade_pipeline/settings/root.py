@@ -67,6 +67,15 @@ class Settings(Section):
         return self.mode != "sim" or self.runtime.ui_token_in_sim
 
     @property
+    def quality_in_force(self) -> QualitySettings:
+        """The limits by which the bars of this stack are judged. A replay has no candle where its recording has none:
+        there a hole is a minute without a trade, as in a source that leaves such minutes out."""
+        replayed = self.mode == "sim" and self.exchange.replay is not None
+        if replayed and self.quality.idle_minutes == "by_source":
+            return self.quality.model_copy(update={"idle_minutes": "missing"})
+        return self.quality
+
+    @property
     def decision_hash(self) -> str:
         """32 hex characters over every setting that can change a decision (not where things are stored)."""
         relevant = self.model_dump(

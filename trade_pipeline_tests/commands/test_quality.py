@@ -10,9 +10,12 @@ import polars as pl
 import pytest
 
 from trade_pipeline.cli import main
+from trade_pipeline.commands.quality import of_bars
 from trade_pipeline.market_data.lake import Lake
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import load_settings, write_settings_in_force
+from trade_pipeline.settings.market import SimulatedExchangeSettings
+from trade_pipeline.settings.root import Settings
 from trade_pipeline_tests.made_bars import MINUTE, START, bars_of, random_bars, random_closes
 
 
@@ -75,3 +78,11 @@ def test_without_a_file_the_lake_is_judged_by_symbol(
     told = json.loads(report(capsys, "--home", str(tmp_path), "--json"))
     assert (told["rows"], told["rules"], told["missing"]) == (899, {"gap": 1}, 1)
     assert [item["symbol"] for item in told["files"]] == ["S00/USDT", "S01/USDT", "S02/USDT"]
+
+
+def test_the_lake_of_a_replay_is_judged_as_its_decisions_are() -> None:
+    bars = random_bars(1, 300).filter(pl.col("open_time") != START + MINUTE * 250)
+    replay = SimulatedExchangeSettings(replay=Path("bars"))
+    (live,), (replayed,) = of_bars(bars, Settings()), of_bars(bars, Settings(exchange=replay))
+    assert live.held is not None
+    assert (replayed.held, replayed.rules, replayed.score) == (None, {"gap": 1}, 1.0)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from trade_pipeline.defs.judging import quality_of
 from trade_pipeline.settings.market import SimulatedExchangeSettings
 from trade_pipeline.settings.quality import QualitySettings
 from trade_pipeline.settings.root import Settings
@@ -24,4 +23,4 @@ REPLAY = SimulatedExchangeSettings(replay=Path("bars"))
     ],
 )
 def test_idle_minutes_follow_the_market_that_is_played(settings: Settings, idle: str) -> None:
-    assert quality_of(settings).idle_minutes == idle
+    assert settings.quality_in_force.idle_minutes == idle
