@@ -18,8 +18,7 @@ import polars as pl
 from trade_pipeline.bench.measure import Report
 from trade_pipeline.errors import DataError
 from trade_pipeline.market_data.universe import screen
-from trade_pipeline.quality.judge import judge
-from trade_pipeline.quality.rules import Scope
+from trade_pipeline.quality.recordings import judged_files
 from trade_pipeline.recorded.reading import read_recorded
 from trade_pipeline.recorded.values import RecordedBars
 from trade_pipeline.runtime.throwaway_exchange import throwaway_exchange
@@ -37,6 +36,7 @@ SCANNED, SCAN_S_AIM = 500, 2.0
 FETCHES = 5
 FETCH_PER_MIN_FLOOR = 200.0
 FETCH_CONCURRENCY = 20
+UNNAMED = "UNKNOWN/UNKNOWN"
 KINDS = (".feather", ".parquet", ".json", ".gz", ".csv")
 
 
@@ -141,7 +141,7 @@ def files_in(paths: Iterable[Path]) -> list[Path]:
 
 def _recorded(files: Iterable[Path]) -> Iterable[RecordedBars]:
     for file in files:
-        item = read_recorded(file, unnamed="UNKNOWN/UNKNOWN")
+        item = read_recorded(file, unnamed=UNNAMED)
         if isinstance(item, RecordedBars):
             yield item
 
@@ -151,11 +151,9 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _ingest(files: Sequence[Path], settings: QualitySettings, folder: Path) -> None:
-    """What becomes of a recording on its way into the lake: read, conformed, judged, written."""
-    for number, item in enumerate(_recorded(files)):
-        first = item.bars.get_column("open_time").min()
-        scope = Scope(item.as_of, first, (item.symbol,), settings, item.bar_length_s, sessions=item.sessions)  # type: ignore[arg-type]
-        judge(item.bars, scope).bars.write_parquet(folder / f"{number}.parquet")
+    """What becomes of recordings on their way into the lake: read, conformed, judged, written."""
+    for number, judged in enumerate(judged_files(files, settings, unnamed=UNNAMED)):
+        judged.verdict.bars.write_parquet(folder / f"{number}.parquet")
 
 
 def _timed(work: Callable[[], None]) -> float:

@@ -12,13 +12,10 @@ import polars as pl
 
 from trade_pipeline.commands.context import home_named
 from trade_pipeline.commands.output import say
-from trade_pipeline.commands.quality import report_of, scope_of
+from trade_pipeline.commands.quality import report_of
 from trade_pipeline.market_data.lake import Lake, lake_of
-from trade_pipeline.quality.judge import judge
-from trade_pipeline.recorded.reading import bars_from_trades, read_recorded
-from trade_pipeline.recorded.values import RecordedBars, RecordedTrades
+from trade_pipeline.quality.recordings import JudgedRecording, judged_files
 from trade_pipeline.settings.load import settings_in_force
-from trade_pipeline.settings.quality import QualitySettings
 
 
 def run_ingest(
@@ -28,16 +25,14 @@ def run_ingest(
     found = home_named(home)
     settings = settings_in_force(found)
     lake = lake_of(settings.storage, found)
-    for file in files:
-        recorded = read_recorded(file, symbol=symbol, layout=layout)
-        bars = bars_from_trades(recorded) if isinstance(recorded, RecordedTrades) else recorded
-        told = {"file": str(file), **keep(lake, bars, settings.quality, datetime.now(UTC))}
+    for judged in judged_files(files, settings.quality, symbol=symbol, layout=layout):
+        told = {"file": str(judged.bars.path), **keep(lake, judged, datetime.now(UTC))}
         say(json.dumps(told, default=str) if as_json else _sentence(told))
 
 
-def keep(lake: Lake, recorded: RecordedBars, settings: QualitySettings, known_at: datetime) -> dict[str, object]:
-    """Judge and store; the report with the rows added and revised. The same file again adds nothing."""
-    verdict = judge(recorded.bars, scope_of(recorded, settings))
+def keep(lake: Lake, judged: JudgedRecording, known_at: datetime) -> dict[str, object]:
+    """Store; the report with the rows added and revised. The same file again adds nothing."""
+    recorded, verdict = judged.bars, judged.verdict
     length = pl.lit(recorded.bar_length_s, pl.Int32).alias("length_s")
     written = lake.append("recorded_bars", verdict.bars.with_columns(length), known_at=known_at)
     if not verdict.quarantined.is_empty():

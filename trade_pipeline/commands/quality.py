@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 import polars as pl
@@ -20,7 +20,6 @@ from trade_pipeline.quality.recordings import JudgedRecording, judged_files
 from trade_pipeline.quality.rules import Scope
 from trade_pipeline.recorded.values import RecordedBars, RecordedTrades
 from trade_pipeline.settings.load import load_settings, settings_in_force
-from trade_pipeline.settings.quality import QualitySettings
 from trade_pipeline.settings.root import Settings
 
 PIPED_WIDTH = 160
@@ -85,7 +84,7 @@ def of_recording(judged: JudgedRecording) -> Report:
 
 
 def of_bars(raw: pl.DataFrame, settings: Settings) -> list[Report]:
-    """A report for each symbol of a BARS frame of the lake, at its newest close, by the limits that decisions are held to."""
+    """A report for each symbol of a BARS frame of the lake, at its newest close, by the limits of decisions."""
     reports = []
     as_of = raw.get_column("close_time").max()
     assert isinstance(as_of, datetime), "the caller looked for rows"

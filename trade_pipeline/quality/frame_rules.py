@@ -52,7 +52,7 @@ def schema(bars: pl.DataFrame, scope: Scope | None = None) -> pl.DataFrame:
     """Columns and types, and where they are right, rows without a symbol or a time."""
     del scope
     wrong = columns(bars)
-    if not wrong.is_empty():
+    if not wrong.is_empty() or bars.is_empty():
         return wrong
     rows = bars.filter(nameless(bars)).with_columns(pl.col("symbol").fill_null("(none)"))
     return failures(

@@ -5,6 +5,8 @@ Each function is one condition over the columns of `prepare`; its words stand be
 
 from __future__ import annotations
 
+import math
+
 import polars as pl
 
 from trade_pipeline.quality.rules import Scope, Words
@@ -17,7 +19,8 @@ MONDAY_MS = 4 * 86_400_000
 
 
 def _is_bad(name: str) -> pl.Expr:
-    return ~(pl.col(name).is_finite() & (pl.col(name) > 0)).fill_null(False)
+    # NaN is above every number here, and infinity is not below itself: two comparisons say what is_finite says.
+    return ~((pl.col(name) > 0) & (pl.col(name) < math.inf)).fill_null(False)
 
 
 def non_positive_price(scope: Scope) -> pl.Expr:
