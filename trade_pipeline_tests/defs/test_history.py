@@ -64,6 +64,18 @@ def test_a_bar_that_was_changed_long_after_its_decision_is_found_at_night(stack:
     assert metadata_of(again, "bars_asked_again")["rows_revised"] == 0
 
 
+def test_the_score_of_a_day_stays_that_of_the_whole_day(stack: TestStack) -> None:
+    today = datetime.now(UTC)
+    yesterday = f"{today - timedelta(days=1):%Y-%m-%d}"
+    assert stack.backfill(["raw_bars", "bars", "quarantined_bars", "quality_scores"], yesterday, yesterday).success
+    whole = stack.open.lake.read("quality_scores", [yesterday])
+    assert set(whole.get_column("expected")) == {1440}
+    assert stack.decide().success
+    assert stack.open.lake.read("quality_scores", [yesterday]).equals(whole), "a decision sees only its evening"
+    symbols = stack.open.universe(datetime.now(UTC))
+    assert stack.open.lake.read("quality_scores", [f"{today:%Y-%m-%d}"]).height == len(symbols)
+
+
 def test_the_night_is_that_of_the_day_before_the_nominal_moment() -> None:
     late = datetime(2026, 3, 2, 0, 12, tzinfo=UTC)
     request = nightly_schedule(dg.build_schedule_context(scheduled_execution_time=late))

@@ -83,7 +83,9 @@ class _Verdicts:
 
     def _judge(self, window: Window) -> Judgement:
         verdict = judged(self._raw.load(window), window, self._stack, live=self._live)
-        self._small[window.day] = verdict.quarantined, verdict.scores
+        # Of the warm-up before the day only a part is seen here: its score is that of its own day's decisions.
+        own = verdict.scores.filter(pl.col("open_time") >= day_start(window.day))
+        self._small[window.day] = verdict.quarantined, own
         self.notes[window.day] = {
             "judged": verdict.rows,
             "accepted": verdict.accepted,

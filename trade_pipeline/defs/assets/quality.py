@@ -42,7 +42,8 @@ def data_quality(stack: Stack) -> dg.MaterializeResult[None]:
 
 
 def _figures(scores: pl.DataFrame) -> dict[str, object]:
-    newest = scores.filter(pl.col("as_of") == pl.col("as_of").max())
+    now = scores.filter(pl.col("as_of") == pl.col("as_of").max())
+    newest = now.filter(pl.col("open_time") == pl.col("open_time").max().over("symbol"))
     held = newest.filter(pl.col("held").is_not_null())
     worst = newest.sort("score", "symbol").head(LINES_MAX)
     return {
