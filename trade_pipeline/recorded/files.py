@@ -1,40 +1,39 @@
-"""Opens a recorded file of any known kind and tells what is in it: a table under our names, or trades."""
+"""Opens a recorded file of any known kind and tells what is in it: a table of bars or of trades under our names."""
 
 from __future__ import annotations
 
-import gzip
 import io
-import json
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
 from trade_pipeline.errors import ReplayFileError
-from trade_pipeline.recorded.layouts import TRADE_COLUMNS, by_name, by_place, trades_by_name
-from trade_pipeline.recorded.pairs import pair_of, share_of
+from trade_pipeline.recorded.answers import Answer, read_answer
+from trade_pipeline.recorded.layouts import (
+    SOURCE_NAMES,
+    SOURCE_OF_LAYOUT,
+    SYMBOL_NAMES,
+    WHOSE_NAMES,
+    by_name,
+    by_place,
+    layout_of,
+    plain,
+    trades_by_name,
+)
+from trade_pipeline.recorded.names import UNKNOWN_SOURCE, named, source_of
+from trade_pipeline.recorded.packages import Package, unpacked
+from trade_pipeline.recorded.pairs import symbol_of
+from trade_pipeline.recorded.sheets import read_sheet
+from trade_pipeline.recorded.strangers import check_columns, check_rows
 from trade_pipeline.recorded.values import Table, refuse
 
-BYTES_MAX = 2_000_000_000
-"""A larger file is refused: it would not fit into memory next to its bars."""
 
-
-def open_file(path: Path, layout: str | None) -> Table | pl.DataFrame:
-    """A Table of bars, or the columns TRADE_COLUMNS of a file of trades. Raises ReplayFileError."""
-    if not path.is_file():
-        refuse(path, "there is no such file", None, "Name an existing one.")
-    if path.stat().st_size > BYTES_MAX:
-        refuse(path, "the file is too large", path.stat().st_size, f"Split it into parts of at most {BYTES_MAX} bytes.")
-    name = path.name.lower().removesuffix(".gz")
+def open_file(path: Path, layout: str | None, symbol: str | None) -> Table:
+    """Bars or trades under our names. `symbol` is what the caller says, `layout` how columns without names stand.
+    Raises ReplayFileError."""
     try:
-        if name.endswith(".json"):
-            return _from_json(path, json.loads(_content(path)), layout)
-        if name.endswith((".csv", ".txt")):
-            return _from_csv(path, _content(path), layout)
-        if name.endswith(".parquet"):
-            return _named(path, pl.read_parquet(path))
-        if name.endswith((".feather", ".arrow", ".ipc")):
-            return _named(path, pl.read_ipc(path))
+        package = unpacked(path)
+        return _table(path, package, _opened(path, package), layout, symbol)
     except ReplayFileError:
         raise
     # Readers raise exceptions of many kinds for a file that they cannot read, polars also from Rust.
@@ -43,73 +42,82 @@ def open_file(path: Path, layout: str | None) -> Table | pl.DataFrame:
         raise ReplayFileError(
             f"the file cannot be read ({reason})", thing=str(path), repair="Copy it again: it is corrupt or cut off."
         ) from error
-    return refuse(
-        path, "the file is of no known kind", path.suffix, "Give feather, parquet, csv or json, also gzipped."
-    )
 
 
-def _content(path: Path) -> bytes:
-    data = path.read_bytes()
-    return gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+def _opened(path: Path, package: Package) -> Answer:
+    """The table as it stands in the file, with what is told around it."""
+    if package.kind in ("parquet", "arrow"):
+        read = pl.read_parquet if package.kind == "parquet" else pl.read_ipc
+        return Answer(read(path if package.content is None else io.BytesIO(package.content)), headed=True)
+    content = path.read_bytes() if package.content is None else package.content
+    if package.kind == "json":
+        return read_answer(path, content)
+    sheet = read_sheet(path, content)
+    if len(sheet.tickers) > 1:
+        _refuse_several(path, sheet.tickers)
+    return Answer(sheet.frame, sheet.headed, symbol=symbol_of(sheet.tickers[0]) if sheet.tickers else None)
 
 
-def _named(path: Path, frame: pl.DataFrame) -> Table | pl.DataFrame:
-    trades = trades_by_name(frame)
-    return Table(by_name(path, frame), "named") if trades is None else trades
+def _table(path: Path, package: Package, answer: Answer, layout: str | None, given: str | None) -> Table:
+    source = _source(path, answer)
+    if not answer.headed:
+        if answer.frame.is_empty():
+            refuse(path, "the file holds no bar", None, "Give a longer recording.")
+        check_rows(path, answer.frame)
+        chosen = layout_of(path, answer.frame.row(0), layout or answer.layout)
+        source = source or SOURCE_OF_LAYOUT.get(chosen) or UNKNOWN_SOURCE
+        symbol = given or _agreed(path, answer.symbol, _by_files(path, package, answer.source))
+        return Table(by_place(answer.frame, chosen), chosen, symbol, source, answer.closed_until_ms)
+    check_columns(path, answer.frame.columns)
+    _check_one_symbol(path, answer.frame)
+    told = answer.symbol or _said_by_column(answer.frame, source)
+    symbol = given or _agreed(path, told, _by_files(path, package, answer.source))
+    trades = trades_by_name(answer.frame)
+    frame = by_name(path, answer.frame, symbol) if trades is None else trades
+    return Table(frame, "named", symbol, source or UNKNOWN_SOURCE, answer.closed_until_ms)
 
 
-def _from_csv(path: Path, content: bytes, layout: str | None) -> Table | pl.DataFrame:
-    """With a header, if the first row holds a word; else by place."""
-    first = content.split(b"\n", 1)[0].decode(errors="replace").strip().split(",")
-    if any(_is_word(cell) for cell in first[1:]):
-        return _named(path, pl.read_csv(io.BytesIO(content), infer_schema_length=None))
-    frame = pl.read_csv(io.BytesIO(content), has_header=False, infer_schema_length=None)
-    if frame.width == 3 and layout in (None, "trades"):
-        return frame.rename(dict(zip(frame.columns, TRADE_COLUMNS, strict=True)))
-    chosen = layout or "by place"
-    return Table(by_place(path, frame, layout, frame.width), chosen)
+def _source(path: Path, answer: Answer) -> str | None:
+    """The answer's own, a column's, or what name and folders say; None where nothing does."""
+    by_path = source_of(path)
+    contract = "-futures" if by_path.endswith("-futures") else ""
+    columns = [column for column in answer.frame.columns if answer.headed and plain(column) in SOURCE_NAMES]
+    by_column = str(answer.frame.get_column(columns[0])[0]) if columns and answer.frame.height else None
+    found = answer.source or by_column
+    if found is not None:
+        return found if found.endswith("-futures") else found.lower() + contract
+    return None if by_path == UNKNOWN_SOURCE else by_path
 
 
-def _is_word(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return bool(cell.strip())
-    return False
+def _by_files(path: Path, package: Package, source: str | None) -> str | None:
+    return named(path, source).symbol or named(Path(package.name), source).symbol
 
 
-def _from_json(path: Path, data: Any, layout: str | None) -> Table | pl.DataFrame:
-    if isinstance(data, dict) and isinstance(data.get("result"), dict):
-        return _from_kraken(path, data["result"])
-    if isinstance(data, dict) and isinstance(data.get("history"), list):
-        ticker = str(data.get("ticker", path.stem))
-        return Table(by_name(path, pl.DataFrame(data["history"], infer_schema_length=None)), "named", share_of(ticker))
-    if not isinstance(data, list) or not data:
-        refuse(path, "this JSON holds no list of bars", str(type(data).__name__))
-    if isinstance(data[0], dict):
-        if {"O", "H", "L", "C", "T"} <= data[0].keys():
-            return Table(by_name(path, pl.DataFrame(data, infer_schema_length=None)), "bittrex", source="bittrex")
-        return _named(path, pl.DataFrame(data, infer_schema_length=None))
-    widths = {len(row) for row in data if isinstance(row, list)}
-    if len(widths) != 1 or not all(isinstance(row, list) for row in data):
-        refuse(path, "rows differ in their length", sorted(widths))
-    width = widths.pop()
-    if width == 7 and data[0][3] in ("buy", "sell"):  # freqtrade's trades: time, id, type, side, price, amount, cost
-        return pl.DataFrame([{"time": row[0], "price": row[4], "amount": row[5]} for row in data])
-    table = by_place(path, data, layout, width)
-    source = layout if layout in ("kraken", "bitfinex", "coinbase") else "binance" if width == 12 else None
-    return Table(table, layout or "by place", source=source)
+def _check_one_symbol(path: Path, frame: pl.DataFrame) -> None:
+    for column in frame.columns:
+        if plain(column) in WHOSE_NAMES and frame.schema[column] == pl.String:
+            values = frame.get_column(column).drop_nulls().unique().to_list()
+            if len(values) > 1:
+                _refuse_several(path, sorted(values))
 
 
-def _from_kraken(path: Path, result: dict[str, Any]) -> Table | pl.DataFrame:
-    """An OHLC answer: its last row still runs, `last` is the opening of the row before. Or an answer of trades."""
-    markets = [name for name in result if name != "last"]
-    if len(markets) != 1 or not isinstance(result[markets[0]], list) or not result[markets[0]]:
-        refuse(path, "the answer does not hold the rows of one market", markets)
-    rows = result[markets[0]]
-    if isinstance(rows[0][0], str):  # price, volume, time, ...
-        return pl.DataFrame([{"time": float(row[2]), "price": row[0], "amount": row[1]} for row in rows])
-    table = by_place(path, rows, "kraken", len(rows[0]))
-    last = result.get("last")
-    until_ms = int(last) * 1000 if isinstance(last, int | str) and str(last).isdigit() else None
-    return Table(table, "kraken", pair_of(markets[0]), "kraken", until_ms)
+def _said_by_column(frame: pl.DataFrame, source: str | None) -> str | None:
+    columns = [name for name in frame.columns if plain(name) in SYMBOL_NAMES and frame.schema[name] == pl.String]
+    values = [frame.get_column(name).drop_nulls() for name in columns]
+    return next((symbol_of(str(said[0]), source) for said in values if said.len()), None)
+
+
+def _refuse_several(path: Path, symbols: list[str] | tuple[str, ...]) -> None:
+    refuse(path, f"the file holds {len(symbols)} symbols", list(symbols[:5]), "Split it into one file a symbol.")
+
+
+def _agreed(path: Path, told: str | None, by_name_of_file: str | None) -> str | None:
+    """What the rows say, held against the file's name."""
+    if told and by_name_of_file and told != by_name_of_file:
+        refuse(
+            path,
+            f"the name says {by_name_of_file}, the rows say {told}",
+            path.name,
+            "Give the right one with --symbol.",
+        )
+    return told or by_name_of_file

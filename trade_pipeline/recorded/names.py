@@ -18,6 +18,7 @@ SOURCES = (
 )  # fmt: skip
 _OLD_NAMES = {"gdax": "coinbase", "okex": "okx", "gateio": "gate", "htx": "huobi"}
 UNKNOWN_SOURCE = "recorded"
+_QUOTE_FIRST = ("bittrex", "poloniex")
 _PREFIX_LETTERS_MIN = 6
 """Names of exchanges this long are also found where letters follow: bitstampUSD, binance2024."""
 
@@ -68,11 +69,15 @@ class Named:
     no_bars: str | None = None
 
 
-def named(path: Path) -> Named:
+def named(path: Path, source: str | None = None) -> Named:
     """From names as BTC_USDT-5m, BTC_ETH-5 (Bittrex: the quote first), BTCUSD-2019-1m, BTCUSDT-1m-2021-01, XBTUSD_60,
-    Bitstamp_BTCUSD_d, XRP_ETH-trades, BTC_USDT_USDT-1h-futures, BTC-USD, BCHEUR."""
+    Bitstamp_BTCUSD_d, XRP_ETH-trades, BTC_USDT_USDT-1h-futures, BTC-USD, BCHEUR. `source`: whose file it is, if that is
+    known."""
     words = _words(path)
-    lengths, numbers, parts, no_bars = [], [], [], None
+    lengths: list[int] = []
+    numbers: list[int] = []
+    parts: list[str] = []
+    no_bars: str | None = None
     dated = False
     for word in words:
         lower = word.lower()
@@ -90,7 +95,7 @@ def named(path: Path) -> Named:
     minutes = numbers[0] * 60 if numbers and not lengths else None
     folder = next((NO_BARS[name.lower()] for name in path.resolve().parts[:-1] if name.lower() in NO_BARS), None)
     return Named(
-        _symbol(_in_upper(parts), _exchange(words, path), behind_number=bool(numbers)),
+        _symbol(_in_upper(parts), source or _exchange(words, path), behind_number=bool(numbers)),
         lengths[0] if lengths else minutes,
         no_bars or folder,
     )
@@ -155,7 +160,7 @@ def _symbol(parts: list[str], source: str | None, *, behind_number: bool) -> str
         return None
     if upper[1] in ("US", "UK"):  # Stooq: aapl_us
         return share_of(upper[0]) if upper[1] == "US" else None
-    if behind_number and quote_first(upper[0], upper[1]):
+    if (behind_number or source in _QUOTE_FIRST) and quote_first(upper[0], upper[1]):
         return common_pair(upper[1], upper[0])
     if len(upper[1]) == 1:  # classes of shares: BRK-B
         return share_of(f"{upper[0]}-{upper[1]}")

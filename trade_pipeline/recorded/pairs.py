@@ -35,16 +35,16 @@ def pair_of(market: str, source: str | None = None) -> str | None:
     fit and neither the coins that are known nor the exchange tell."""
     if ":" in market:
         base, _, quote = market.partition(":")
-        return f"{_common(base)}/{_common(quote)}"
+        return f"{common_name(base)}/{common_name(quote)}"
     if len(market) == 8 and market[0] in "XZ" and market[4] in "XZ":  # Kraken's old names: X for coins, Z for money
-        return f"{_common(market[1:4])}/{_common(market[5:])}"
+        return f"{common_name(market[1:4])}/{common_name(market[5:])}"
     if market[-4:-3] == "Z" and market[:-4] in _COINS and market[-3:] in QUOTES:  # USDTZUSD
         return f"{market[:-4]}/{market[-3:]}"
     quotes = ("UST", *QUOTES) if source == "bitfinex" else QUOTES
     found = next((quote for quote in quotes if market.endswith(quote) and len(market) > len(quote)), None)
     if found in _DOUBTFUL_QUOTES:
         found = _told_apart(market, found, source)
-    return f"{_common(market.removesuffix(found))}/{_common(found)}" if found else None
+    return f"{common_name(market.removesuffix(found))}/{common_name(found)}" if found else None
 
 
 def _told_apart(market: str, longer: str, source: str | None) -> str | None:
@@ -92,8 +92,9 @@ def quote_first(first: str, second: str) -> bool:
 
 def common_pair(base: str, quote: str) -> str:
     """BASE/QUOTE under the names that most exchanges use."""
-    return f"{_common(base)}/{_common(quote)}"
+    return f"{common_name(base)}/{common_name(quote)}"
 
 
-def _common(asset: str) -> str:
+def common_name(asset: str) -> str:
+    """BTC for Kraken's XBT, and the like."""
     return _OTHER_NAMES.get(asset, asset)

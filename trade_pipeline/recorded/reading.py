@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import and_
 from pathlib import Path
 
 import polars as pl
 
+from trade_pipeline.recorded.checks import DAY_S, check_layout, check_times, check_trades
 from trade_pipeline.recorded.files import open_file
-from trade_pipeline.recorded.layouts import check_layout
+from trade_pipeline.recorded.layouts import PRICES, REQUIRED
 from trade_pipeline.recorded.moments import utc_times
-from trade_pipeline.recorded.names import UNKNOWN_SOURCE, named, source_of
+from trade_pipeline.recorded.names import named
 from trade_pipeline.recorded.times import bar_length_s
 from trade_pipeline.recorded.trades import bars_of, once
 from trade_pipeline.recorded.values import RecordedBars, RecordedTrades, Table, refuse
 from trade_pipeline.schemas.frames import BARS, UTC_MS
 
 TRADE_BAR_S = 60
-DAY_S = 86_400
 
 
 def read_recorded(
@@ -30,10 +32,13 @@ def read_recorded(
     """
     if no_bars := named(path).no_bars:
         refuse(path, f"by its name this file holds {no_bars}", path.name, "Give the candles or the trades.")
-    opened = open_file(path, layout)
-    if isinstance(opened, pl.DataFrame):
-        return _trades(path, opened, _symbol(path, symbol, unnamed))
-    return _bars(path, opened, _symbol(path, symbol, unnamed, opened))
+    table = open_file(path, layout, symbol)
+    if table.frame.is_empty():
+        refuse(path, "the file holds no bar", None, "Give a longer recording.")
+    found = table.symbol or unnamed
+    if found is None:
+        refuse(path, "the name does not say the symbol", path.name, "Give it with --symbol BASE/QUOTE.")
+    return _trades(path, table, found) if "price" in table.frame.columns else _bars(path, table, found)
 
 
 def bars_from_trades(recorded: RecordedTrades, length_s: int = TRADE_BAR_S) -> RecordedBars:
@@ -42,31 +47,54 @@ def bars_from_trades(recorded: RecordedTrades, length_s: int = TRADE_BAR_S) -> R
     return RecordedBars(recorded.path, recorded.symbol, recorded.source, "trades", length_s, _end(bars), bars)
 
 
-def _symbol(path: Path, given: str | None, unnamed: str | None, table: Table | None = None) -> str:
-    found = given or (table.symbol if table else None) or named(path).symbol or unnamed
-    return found or refuse(path, "the name does not say the symbol", path.name, "Give it with --symbol BASE/QUOTE.")
-
-
 def _bars(path: Path, table: Table, symbol: str) -> RecordedBars:
-    if table.frame.is_empty():
-        refuse(path, "the file holds no bar", None, "Give a longer recording.")
-    source = table.source or source_of(path)
-    times, are_days = utc_times(path, table.frame.get_column("open_time"))
+    frame, empty = _without_empty_rows(path, table.frame)
+    times, are_days = utc_times(path, frame.get_column("open_time"))
     closing = None
-    if "close_time" in table.frame.columns:
+    if "close_time" in frame.columns:
         # Binance's close time is the last millisecond within the bar; ours is the exclusive end.
-        closed, _ = utc_times(path, table.frame.get_column("close_time"))
+        closed, _ = utc_times(path, frame.get_column("close_time"))
         milliseconds = closed.dt.timestamp("ms")
         closing = (milliseconds + (milliseconds % 1000 == 999).cast(pl.Int64)).cast(UTC_MS)
     length_s = bar_length_s(path, times, named(path).bar_length_s, closing)
-    bars = _conformed(path, table.frame, times, closing, length_s, symbol, source)
+    check_times(path, times, length_s)
+    bars = _conformed(path, frame, times, closing, length_s, symbol, table.source)
     check_layout(path, bars, table.layout)
+    check_trades(path, _number(path, frame, "trades"))
     sessions = (are_days or length_s == DAY_S) and _without_weekends(bars)
-    until = table.closed_until_ms
     as_of = _end(bars)
-    if until is not None:
-        as_of = min(as_of, datetime.fromtimestamp(until / 1000, as_of.tzinfo) + timedelta(seconds=length_s))
-    return RecordedBars(path, symbol, source, table.layout, length_s, as_of, bars, sessions, table.notes)
+    if (until := _closed_until(table, frame, times)) is not None:
+        as_of = min(as_of, until + timedelta(seconds=length_s))
+    notes = {**table.notes, **({"empty_rows": empty} if empty else {})}
+    return RecordedBars(path, symbol, table.source, table.layout, length_s, as_of, bars, sessions, notes)
+
+
+def _without_empty_rows(path: Path, frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+    """Without rows that have a time and no price, and how many they are: the source says that nothing was traded."""
+    for name in REQUIRED[1:]:
+        if frame.get_column(name).null_count() == frame.height:
+            refuse(path, f"the column {name} is empty", None)
+    if not _unknown(_number(path, frame, PRICES[0])).any():
+        return frame, 0
+    unknown = reduce(and_, (_unknown(_number(path, frame, name)) for name in PRICES))
+    kept = frame.filter(~unknown | (_number(path, frame, "volume").fill_nan(None) > 0).fill_null(False))
+    if kept.is_empty():
+        refuse(path, "no row has a price", None, "Give a longer recording.")
+    return kept, frame.height - kept.height
+
+
+def _unknown(column: pl.Series) -> pl.Series:
+    return column.is_null() | column.is_nan().fill_null(False)
+
+
+def _closed_until(table: Table, frame: pl.DataFrame, times: pl.Series) -> datetime | None:
+    """Opening of the last bar that is final, where the file says which are: by a number, or in a column."""
+    if "confirmed" in frame.columns:
+        said = frame.get_column("confirmed").cast(pl.String).str.to_lowercase().is_in(["1", "true"])
+        last = times.filter(said.fill_null(False)).max() if not said.all() else None
+        return last if isinstance(last, datetime) else None
+    until = table.closed_until_ms
+    return None if until is None else datetime.fromtimestamp(until / 1000, UTC)
 
 
 def _conformed(
@@ -94,10 +122,12 @@ def _number(path: Path, frame: pl.DataFrame, name: str) -> pl.Series:
     if name not in frame.columns:
         return pl.Series(name, [None], dtype=pl.Float64).new_from_index(0, frame.height)
     column = frame.get_column(name)
+    if column.dtype == pl.String:
+        column = column.str.strip_chars()
     numbers = column.cast(pl.Float64, strict=False)
     if numbers.null_count() > column.null_count():
         wrong = column.filter(numbers.is_null() & column.is_not_null())
-        refuse(path, f"the column {name} holds something that is no number", str(wrong[0]))
+        refuse(path, f"the column {name} holds something that is no number", str(wrong[0]), "Write numbers as 1234.5.")
     return numbers
 
 
@@ -113,18 +143,11 @@ def _without_weekends(bars: pl.DataFrame) -> bool:
     return bars.height >= 10 and not bool((days.dt.weekday() >= 6).any())
 
 
-def _trades(path: Path, table: pl.DataFrame, symbol: str) -> RecordedTrades:
-    source = source_of(path)
-    times, _ = utc_times(path, table.get_column("time"))
-    rows = table.select(times.alias("time"), _number(path, table, "price"), _number(path, table, "amount"))
+def _trades(path: Path, table: Table, symbol: str) -> RecordedTrades:
+    times, _ = utc_times(path, table.frame.get_column("time"))
+    numbers = (_number(path, table.frame, name) for name in ("price", "amount"))
+    rows = pl.DataFrame([times.alias("time"), *numbers])
     sound = rows.filter((pl.col("price") > 0) & pl.col("price").is_finite() & (pl.col("amount") > 0))
     kept = once(sound)
-    return RecordedTrades(
-        path,
-        symbol,
-        source if source != UNKNOWN_SOURCE else "kraken",
-        kept,
-        rows.height,
-        repeated=sound.height - kept.height,
-        refused=rows.height - sound.height,
-    )
+    repeated, refused = sound.height - kept.height, rows.height - sound.height
+    return RecordedTrades(path, symbol, table.source, kept, rows.height, repeated=repeated, refused=refused)

@@ -55,14 +55,14 @@ class RecordedTrades:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Columns of a file under our names, not yet in our types."""
+    """Columns of a file under our names, not yet in our types: those of bars, or `time`, `price` and `amount`."""
 
     frame: pl.DataFrame
     layout: str
-    symbol: str | None = None
-    source: str | None = None
+    symbol: str | None
+    source: str
     closed_until_ms: int | None = None
-    """Close of the last bar that is final, where the answer says so."""
+    """Opening of the last bar that is final, where the answer says so."""
     notes: Mapping[str, int] = field(default_factory=dict)
 
 
