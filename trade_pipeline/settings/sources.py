@@ -45,7 +45,7 @@ class SourceSettings(Section):
     breaker_requests_min: int = Field(10, ge=1, le=10_000)
     """Requests within the window before their failures say anything."""
     breaker_failure_ratio: float = Field(0.5, gt=0, le=1)
-    """Share of failing requests from which a source is left alone."""
+    """Share of failing requests, and of failing symbols, from which a source is left alone."""
     breaker_open_s: float = Field(15.0, gt=0, le=3600)
     """How long it is left alone before a few symbols try it again."""
     breaker_probes: int = Field(3, ge=1, le=100)

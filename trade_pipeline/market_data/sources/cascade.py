@@ -37,6 +37,8 @@ LOGGER = logging.getLogger(__name__)
 
 CASCADE = "(whole cascade)"
 """Under this name the figures count what readers got in the end, whoever answered."""
+TIME = "(time)"
+"""Under this name breakers count a clock that was not told."""
 COMPARED_BARS = timedelta(minutes=5)
 """How far before the wanted start a secondary is read, so that there is something to compare."""
 RECENT = timedelta(hours=1)
@@ -123,7 +125,7 @@ class Cascade:
             try:
                 told = source.server_time()
             except VenueError as error:
-                breaker.record(0, 1)
+                breaker.record((), (TIME,))
                 last = error
                 continue
             self._told_time = (self._monotonic(), told)
@@ -180,9 +182,8 @@ class Cascade:
         """Ask one source for what is pending, and take what it has."""
         breaker = self.breakers[source.name]
         # A breaker chooses between sources: an only one is asked as often as its reader wants.
-        admitted = breaker.admitted(len(batch.pending)) if len(self.sources) > 1 else len(batch.pending)
-        wanted = batch.pending[:admitted]
-        for symbol in batch.pending[len(wanted) :]:
+        wanted = breaker.admitted(batch.pending) if len(self.sources) > 1 else batch.pending
+        for symbol in set(batch.pending) - set(wanted):
             batch.give_up(symbol, source.name, f"left alone, its breaker is {breaker.phase}")
         if not wanted:
             return
@@ -190,8 +191,8 @@ class Cascade:
         answer = self._answer(source, rank, asked, wanted)
         latency_ms = (self._monotonic() - began) * 1000
         fetched_at = self._now()
-        faults = {name: error for name, error in answer.errors.items() if not isinstance(error, SymbolUnknown)}
-        after = breaker.record(len(wanted) - len(answer.errors), len(faults))
+        faults = [name for name, error in answer.errors.items() if not isinstance(error, SymbolUnknown)]
+        after = breaker.record([name for name in wanted if name not in answer.errors], faults)
         if after is not before:
             batch.changes.append((source.name, str(after)))
             LOGGER.warning("the breaker of source %s is %s", source.name, after)

@@ -78,7 +78,7 @@ class Reference:
         self._sleep(max((settled_at - self._now()).total_seconds(), 0.0))
         source = self._cascade.sources[1]
         breaker = self._cascade.breakers[source.name]
-        wanted = list(since)[: breaker.admitted(len(since))]
+        wanted = breaker.admitted(list(since))
         if not wanted:
             return frames.empty(frames.BARS)
         patience_s = self._settings.sources.patience_s
@@ -87,8 +87,8 @@ class Reference:
                 wanted, {name: since[name] for name in wanted}, None, None, patience_s=patience_s
             )
         except VenueError:
-            breaker.record(0, len(wanted))
+            breaker.record((), wanted)
             raise
-        failed = sum(not isinstance(error, SymbolUnknown) for error in answer.errors.values())
-        breaker.record(len(wanted) - len(answer.errors), failed)
+        failed = [name for name, error in answer.errors.items() if not isinstance(error, SymbolUnknown)]
+        breaker.record([name for name in wanted if name not in answer.errors], failed)
         return answer.frame.filter(pl.col("close_time") <= as_of).unique(frames.BAR_KEY, keep="none")
