@@ -61,7 +61,9 @@ def quality(lake: Lake, at: datetime) -> Iterator[Reading]:
     newest = rows.get_column("as_of").max()
     assert isinstance(newest, datetime), "a score says until when it looked"
     yield Reading("quality_age_seconds", (at - newest).total_seconds())
-    for symbol, score, held in rows.select("symbol", "score", "held").iter_rows():
+    # A symbol that left the universe is judged no more, so that it is not held for good.
+    now = rows.filter(rows.get_column("as_of") == newest)
+    for symbol, score, held in now.select("symbol", "score", "held").iter_rows():
         if score is not None:
             yield Reading("quality_score", score, (symbol,))
         yield Reading("quality_held", float(held is not None), (symbol,))

@@ -170,7 +170,8 @@ def test_the_score_of_each_symbol_is_that_of_the_newest_day(exposition: Expositi
     lake = lake_of(Settings().storage, home)
     yesterday = frame.with_columns(pl.col("open_time", "as_of") - timedelta(days=1), score=pl.lit(0.1))
     lake.append("quality_scores", yesterday, known_at=NOW)
-    lake.append("quality_scores", frame, known_at=NOW)
+    gone = frame.tail(1).with_columns(pl.lit("GONE/USDT").alias("symbol"), pl.col("as_of") - timedelta(minutes=1))
+    lake.append("quality_scores", pl.concat([frame, gone]).sort("symbol"), known_at=NOW)
     found = _scrape(exposition)
     assert found.labelled("quality_score") == {("BTC/USDT",): 0.98, ("ETH/USDT",): 0.4}
     assert found.labelled("quality_held") == {("BTC/USDT",): 0, ("ETH/USDT",): 1}
