@@ -45,9 +45,10 @@ def check_times(path: Path, times: pl.Series, length_s: int) -> None:
 
 def check_trades(path: Path, counts: pl.Series) -> None:
     """Raises ReplayFileError where a count of trades is none."""
-    broken = counts.filter((counts != counts.round()).fill_null(False))
+    broken = counts.filter(((counts != counts.round()) | ~counts.is_finite()).fill_null(False))
     if broken.len():
-        refuse(path, "the number of trades is no whole number", broken[0], "It is a turnover? Name the layout bybit.")
+        repair = "If it is a turnover, name the layout bybit, or kucoin where close stands before high."
+        refuse(path, "the number of trades is no whole number", broken[0], repair)
 
 
 def _check_prices(path: Path, bars: pl.DataFrame, layout: str) -> None:

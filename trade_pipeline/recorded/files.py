@@ -36,8 +36,8 @@ def open_file(path: Path, layout: str | None, symbol: str | None) -> Table:
         return _table(path, package, _opened(path, package), layout, symbol)
     except ReplayFileError:
         raise
-    # Readers raise exceptions of many kinds for a file that they cannot read, polars also from Rust.
-    except Exception as error:
+    # Readers raise exceptions of many kinds for a file that they cannot read; a panic of polars' Rust is no Exception.
+    except (Exception, pl.exceptions.PanicException) as error:
         reason = " ".join(str(error).split())[:120]
         raise ReplayFileError(
             f"the file cannot be read ({reason})", thing=str(path), repair="Copy it again: it is corrupt or cut off."
@@ -67,14 +67,22 @@ def _table(path: Path, package: Package, answer: Answer, layout: str | None, giv
         chosen = layout_of(path, answer.frame.row(0), layout or answer.layout)
         source = source or SOURCE_OF_LAYOUT.get(chosen) or UNKNOWN_SOURCE
         symbol = given or _agreed(path, answer.symbol, _by_files(path, package, answer.source))
-        return Table(by_place(answer.frame, chosen), chosen, symbol, source, answer.closed_until_ms)
+        return Table(_flat(path, by_place(answer.frame, chosen)), chosen, symbol, source, answer.closed_until_ms)
     check_columns(path, answer.frame.columns)
     _check_one_symbol(path, answer.frame)
     told = answer.symbol or _said_by_column(answer.frame, source)
     symbol = given or _agreed(path, told, _by_files(path, package, answer.source))
     trades = trades_by_name(answer.frame)
     frame = by_name(path, answer.frame, symbol) if trades is None else trades
-    return Table(frame, "named", symbol, source or UNKNOWN_SOURCE, answer.closed_until_ms)
+    return Table(_flat(path, frame), "named", symbol, source or UNKNOWN_SOURCE, answer.closed_until_ms)
+
+
+def _flat(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
+    """Raises ReplayFileError for columns of lists and objects."""
+    for name, dtype in frame.schema.items():
+        if dtype.is_nested() or dtype == pl.Object:
+            refuse(path, f"the column {name} holds lists or objects", str(frame.get_column(name)[0])[:80])
+    return frame
 
 
 def _source(path: Path, answer: Answer) -> str | None:

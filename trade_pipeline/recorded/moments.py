@@ -18,6 +18,7 @@ _COUNTS_BELOW = 10**8
 """Numbers from 0 to here would be seconds of 1970 to 1973: they count rows, milliseconds of a day or days."""
 _CALENDAR_DAYS = (19_000_101, 22_001_231)
 _YEARS = (1900, 2100)
+_LARGEST = 9 * 10**18  # nanoseconds of 2255: what is larger does not fit into 64 bits
 _NAME_THE_UNIT = "Give times as Unix seconds, milliseconds or ISO 8601 text in UTC."
 
 _ISO = r"^\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
@@ -81,6 +82,8 @@ def _from_numbers(path: Path, column: pl.Series) -> tuple[pl.Series, bool]:
         refuse(path, "a time is missing", "NaN", "Remove these rows.")
     if not isinstance(smallest, int | float) or not isinstance(largest, int | float):
         return column.cast(UTC_MS), False  # no rows
+    if max(abs(smallest), abs(largest)) > _LARGEST:
+        refuse(path, "a time is of no year that bars are of", largest, _NAME_THE_UNIT)
     if smallest >= _CALENDAR_DAYS[0] and largest <= _CALENDAR_DAYS[1]:
         return _from_text(path, column.cast(pl.Int64).cast(pl.String))
     if smallest >= 0 and largest < _COUNTS_BELOW:

@@ -48,7 +48,7 @@ def bars_from_trades(recorded: RecordedTrades, length_s: int = TRADE_BAR_S) -> R
 
 
 def _bars(path: Path, table: Table, symbol: str) -> RecordedBars:
-    frame, empty = _without_empty_rows(path, table.frame)
+    frame, empty = _without_empty_rows(path, _oldest_first(path, table.frame))
     times, are_days = utc_times(path, frame.get_column("open_time"))
     closing = None
     if "close_time" in frame.columns:
@@ -58,15 +58,21 @@ def _bars(path: Path, table: Table, symbol: str) -> RecordedBars:
         closing = (milliseconds + (milliseconds % 1000 == 999).cast(pl.Int64)).cast(UTC_MS)
     length_s = bar_length_s(path, times, named(path).bar_length_s, closing)
     check_times(path, times, length_s)
+    check_trades(path, _number(path, frame, "trades"))
     bars = _conformed(path, frame, times, closing, length_s, symbol, table.source)
     check_layout(path, bars, table.layout)
-    check_trades(path, _number(path, frame, "trades"))
     sessions = (are_days or length_s == DAY_S) and _without_weekends(bars)
     as_of = _end(bars)
     if (until := _closed_until(table, frame, times)) is not None:
         as_of = min(as_of, until + timedelta(seconds=length_s))
     notes = {**table.notes, **({"empty_rows": empty} if empty else {})}
     return RecordedBars(path, symbol, table.source, table.layout, length_s, as_of, bars, sessions, notes)
+
+
+def _oldest_first(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
+    """Turned round where no row is younger than the one before it: that is the publisher's order, no defect of bars."""
+    times, _ = utc_times(path, frame.get_column("open_time"))
+    return frame.reverse() if frame.height > 1 and times.is_sorted(descending=True) and times[0] != times[-1] else frame
 
 
 def _without_empty_rows(path: Path, frame: pl.DataFrame) -> tuple[pl.DataFrame, int]:
@@ -148,6 +154,8 @@ def _trades(path: Path, table: Table, symbol: str) -> RecordedTrades:
     numbers = (_number(path, table.frame, name) for name in ("price", "amount"))
     rows = pl.DataFrame([times.alias("time"), *numbers])
     sound = rows.filter((pl.col("price") > 0) & pl.col("price").is_finite() & (pl.col("amount") > 0))
+    if sound.is_empty():
+        refuse(path, "no row is a trade at a price above 0", rows.row(0)[1:], "Give a longer recording.")
     kept = once(sound)
     repeated, refused = sound.height - kept.height, rows.height - sound.height
     return RecordedTrades(path, symbol, table.source, kept, rows.height, repeated=repeated, refused=refused)

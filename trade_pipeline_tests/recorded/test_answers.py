@@ -88,7 +88,7 @@ def test_kucoin_has_close_before_high(tmp_path: Path) -> None:
     path = written(tmp_path, "BTC-USDT.json", {"code": "200000", "data": newest_first(cells)})
     assert_same_bars(bars_in(path), MINUTES, money=True)
     bare = written(tmp_path, "bare/BTC-USDT.json", newest_first(cells))
-    with pytest.raises(ReplayFileError, match=r"contradict the layout ohlcvt.*kucoin"):
+    with pytest.raises(ReplayFileError, match=r"no whole number.*kucoin"):
         bars_in(bare)
     assert_same_bars(bars_in(bare, "kucoin"), MINUTES, money=True)
 
@@ -191,6 +191,13 @@ def test_trades_of_kraken_name_their_market_and_may_have_a_number(tmp_path: Path
 def test_an_answer_without_rows_is_refused_with_its_keys(tmp_path: Path, answer: dict[str, object]) -> None:
     with pytest.raises(ReplayFileError, match="holds no list of bars"):
         bars_in(written(tmp_path, "BTCUSDT-1m.json", answer))
+
+
+@pytest.mark.parametrize("price", [{"mid": 1.5}, [1.5]])
+def test_prices_that_are_objects_or_lists_are_refused(tmp_path: Path, price: object) -> None:
+    rows = [{"t": row.at, "o": price, "h": price, "l": price, "c": price, "v": 1} for row in MINUTES]
+    with pytest.raises(ReplayFileError, match=r"open holds lists or objects"):
+        bars_in(written(tmp_path, "BTCUSDT-1m.json", rows))
 
 
 @pytest.mark.parametrize("content", [[], {"retCode": 0, "result": {"symbol": "BTCUSDT", "list": []}}])

@@ -7,6 +7,7 @@ import io
 import zipfile
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from trade_pipeline.errors import ReplayFileError
@@ -43,6 +44,17 @@ def test_a_packed_table_is_found_by_what_it_is(tmp_path: Path, name: str, conten
     recorded = bars_in(written(tmp_path, name, content))
     assert (recorded.symbol, recorded.bar_length_s) == ("BTC/USDT", 60)
     assert_same_bars(recorded, MINUTES)
+
+
+def test_a_table_of_columns_that_is_damaged_inside_is_refused(tmp_path: Path) -> None:
+    """Its reader panics over a length that is longer than the file, which is no exception of Python's."""
+    path = tmp_path / "BTC_USDT-1m.feather"
+    pl.DataFrame({"date": range(500), "open": range(500)}).write_ipc(path)
+    sound = path.read_bytes()
+    for at in range(len(sound) - 186, len(sound) - 182):
+        path.write_bytes(sound[:at] + b"\xff" + sound[at + 1 :])
+        with pytest.raises(ReplayFileError, match="cannot be read"):
+            bars_in(path)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,15 @@ def test_a_row_that_was_cut_off_is_a_bar_with_a_defect(tmp_path: Path) -> None:
     recorded = bars_in(written(tmp_path, "BTC_USDT-1m.csv", TEXT + "1704069600,40000.5\n"))
     assert recorded.bars.height == 41
     assert recorded.bars.row(-1, named=True)["close"] is None
+
+
+def test_the_newest_first_is_an_order_and_no_defect(tmp_path: Path) -> None:
+    """Of copies the last one then still is the one that was written last."""
+    first, *others = MINUTES
+    copies = [*others[::-1], replace(first, volume=9.0), first]
+    recorded = bars_in(written(tmp_path, "BTC_USDT-1m.csv", sheet(HEADER, copies, cells)))
+    assert recorded.bars.get_column("open_time").is_sorted()
+    assert recorded.bars.get_column("volume").head(2).to_list() == [first.volume, 9.0]
 
 
 def test_rows_in_any_order_stay_in_it(tmp_path: Path) -> None:
