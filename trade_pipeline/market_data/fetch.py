@@ -144,7 +144,7 @@ def fetch_span(venue: MarketDataVenue, symbols: Sequence[str], start: datetime, 
         answer = venue.fetch_bars(sorted(cursors), dict(cursors), end, PAGE_BARS)
         reads += 1
         origins |= _origins(answer)
-        page = answer.frame.filter(pl.col("close_time") <= end)
+        page = answer.frame.filter((pl.col("open_time") >= start) & (pl.col("close_time") <= end))
         doubled.append(copies_in(page, end))
         by_symbol = _by_symbol(certain(page) if doubled[-1].height else page)
         failed |= {name: str(error) for name, error in answer.errors.items()}
@@ -186,6 +186,11 @@ def _take(symbol: _Symbol, rows: pl.DataFrame | None, error: Exception | None, a
     if rows is None or rows.is_empty():
         symbol.reason = str(error) if error else "the exchange has no row of it"
         return False
+    # A source that answers with other bars than were asked for would be read for ever.
+    began, rows = symbol.since, rows.filter(pl.col("open_time") >= symbol.since)
+    if rows.is_empty():
+        symbol.reason = f"the exchange answers only with bars from before {began:%Y-%m-%d %H:%M}"
+        return False
     closed = rows.filter(pl.col("close_time") <= as_of)
     if closed.get_column("open_time").is_duplicated().any():
         symbol.doubled.append(copies_in(closed, as_of))
@@ -210,7 +215,7 @@ def _take(symbol: _Symbol, rows: pl.DataFrame | None, error: Exception | None, a
     symbol.reason = (
         f"the bar that closes at {as_of:%H:%M} is not final; the last final one closed at {symbol.since:%H:%M}"
     )
-    return not symbol.done and rows.height >= PAGE_BARS
+    return not symbol.done and rows.height >= PAGE_BARS and symbol.since > began
 
 
 def _origins(answer: BarsAnswer) -> Mapping[str, Provenance]:

@@ -151,6 +151,33 @@ def test_a_long_absence_is_read_page_by_page() -> None:
     assert fetched.frame.group_by("symbol").len().sort("symbol").rows() == [("BTC/USDT", 45), ("ETH/USDT", 5)]
 
 
+class Deaf(FakeMarket):
+    """Answers with the same page whatever it is asked for."""
+
+    reads = 0
+
+    def fetch_bars(
+        self,
+        symbols: Sequence[str],
+        since: Mapping[str, datetime] | datetime | None = None,
+        until: datetime | None = None,
+        limit: int | None = None,
+    ) -> BarsAnswer:
+        self.reads += 1
+        assert self.reads < 100, "it is read for ever"
+        return BarsAnswer(self.rows(self.clock.time).filter(pl.col("symbol").is_in(list(symbols))), {})
+
+
+def test_a_source_that_answers_with_other_bars_than_were_asked_for_is_late_and_not_read_for_ever() -> None:
+    clock = ManualClock(START)
+    market = Deaf(clock, lambda now: bars(1000, first=-3000))
+    fetched = fetch_closed(market, {"BTC/USDT": START - 500 * MINUTE}, START, SETTINGS, clock.clock())
+    assert "only with bars from before" in fetched.late["BTC/USDT"]
+    assert fetched.frame.is_empty() and clock.time <= START + timedelta(seconds=4)
+    whole_day = fetch_span(Deaf(clock, market.rows), ["BTC/USDT"], START - 500 * MINUTE, START)
+    assert whole_day.frame.is_empty(), "nor are they taken for the day's"
+
+
 def test_two_different_rows_for_a_minute_make_the_symbol_late_and_equal_ones_do_not() -> None:
     as_of = START + 5 * MINUTE
     doubled = pl.concat([bars(6), bars(1, first=3).with_columns(pl.col("close") + 1)])
