@@ -34,6 +34,8 @@ class Envelope:
 ENVELOPES = (
     Envelope("result.list", "bybit", "result.symbol", "bybit_inverse", {"result.category": ("inverse",)}),
     Envelope("result.list", "bybit", "result.symbol", "bybit", {"retCode": (0,)}),
+    Envelope("result.list", "bybit"),
+    Envelope("data", "bitget", layout="bybit", marks={"code": ("00000",)}),
     Envelope("data", "kucoin", layout="kucoin", marks={"code": ("200000",)}),
     Envelope("data", "okx", layout="okx", marks={"code": ("0", 0)}),
     Envelope("data.ohlc", "bitstamp", "data.pair"),
@@ -166,6 +168,8 @@ def _of_kraken(path: Path, result: Mapping[str, Any]) -> Answer:
     symbol = pair_of(markets[0].replace("/", ""), "kraken")
     if not isinstance(rows[0], list):
         refuse(path, "the answer does not hold the rows of one market", markets[:6])
+    if len(rows[0]) == 3:
+        refuse(path, "these are spreads (bid and ask), no trades", markets, "Give the candles or the trades.")
     if isinstance(rows[0][0], str):  # price, volume, time, ...
         width = min(len(row) for row in rows)  # later answers have the number of a trade behind the others
         return Answer(_frame(path, [row[:width] for row in rows]), False, "trades_kraken", symbol, "kraken")

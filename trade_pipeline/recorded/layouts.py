@@ -42,7 +42,7 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 """Our name -> how others call it, in lower case with _ for what is no letter or digit."""
 INDEX_NAMES = ("", "unnamed_0", "index", "level_0", "index_level_0")
 """What the time is called where a table was written with its index: it counts where nothing else names a time."""
-SYMBOL_NAMES = ("symbol", "ticker", "tic", "pair", "market", "instrument", "instrument_name", "instrument_id")
+SYMBOL_NAMES = ("symbol", "ticker", "tic", "pair", "market", "instrument", "instrument_name", "instrument_id", "instid")
 WHOSE_NAMES = (*SYMBOL_NAMES, "name", "coin", "code", "asset", "stock")
 """Columns that tell the rows of several symbols apart; of the last ones a value is no symbol by itself."""
 SOURCE_NAMES = ("exchange",)
@@ -50,8 +50,8 @@ REQUIRED = ("open_time", "open", "high", "low", "close", "volume")
 PRICES = ("open", "high", "low", "close")
 TRADE_NAMES: Mapping[str, tuple[str, ...]] = {
     "time": (*NAMES["open_time"], "transact_time", "created_time"),
-    "price": ("price", "rate", "p"),
-    "amount": ("amount", "qty", "quantity", "size", "volume", "q"),
+    "price": ("price", "rate", "p", "px"),
+    "amount": ("amount", "qty", "quantity", "size", "volume", "q", "sz"),
 }
 TRADE_COLUMNS = tuple(TRADE_NAMES)
 _VOLUME_OF = re.compile(r"^volume_([a-z0-9]+)$")
@@ -124,8 +124,10 @@ def plain(column: str) -> str:
 
 
 def meanings(columns: Sequence[str], names: Mapping[str, tuple[str, ...]]) -> dict[str, list[str]]:
-    """Our name -> the columns that have it."""
-    found = {name: [column for column in columns if plain(column) in others] for name, others in names.items()}
+    """Our name -> the columns that have it. Where one letter stands in both cases (t and T, v and V) the capital is
+    something else: when a candle ends, what takers bought."""
+    told = [column for column in columns if len(column) > 1 or column.islower() or column.lower() not in columns]
+    found = {name: [column for column in told if plain(column) in others] for name, others in names.items()}
     return {name: columns for name, columns in found.items() if columns}
 
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from trade_pipeline.recorded.pairs import QUOTES, common_pair, market_of, pair_of, quote_first, share_of
 
 SOURCES = (
-    "binance", "binanceus", "bitfinex", "bitmex", "bitstamp", "bittrex", "bybit", "coinbase", "ftx", "gate", "gemini",
-    "huobi", "kraken", "kucoin", "mexc", "okx", "poloniex",
+    "binance", "binanceus", "bitfinex", "bitget", "bitmex", "bitstamp", "bittrex", "bybit", "coinbase", "ftx", "gate",
+    "gemini", "huobi", "kraken", "kucoin", "mexc", "okx", "poloniex",
 )  # fmt: skip
 _OLD_NAMES = {"gdax": "coinbase", "okex": "okx", "gateio": "gate", "htx": "huobi"}
 UNKNOWN_SOURCE = "recorded"

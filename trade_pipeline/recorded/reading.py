@@ -63,8 +63,8 @@ def _bars(path: Path, table: Table, symbol: str) -> RecordedBars:
     check_layout(path, bars, table.layout)
     sessions = (are_days or length_s == DAY_S) and _without_weekends(bars)
     as_of = _end(bars)
-    if (until := _closed_until(table, frame, times)) is not None:
-        as_of = min(as_of, until + timedelta(seconds=length_s))
+    if (until := _closed_until(table, frame, times, length_s)) is not None:
+        as_of = min(as_of, until)
     notes = {**table.notes, **({"empty_rows": empty} if empty else {})}
     return RecordedBars(path, symbol, table.source, table.layout, length_s, as_of, bars, sessions, notes)
 
@@ -93,14 +93,17 @@ def _unknown(column: pl.Series) -> pl.Series:
     return column.is_null() | column.is_nan().fill_null(False)
 
 
-def _closed_until(table: Table, frame: pl.DataFrame, times: pl.Series) -> datetime | None:
-    """Opening of the last bar that is final, where the file says which are: by a number, or in a column."""
+def _closed_until(table: Table, frame: pl.DataFrame, times: pl.Series, length_s: int) -> datetime | None:
+    """When the last bar closed that is final, where the file says which are: by a number, or in a column. None where
+    it does not, or all are."""
+    length = timedelta(seconds=length_s)
     if "confirmed" in frame.columns:
-        said = frame.get_column("confirmed").cast(pl.String).str.to_lowercase().is_in(["1", "true"])
-        last = times.filter(said.fill_null(False)).max() if not said.all() else None
-        return last if isinstance(last, datetime) else None
+        final = frame.get_column("confirmed").cast(pl.String).str.to_lowercase().is_in(["1", "1.0", "true"])
+        last, first = times.filter(final.fill_null(False)).max(), times.min()
+        assert isinstance(first, datetime), "a frame of bars is not empty here"
+        return None if final.all() else last + length if isinstance(last, datetime) else first
     until = table.closed_until_ms
-    return None if until is None else datetime.fromtimestamp(until / 1000, UTC)
+    return None if until is None else datetime.fromtimestamp(until / 1000, UTC) + length
 
 
 def _conformed(

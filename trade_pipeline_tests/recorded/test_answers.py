@@ -175,6 +175,65 @@ def test_a_table_kept_by_columns_is_read(tmp_path: Path) -> None:
     assert_same_bars(bars_in(written(tmp_path, "BTC_USD-1m.json", answer)), MINUTES)
 
 
+def test_one_letter_in_two_cases_is_two_columns(tmp_path: Path) -> None:
+    """Candles of a stream: t and T are opening and end, v and V all coins and those that takers bought."""
+    rows = [
+        {"t": row.at * 1000, "T": row.at * 1000 + 59_999, "o": row.open, "h": row.high, "l": row.low, "c": row.close,
+         "v": row.volume, "V": 0.5, "n": row.trades}
+        for row in MINUTES
+    ]  # fmt: skip
+    assert_same_bars(bars_in(written(tmp_path, "BTC_USD-1m.json", rows)), MINUTES, trades=True)
+
+
+@pytest.mark.parametrize(
+    ("wrap", "cells", "source"),
+    [
+        (
+            lambda rows: {"code": "0", "data": rows},
+            {"instId": "BTC-USDT", "px": "open", "sz": "volume", "ts": "at"},
+            "recorded",
+        ),
+        (
+            lambda rows: {"retCode": 0, "result": {"category": "spot", "list": rows}},
+            {"symbol": "BTCUSDT", "price": "open", "size": "volume", "time": "at"},
+            "bybit",
+        ),
+        (
+            lambda rows: rows,
+            {"product_id": "", "time": "at", "price": "open", "size": "volume", "side": ""},
+            "recorded",
+        ),
+        (lambda rows: rows, {"date": "at", "tid": "", "price": "open", "amount": "volume", "type": ""}, "recorded"),
+        (
+            lambda rows: rows,
+            {"timestamp": "at", "price": "open", "amount": "volume", "exchange": "bitfinex"},
+            "bitfinex",
+        ),
+    ],
+    ids=["okx", "bybit", "coinbase", "bitstamp", "bitfinex"],
+)
+def test_trades_of_many_exchanges_are_known_by_their_names(
+    tmp_path: Path, wrap: Callable[[list[object]], list[object]], cells: dict[str, str], source: str
+) -> None:
+    rows = [{name: str(getattr(row, field, field)) for name, field in cells.items()} for row in MINUTES]
+    recorded = trades_in(written(tmp_path, "BTCUSDT.json", wrap([*rows])))
+    assert (recorded.symbol, recorded.source) == ("BTC/USDT", source)
+    assert_same_trades(recorded, MINUTES)
+
+
+def test_a_lone_candle_that_still_runs_is_not_final(tmp_path: Path) -> None:
+    row = MINUTES[0]
+    cells = [str(row.at * 1000), *ohlc(row), str(row.volume), str(row.money), str(row.money), "0"]
+    recorded = bars_in(written(tmp_path, "BTC-USDT-1m.json", {"code": "0", "data": [cells]}))
+    assert recorded.as_of == row.time
+
+
+def test_spreads_of_kraken_are_quotes(tmp_path: Path) -> None:
+    answer = {"error": [], "result": {"XXBTZEUR": [[1391837200, "709.1", "709.9"]], "last": 1391837201}}
+    with pytest.raises(ReplayFileError, match=r"spreads \(bid and ask\)"):
+        bars_in(written(tmp_path, "spreads.json", answer))
+
+
 def test_trades_of_kraken_name_their_market_and_may_have_a_number(tmp_path: Path) -> None:
     rows = [[str(row.open), str(row.volume), row.at + 0.25, "b", "l", "", 7] for row in MINUTES]
     path = written(tmp_path, "trades.json", {"error": [], "result": {"XXBTZUSD": rows, "last": "1704067200123456789"}})
