@@ -23,7 +23,7 @@ from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.market_data.holes import AskedHoles
 from trade_pipeline.market_data.lake import Lake, lake_of
 from trade_pipeline.market_data.sources.figures import Figures
-from trade_pipeline.market_data.universe import chosen, known_of_day
+from trade_pipeline.market_data.universe import chosen, is_blacklisted, known_of_day
 from trade_pipeline.schemas.trading import MarketRules
 from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import Secrets, secrets_from, settings_in_force
@@ -118,26 +118,26 @@ class OpenStack:
         return self._rules[1]
 
     def universe(self, as_of: datetime) -> tuple[str, ...]:
-        """Symbols to decide on at a bar's close: those that the settings name, else those of the newest scan by then.
+        """Symbols to decide on at a bar's close: those that the settings name, else those of the newest scan by then,
+        none if it chose none.
 
         Before the first scan, and without discovery: the active ones of the quote asset, by name.
         """
         if as_of not in self._universes:
             found = chosen(self.lake, as_of) if self.settings.universe.discovery else None
             self._universes = {as_of: found}  # of the decision at hand: every step of it asks
-        return self._named() or self._universes[as_of] or self._active()
+        found = self.settings.market.symbols or self._universes[as_of]
+        return self._active() if found is None else found
 
     def universe_of_day(self, day: str, until: datetime) -> tuple[str, ...]:
         """Symbols that a decision of this UTC day up to `until` could be taken on, as it was known then."""
-        return known_of_day(self.lake, self.settings, day, until) or self._active()
-
-    def _named(self) -> tuple[str, ...]:
-        return self.settings.market.symbols
+        found = known_of_day(self.lake, self.settings, day, until)
+        return self._active() if found is None else found
 
     def _active(self) -> tuple[str, ...]:
-        market = self.settings.market
+        market, never = self.settings.market, self.settings.universe.blacklist
         active = sorted(r.symbol for r in self.rules().values() if r.active and r.quote == market.quote_asset)
-        return tuple(active[: market.symbols_max])
+        return tuple([symbol for symbol in active if not is_blacklisted(symbol, never)][: market.symbols_max])
 
     @cached_property
     def code_version(self) -> str:

@@ -77,7 +77,7 @@ def _reason(settings: UniverseSettings, active: Collection[str]) -> pl.Expr:
     """The first filter that a symbol fails, in words with its value; empty where none."""
     age_days = (pl.col("scanned_at") - pl.col("listed_at")).dt.total_seconds() / DAY_S
     listed = pl.col("symbol").map_elements(
-        lambda symbol: any(fnmatchcase(symbol, pattern) for pattern in settings.blacklist), return_dtype=pl.Boolean
+        lambda symbol: is_blacklisted(symbol, settings.blacklist), return_dtype=pl.Boolean
     )
     volume, spread, range_ = pl.col("day_volume_quote"), pl.col("spread_ratio"), pl.col("day_range_ratio")
     price = pl.col("price")
@@ -99,6 +99,10 @@ def _reason(settings: UniverseSettings, active: Collection[str]) -> pl.Expr:
         limit = f"at least {settings.age_days_min:g}"
         filters.append((_not(age_days >= settings.age_days_min), _told("age in days", age_days, limit)))
     return pl.coalesce(*(pl.when(fails).then(text) for fails, text in filters), pl.lit(""))
+
+
+def is_blacklisted(symbol: str, patterns: Collection[str]) -> bool:
+    return any(fnmatchcase(symbol, pattern) for pattern in patterns)
 
 
 def _not(holds: pl.Expr) -> pl.Expr:

@@ -11,8 +11,9 @@ from trade_pipeline.definitions import defs
 from trade_pipeline.defs.partitions import last_close, partition_of
 from trade_pipeline.defs.run_time import AS_OF_TAG
 from trade_pipeline.defs.schedules import universe_schedule
+from trade_pipeline.schemas import frames
 from trade_pipeline.settings.load import write_settings_in_force
-from trade_pipeline_tests.defs.conftest import TestStack, metadata_of
+from trade_pipeline_tests.defs.conftest import TestStack, decision_of, metadata_of
 
 
 def scanned(stack: TestStack, as_of: datetime) -> dg.ExecuteInProcessResult:
@@ -33,7 +34,7 @@ def test_the_most_traded_symbols_are_traded_from_the_scan_on(stack: TestStack) -
     stack.open.__dict__.pop("settings")
     as_of = last_close(datetime.now(UTC))
     everybody = stack.open.universe(as_of)
-    assert everybody == ("BNB/USDT", "BTC/USDT"), "before the first scan: by name"
+    assert everybody == ("BNB/USDT", "ETH/USDT"), "before the first scan: by name, but for who is never traded"
 
     result = scanned(stack, as_of)
     found = metadata_of(result, "universe")
@@ -48,6 +49,33 @@ def test_the_most_traded_symbols_are_traded_from_the_scan_on(stack: TestStack) -
     by_volume = rows.sort("day_volume_quote", descending=True).get_column("symbol").to_list()
     assert sorted(chosen) == sorted([symbol for symbol in by_volume if symbol != "BTC/USDT"][:2])
     assert stack.open.universe_of_day(partition_of(later), later) == chosen
+
+
+def test_where_the_scan_chooses_nobody_nobody_is_traded(stack: TestStack) -> None:
+    settings = stack.open.settings
+    none = settings.universe.model_copy(update={"day_volume_quote_min": 1e14})
+    write_settings_in_force(stack.home, settings.model_copy(update={"universe": none}))
+    stack.open.__dict__.pop("settings")
+    result = scanned(stack, last_close(datetime.now(UTC)))
+    assert metadata_of(result, "universe")["selected"] == 0
+    later = datetime.now(UTC)
+    assert stack.open.universe(later) == () == stack.open.universe_of_day(partition_of(later), later)
+    decided = stack.decide_at_next_close()
+    assert decided.success
+    assert stack.open.ledger.targets(decision_of(decided)) == []
+
+
+def test_an_exchange_that_tells_nothing_of_any_symbol_chooses_nobody_away(
+    stack: TestStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = last_close(datetime.now(UTC))
+    scanned(stack, first)
+    before = stack.open.universe(datetime.now(UTC))
+    assert before
+    monkeypatch.setattr(stack.open.market.sources[0], "day_tickers", lambda symbols: frames.empty(frames.DAY_TICKERS))
+    with pytest.raises(Exception, match="tells nothing of any symbol"):
+        scanned(stack, first + timedelta(minutes=1))
+    assert stack.open.universe(datetime.now(UTC) + timedelta(minutes=1)) == before
 
 
 def test_a_past_day_cannot_be_scanned(stack: TestStack) -> None:

@@ -11,7 +11,7 @@ from trade_pipeline.defs.asset_kinds import lake_asset
 from trade_pipeline.defs.day_frames import DayFrames
 from trade_pipeline.defs.resources import OpenStack, Stack
 from trade_pipeline.defs.run_time import run_time
-from trade_pipeline.errors import DataError
+from trade_pipeline.errors import DataError, MalformedAnswer
 from trade_pipeline.market_data.universe import chosen, first_bars, screen
 
 LEFT_OUT_SHOWN_MAX = 50
@@ -34,12 +34,19 @@ def universe(context: dg.AssetExecutionContext, stack: Stack) -> DayFrames:
 
 
 def scan(stack: OpenStack, as_of: datetime) -> pl.DataFrame:
-    """A UNIVERSE frame of `as_of`. One request for all tickers; first bars only where an age is asked for."""
+    """A UNIVERSE frame of `as_of`. One request for all tickers; first bars only where an age is asked for.
+
+    Raises MalformedAnswer where the exchange tells nothing of any symbol: the scan before stays in force.
+    """
     settings = stack.settings
     active = [
         rule.symbol for rule in stack.rules().values() if rule.active and rule.quote == settings.market.quote_asset
     ]
     tickers = stack.market.day_tickers(active)
+    if tickers.is_empty():
+        raise MalformedAnswer(
+            "it tells nothing of any symbol", thing="tickers of 24 hours", value=f"{len(active)} asked"
+        )
     known = first_bars(stack.lake, as_of)
     if settings.universe.age_days_min:
         known |= stack.market.listed_at([symbol for symbol in active if symbol not in known])
