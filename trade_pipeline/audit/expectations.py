@@ -25,7 +25,8 @@ class Expectation:
 
 
 def suites(symbols: int) -> Mapping[str, Sequence[Expectation]]:
-    """By table; `symbols` is the number that the day was decided on, at least 1: a day of nothing is a finding."""
+    """By table; `symbols` is the number that the day was decided on; where nobody knows it at least 1, so
+    that a day of nothing is a finding."""
     return {
         "bars": [
             _columns(list(frames.JUDGED_BARS)),

@@ -11,7 +11,7 @@ from trade_pipeline.audit.expectations import suites
 from trade_pipeline.audit.run import Audit, Finding, audit_day
 from trade_pipeline.defs.asset_kinds import OWNERS
 from trade_pipeline.defs.partitions import DAILY, DAY, day_start
-from trade_pipeline.defs.resources import OpenStack, Stack
+from trade_pipeline.defs.resources import Stack
 from trade_pipeline.market_data.universe import known_of_day
 
 AUDITED = ("bars", "features", "signals", "target_positions")
@@ -42,16 +42,12 @@ def lake_audit(context: dg.AssetExecutionContext, stack: Stack) -> dg.Materializ
     for name, frame in tables.items():
         if "open_time" in frame.columns:
             tables[name] = frame.filter(frame.get_column("open_time") >= begin)
-    wanted = decided_on(opened, day, tables["bars"])
-    tables["bars"] = tables["bars"].filter(pl.col("symbol").is_in(wanted))
-    audit = audit_day(day, tables, suites(max(len(wanted), 1)), opened.home.audit)
+    known = known_of_day(opened.lake, opened.settings, day, begin + DAY)
+    if known is not None:  # what stands there of other symbols is the warm-up of the day after
+        tables["bars"] = tables["bars"].filter(pl.col("symbol").is_in(known))
+    symbols = max(tables["bars"].get_column("symbol").n_unique(), 1) if known is None else len(known)
+    audit = audit_day(day, tables, suites(symbols), opened.home.audit)
     return dg.MaterializeResult(metadata=metadata_of(audit), check_results=[check_of(audit)])
-
-
-def decided_on(stack: OpenStack, day: str, bars: pl.DataFrame) -> list[str]:
-    """Symbols whose bars the day must hold: what stands there of others is the warm-up of the day after."""
-    known = known_of_day(stack.lake, stack.settings, day, day_start(day) + DAY)
-    return sorted(known or bars.get_column("symbol").unique())
 
 
 def metadata_of(audit: Audit) -> dict[str, dg.MetadataValue]:
