@@ -48,7 +48,7 @@ def bars_from_trades(recorded: RecordedTrades, length_s: int = TRADE_BAR_S) -> R
 
 
 def _bars(path: Path, table: Table, symbol: str) -> RecordedBars:
-    frame, empty = _without_empty_rows(path, _oldest_first(path, table.frame))
+    frame, empty = _without_empty_rows(path, _oldest_first(path, table.frame, "open_time"))
     times, are_days = utc_times(path, frame.get_column("open_time"))
     closing = None
     if "close_time" in frame.columns:
@@ -69,9 +69,9 @@ def _bars(path: Path, table: Table, symbol: str) -> RecordedBars:
     return RecordedBars(path, symbol, table.source, table.layout, length_s, as_of, bars, sessions, notes)
 
 
-def _oldest_first(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
+def _oldest_first(path: Path, frame: pl.DataFrame, time: str) -> pl.DataFrame:
     """Turned round where no row is younger than the one before it: that is the publisher's order, no defect of bars."""
-    times, _ = utc_times(path, frame.get_column("open_time"))
+    times, _ = utc_times(path, frame.get_column(time))
     return frame.reverse() if frame.height > 1 and times.is_sorted(descending=True) and times[0] != times[-1] else frame
 
 
@@ -153,8 +153,9 @@ def _without_weekends(bars: pl.DataFrame) -> bool:
 
 
 def _trades(path: Path, table: Table, symbol: str) -> RecordedTrades:
-    times, _ = utc_times(path, table.frame.get_column("time"))
-    numbers = (_number(path, table.frame, name) for name in ("price", "amount"))
+    frame = _oldest_first(path, table.frame, "time")
+    times, _ = utc_times(path, frame.get_column("time"))
+    numbers = (_number(path, frame, name) for name in ("price", "amount"))
     rows = pl.DataFrame([times.alias("time"), *numbers])
     sound = rows.filter((pl.col("price") > 0) & pl.col("price").is_finite() & (pl.col("amount") > 0))
     if sound.is_empty():

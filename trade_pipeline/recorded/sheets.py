@@ -18,6 +18,8 @@ _LINES_ABOVE_MAX = 20
 _CELLS_MIN = 3
 """A line with fewer cells stands above the table: an address, a title, a remark."""
 _BEGINNING_BYTES = 65_536
+_ROWS_INFERRED = 10_000
+"""Types are told from so many rows first: a look at all rows takes ten times as long as to read them."""
 _NOTHING = ["", "NaN", "nan", "NAN", "null", "NULL", "None", "NA", "N/A", "n/a", "-"]
 """How others write that there is no value."""
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -83,19 +85,26 @@ def _table(body: bytes, separator: str) -> pl.DataFrame:
     body = body.rstrip()
     if not body:
         return pl.DataFrame()
-    frame = pl.read_csv(
-        io.BytesIO(body),
-        has_header=False,
-        separator=separator,
-        infer_schema_length=None,
-        null_values=_NOTHING,
-        encoding="utf8-lossy",
-    )
+    try:
+        frame = _parsed(body, separator, _ROWS_INFERRED)
+    except pl.exceptions.ComputeError:
+        frame = _parsed(body, separator, None)  # what stood so far were whole numbers, and then one is not
     # Empty lines are no rows, and a separator behind the last cell opens no column.
     rows = frame.filter(~pl.all_horizontal(pl.all().is_null()))
     while rows.width and rows.to_series(-1).null_count() == rows.height:
         rows = rows.drop(rows.columns[-1])
     return rows
+
+
+def _parsed(body: bytes, separator: str, rows_inferred: int | None) -> pl.DataFrame:
+    return pl.read_csv(
+        io.BytesIO(body),
+        has_header=False,
+        separator=separator,
+        infer_schema_length=rows_inferred,
+        null_values=_NOTHING,
+        encoding="utf8-lossy",
+    )
 
 
 def _named(path: Path, frame: pl.DataFrame, header: Sequence[str]) -> pl.DataFrame:

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from trade_pipeline.errors import ReplayFileError
+from trade_pipeline.recorded.reading import bars_from_trades
 from trade_pipeline_tests.recorded.one_market import (
     DAYS,
     HOURS,
@@ -194,6 +195,15 @@ def test_trades_of_bybit_and_of_okx_have_names(tmp_path: Path) -> None:
     header = "instrument_name,trade_id,side,price,size,created_time"
     okx = sheet(header, MINUTES, lambda row: ("BTC-USDT", 1, "buy", row.open, row.volume, row.at * 1000 + 5))
     assert_same_trades(trades_in(written(tmp_path, "okx/BTC-USDT-trades-2024-01-01.csv", okx)), MINUTES)
+
+
+def test_trades_that_are_newest_first_keep_the_order_within_a_second(tmp_path: Path) -> None:
+    rows = [(MINUTES[0].at, price, 1) for price in (10, 11, 12)] + [(MINUTES[1].at, 9, 1), (MINUTES[2].at, 8, 1)]
+    text = "\n".join(f"{at},{price},{amount}" for at, price, amount in reversed(rows))
+    recorded = trades_in(written(tmp_path, "XBTUSD.csv", text))
+    assert recorded.trades.get_column("price").to_list() == [10, 11, 12, 9, 8]
+    bar = bars_from_trades(recorded).bars.row(0, named=True)
+    assert (bar["open"], bar["close"], bar["trades"]) == (10, 12, 3)
 
 
 def test_trades_of_freqtrade_are_read_from_every_kind_of_file(tmp_path: Path) -> None:

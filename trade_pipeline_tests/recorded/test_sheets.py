@@ -90,6 +90,15 @@ def test_a_row_that_was_cut_off_is_a_bar_with_a_defect(tmp_path: Path) -> None:
     assert recorded.bars.row(-1, named=True)["close"] is None
 
 
+def test_a_number_of_another_kind_far_below_is_still_read(tmp_path: Path) -> None:
+    """Whole prices for 10,000 rows, then one with a fraction; or a word, which is named."""
+    lines = [f"{1_700_000_040 + 60 * at},100,101,99,100,1" for at in range(12_000)]
+    path = written(tmp_path, "BTC_USDT-1m.csv", "\n".join([HEADER, *lines, "1700720040,100,101,99,100.5,1.25"]))
+    assert bars_in(path).bars.row(-1, named=True)["close"] == 100.5
+    with pytest.raises(ReplayFileError, match=r"close holds something that is no number.*soon"):
+        bars_in(written(tmp_path, "BTC_USDT-1m.csv", "\n".join([HEADER, *lines, "1700720040,100,101,99,soon,1"])))
+
+
 def test_the_newest_first_is_an_order_and_no_defect(tmp_path: Path) -> None:
     """Of copies the last one then still is the one that was written last."""
     first, *others = MINUTES
