@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import and_
@@ -20,6 +21,7 @@ from trade_pipeline.recorded.values import RecordedBars, RecordedTrades, Table, 
 from trade_pipeline.schemas.frames import BARS, UTC_MS
 
 TRADE_BAR_S = 60
+_SYMBOL = re.compile(r"^[A-Z0-9.-]+/[A-Z0-9]+$")
 
 
 def read_recorded(
@@ -32,12 +34,15 @@ def read_recorded(
     """
     if no_bars := named(path).no_bars:
         refuse(path, f"by its name this file holds {no_bars}", path.name, "Give the candles or the trades.")
-    table = open_file(path, layout, symbol)
+    given = symbol.upper() if symbol else None
+    table = open_file(path, layout, given)
     if table.frame.is_empty():
         refuse(path, "the file holds no bar", None, "Give a longer recording.")
     found = table.symbol or unnamed
     if found is None:
         refuse(path, "the name does not say the symbol", path.name, "Give it with --symbol BASE/QUOTE.")
+    if not _SYMBOL.match(found):
+        refuse(path, "this is no symbol", found, "Give it with --symbol BASE/QUOTE, in letters and digits.")
     return _trades(path, table, found) if "price" in table.frame.columns else _bars(path, table, found)
 
 

@@ -64,6 +64,15 @@ def test_a_contract_never_stands_among_the_bars_of_its_pair(path: str) -> None:
     assert source_of(Path(path)) == "binance-futures"
 
 
+def test_a_symbol_that_is_given_is_one_or_refused(tmp_path: Path) -> None:
+    path = tmp_path / "data-1m.csv"
+    path.write_text("date,open,high,low,close,volume\n1704067200,1,1,1,1,1\n")
+    assert read_recorded(path, symbol="btc/usdt").symbol == "BTC/USDT"
+    for symbol in ("BTCUSDT", "BTC/USDT:USDT", "$PAC/USD"):
+        with pytest.raises(ReplayFileError, match=r"no symbol.*BASE/QUOTE"):
+            read_recorded(path, symbol=symbol)
+
+
 def test_an_exchange_is_a_whole_word_of_a_folder() -> None:
     assert source_of(Path("/home/me/Kraken_OHLCVT/XBTUSD_1.csv")) == "kraken"
     assert source_of(Path("/data/gdax/BTCUSD.csv")) == "coinbase"
