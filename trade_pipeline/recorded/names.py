@@ -84,7 +84,7 @@ def named(path: Path, source: str | None = None) -> Named:
         length = _LENGTH.match(lower)
         if lower in NO_BARS:
             no_bars = NO_BARS[lower]
-        elif parts and (lower in _LENGTHS_S or (length and not _MONTHS.match(word))):
+        elif (parts and lower in _LENGTHS_S) or (length and not _MONTHS.match(word)):
             lengths.append(int(length[1]) * _UNITS_S[length[2]] if length else _LENGTHS_S[lower])
         elif _DATE.match(word) or _EXPIRY.match(word) or (dated and word.isdigit()):
             dated = True
