@@ -32,7 +32,8 @@ class Envelope:
 
 
 ENVELOPES = (
-    Envelope("result.list", "bybit", "result.symbol", "bybit_inverse", {"result.category": ("inverse",)}),
+    Envelope("result.list", "bybit-futures", "result.symbol", "bybit_inverse", {"result.category": ("inverse",)}),
+    Envelope("result.list", "bybit-futures", "result.symbol", "bybit", {"result.category": ("linear",)}),
     Envelope("result.list", "bybit", "result.symbol", "bybit", {"retCode": (0,)}),
     Envelope("result.list", "bybit"),
     Envelope("data", "bitget", layout="bybit", marks={"code": ("00000",)}),

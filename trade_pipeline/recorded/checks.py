@@ -21,6 +21,7 @@ _SURE_ROWS_MIN = 50
 _MINUTE_S, DAY_S = 60, 86_400
 LONGEST_S = 7 * DAY_S
 _BEFORE_THE_END_MS = [-1000, -1]
+_SIGNED_SHARE_MAX = 0.02
 _PRICE_RATIO = (0.7, 1.4)
 """Quote volume by volume is a price between a bar's low and high; half of the bars must come this near to the close."""
 
@@ -41,6 +42,19 @@ def check_times(path: Path, times: pl.Series, length_s: int) -> None:
     ends = (times.dt.timestamp("ms") % (length_s * 1000) - length_s * 1000).is_in(_BEFORE_THE_END_MS)
     if ends.mean() == 1.0:
         refuse(path, "the times are the ends of bars", str(times[0]), "Give the time at which each bar opens.")
+
+
+def check_are_trades(path: Path, rows: pl.DataFrame) -> None:
+    """Of `time`, `price` and `amount`. Raises ReplayFileError where every time is a midnight, which is a table of days,
+    and where amounts have a sign, which says who sold."""
+    if rows.height > 1 and (rows.get_column("time").dt.timestamp("ms") % (DAY_S * 1000) == 0).all():
+        refuse(
+            path, "these are prices of days, no trades", str(rows.item(0, "time")), "Give the candles or the trades."
+        )
+    signed = rows.filter(pl.col("amount") < 0)
+    if signed.height > _SIGNED_SHARE_MAX * rows.height:
+        repair = "Give amounts without a sign."
+        refuse(path, f"amounts are negative in {signed.height} of {rows.height} rows", signed.item(0, "amount"), repair)
 
 
 def check_trades(path: Path, counts: pl.Series) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import polars as pl
@@ -10,9 +11,11 @@ import polars as pl
 from trade_pipeline.errors import ReplayFileError
 from trade_pipeline.recorded.answers import Answer, read_answer
 from trade_pipeline.recorded.layouts import (
+    REQUIRED,
     SOURCE_NAMES,
     SOURCE_OF_LAYOUT,
     SYMBOL_NAMES,
+    TRADE_COLUMNS,
     WHOSE_NAMES,
     by_name,
     by_place,
@@ -22,7 +25,7 @@ from trade_pipeline.recorded.layouts import (
 )
 from trade_pipeline.recorded.names import UNKNOWN_SOURCE, named, source_of
 from trade_pipeline.recorded.packages import Package, unpacked
-from trade_pipeline.recorded.pairs import symbol_of
+from trade_pipeline.recorded.pairs import is_contract, symbol_of
 from trade_pipeline.recorded.sheets import read_sheet
 from trade_pipeline.recorded.strangers import check_columns, check_rows
 from trade_pipeline.recorded.values import Table, refuse
@@ -69,8 +72,10 @@ def _table(path: Path, package: Package, answer: Answer, layout: str | None, giv
         symbol = given or _agreed(path, answer.symbol, _by_files(path, package, answer.source))
         return Table(_flat(path, by_place(answer.frame, chosen)), chosen, symbol, source, answer.closed_until_ms)
     check_columns(path, answer.frame.columns)
-    _check_one_symbol(path, answer.frame)
-    told = answer.symbol or _said_by_column(answer.frame, source)
+    _check_one_symbol(path, answer)
+    exchange = source.removesuffix("-futures") if source else None
+    by_columns = (symbol_of(word, exchange) for word in _words(answer, SYMBOL_NAMES))
+    told = answer.symbol or next((symbol for symbol in by_columns if symbol), None)
     symbol = given or _agreed(path, told, _by_files(path, package, answer.source))
     trades = trades_by_name(answer.frame)
     frame = by_name(path, answer.frame, symbol) if trades is None else trades
@@ -78,41 +83,46 @@ def _table(path: Path, package: Package, answer: Answer, layout: str | None, giv
 
 
 def _flat(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
-    """Raises ReplayFileError for columns of lists and objects."""
-    for name, dtype in frame.schema.items():
-        if dtype.is_nested() or dtype == pl.Object:
+    """Without columns of lists and objects. Raises ReplayFileError where they stand in place of what is needed."""
+    odd = [name for name, dtype in frame.schema.items() if dtype.is_nested() or dtype == pl.Object]
+    for name in odd:
+        if name in REQUIRED + TRADE_COLUMNS:
             refuse(path, f"the column {name} holds lists or objects", str(frame.get_column(name)[0])[:80])
-    return frame
+    return frame.drop(odd)
 
 
 def _source(path: Path, answer: Answer) -> str | None:
     """The answer's own, a column's, or what name and folders say; None where nothing does."""
     by_path = source_of(path)
-    contract = "-futures" if by_path.endswith("-futures") else ""
-    columns = [column for column in answer.frame.columns if answer.headed and plain(column) in SOURCE_NAMES]
-    by_column = str(answer.frame.get_column(columns[0])[0]) if columns and answer.frame.height else None
-    found = answer.source or by_column
-    if found is not None:
-        return found if found.endswith("-futures") else found.lower() + contract
-    return None if by_path == UNKNOWN_SOURCE else by_path
+    said = answer.source or next(_words(answer, SOURCE_NAMES), None) or by_path.removesuffix("-futures")
+    contract = "-futures" in (by_path + said) or any(is_contract(word) for word in _words(answer, SYMBOL_NAMES))
+    found = said.lower().removesuffix("-futures") + ("-futures" if contract else "")
+    return None if found == UNKNOWN_SOURCE else found
 
 
 def _by_files(path: Path, package: Package, source: str | None) -> str | None:
     return named(path, source).symbol or named(Path(package.name), source).symbol
 
 
-def _check_one_symbol(path: Path, frame: pl.DataFrame) -> None:
-    for column in frame.columns:
-        if plain(column) in WHOSE_NAMES and frame.schema[column] == pl.String:
-            values = frame.get_column(column).drop_nulls().unique().to_list()
-            if len(values) > 1:
-                _refuse_several(path, sorted(values))
+def _check_one_symbol(path: Path, answer: Answer) -> None:
+    for column in _columns_of_words(answer, WHOSE_NAMES):
+        values = answer.frame.get_column(column).drop_nulls().unique().cast(pl.String).to_list()
+        if len(values) > 1:
+            _refuse_several(path, sorted(values))
 
 
-def _said_by_column(frame: pl.DataFrame, source: str | None) -> str | None:
-    columns = [name for name in frame.columns if plain(name) in SYMBOL_NAMES and frame.schema[name] == pl.String]
-    values = [frame.get_column(name).drop_nulls() for name in columns]
-    return next((symbol_of(str(said[0]), source) for said in values if said.len()), None)
+def _columns_of_words(answer: Answer, names: tuple[str, ...]) -> list[str]:
+    kinds = (pl.String, pl.Categorical, pl.Enum)
+    schema = answer.frame.schema if answer.headed else {}
+    return [column for column, dtype in schema.items() if plain(column) in names and dtype in kinds]
+
+
+def _words(answer: Answer, names: tuple[str, ...]) -> Iterator[str]:
+    """The first value of each such column."""
+    for column in _columns_of_words(answer, names):
+        values = answer.frame.get_column(column).drop_nulls()
+        if values.len():
+            yield str(values[0])
 
 
 def _refuse_several(path: Path, symbols: list[str] | tuple[str, ...]) -> None:

@@ -75,6 +75,14 @@ def symbol_of(text: str, source: str | None = None) -> str | None:
     return (market_of(parts[0], source) if len(parts[0]) > 4 else None) or share_of(parts[0].upper())
 
 
+def is_contract(text: str) -> bool:
+    """Whether a market's name is that of a contract: BTC-USDT-SWAP, BTC/USDT:USDT, BTC-USDT-230929."""
+    parts = _SEPARATORS.split(text.strip().upper())
+    return len(parts) > 1 and (
+        parts[-1] in _CONTRACTS or (len(parts) == 3 and (parts[2] in parts[:2] or parts[2].isdigit()))
+    )
+
+
 def share_of(ticker: str) -> str | None:
     """0700.HK is 0700.HK/HKD; a ticker without a place is taken as listed in US dollars. A coin is no share: what BTC
     is priced in, its name does not say."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import polars as pl
 
-from trade_pipeline.recorded.checks import DAY_S, check_layout, check_times, check_trades
+from trade_pipeline.recorded.checks import DAY_S, check_are_trades, check_layout, check_times, check_trades
 from trade_pipeline.recorded.files import open_file
 from trade_pipeline.recorded.layouts import PRICES, REQUIRED
 from trade_pipeline.recorded.moments import utc_times
@@ -162,6 +162,7 @@ def _trades(path: Path, table: Table, symbol: str) -> RecordedTrades:
     times, _ = utc_times(path, frame.get_column("time"))
     numbers = (_number(path, frame, name) for name in ("price", "amount"))
     rows = pl.DataFrame([times.alias("time"), *numbers])
+    check_are_trades(path, rows)
     sound = rows.filter((pl.col("price") > 0) & pl.col("price").is_finite() & (pl.col("amount") > 0))
     if sound.is_empty():
         refuse(path, "no row is a trade at a price above 0", rows.row(0)[1:], "Give a longer recording.")

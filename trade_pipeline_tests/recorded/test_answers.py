@@ -44,12 +44,19 @@ def test_binance_and_ccxt_have_lists_by_place(tmp_path: Path) -> None:
 
 def test_bybit_says_its_symbol_and_of_inverse_contracts_the_volume_in_money(tmp_path: Path) -> None:
     for category, symbol, at, cells in (
+        (
+            "linear",
+            "BTC/USDT",
+            "BTCUSDT",
+            lambda row: [str(row.at * 1000), *ohlc(row), str(row.volume), str(row.money)],
+        ),
         ("spot", "BTC/USDT", "BTCUSDT", lambda row: [str(row.at * 1000), *ohlc(row), str(row.volume), str(row.money)]),
         ("inverse", "BTC/USD", "BTCUSD", lambda row: [str(row.at * 1000), *ohlc(row), str(row.money), str(row.volume)]),
     ):
         answer = {"retCode": 0, "result": {"category": category, "symbol": at, "list": newest_first(cells)}}
         recorded = bars_in(written(tmp_path, f"{category}.json", answer))
-        assert (recorded.symbol, recorded.source, recorded.bar_length_s) == (symbol, "bybit", 60)
+        source = "bybit" if category == "spot" else "bybit-futures"
+        assert (recorded.symbol, recorded.source, recorded.bar_length_s) == (symbol, source, 60)
         assert_same_bars(recorded, MINUTES, money=True)
 
 

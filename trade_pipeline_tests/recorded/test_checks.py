@@ -51,6 +51,22 @@ def test_a_day_that_is_stamped_with_its_end_is_refused(tmp_path: Path, late: str
         bars_in(written(tmp_path, "BTC_USD.csv", text))
 
 
+def test_prices_of_days_are_no_trades(tmp_path: Path) -> None:
+    path = written(
+        tmp_path, "BTC_USD.csv", sheet("date,price,volume", DAYS, lambda row: (row.at, row.close, row.volume))
+    )
+    with pytest.raises(ReplayFileError, match="prices of days, no trades"):
+        bars_in(path)
+
+
+def test_amounts_with_a_sign_are_refused_before_half_of_the_trades_are_lost(tmp_path: Path) -> None:
+    text = sheet(
+        "date,price,amount", MINUTES, lambda row: (row.at, row.close, row.volume * (-1 if row.at % 120 else 1))
+    )
+    with pytest.raises(ReplayFileError, match="negative in 20 of 40 rows"):
+        bars_in(written(tmp_path, "BTC_USD.csv", text))
+
+
 def test_weeks_are_bars_and_months_are_none(tmp_path: Path) -> None:
     weeks = market(20, 7 * 86_400)
     text = sheet("date,open,high,low,close,volume", weeks, lambda row: (row.at, *cells(row)))

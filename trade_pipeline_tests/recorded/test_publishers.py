@@ -197,6 +197,29 @@ def test_trades_of_bybit_and_of_okx_have_names(tmp_path: Path) -> None:
     assert_same_trades(trades_in(written(tmp_path, "okx/BTC-USDT-trades-2024-01-01.csv", okx)), MINUTES)
 
 
+@pytest.mark.parametrize("market", ["BTC-USDT-SWAP", "BTC-USDT-240329", "BTC/USDT:USDT"])
+def test_a_column_that_names_a_contract_says_so_of_the_source(tmp_path: Path, market: str) -> None:
+    header = "instrument_name,trade_id,side,price,size,created_time"
+    text = sheet(header, MINUTES, lambda row: (market, 1, "buy", row.open, row.volume, row.at * 1000 + 5))
+    recorded = trades_in(written(tmp_path, "okx/trades.csv", text))
+    assert (recorded.symbol, recorded.source) == ("BTC/USDT", "okx-futures")
+
+
+def test_a_table_of_columns_may_name_its_symbol_in_codes_and_hold_more_than_we_read(tmp_path: Path) -> None:
+    table = pl.DataFrame(MINUTES).rename({"at": "date"}).drop("money", "trades")
+    coded = table.with_columns(pl.lit("BTCUSDT", dtype=pl.Categorical).alias("symbol"), trades=pl.lit([1.0, 2.0]))
+    coded.write_parquet(tmp_path / "data.parquet")
+    recorded = bars_in(tmp_path / "data.parquet")
+    assert recorded.symbol == "BTC/USDT"
+    assert_same_bars(recorded, MINUTES)
+    two = coded.with_columns(
+        pl.when(pl.col("date") % 120 == 0).then(pl.lit("ETHUSDT")).otherwise("symbol").alias("symbol")
+    )
+    two.with_columns(pl.col("symbol").cast(pl.Categorical)).write_ipc(tmp_path / "two.feather")
+    with pytest.raises(ReplayFileError, match="holds 2 symbols"):
+        bars_in(tmp_path / "two.feather")
+
+
 def test_trades_that_are_newest_first_keep_the_order_within_a_second(tmp_path: Path) -> None:
     rows = [(MINUTES[0].at, price, 1) for price in (10, 11, 12)] + [(MINUTES[1].at, 9, 1), (MINUTES[2].at, 8, 1)]
     text = "\n".join(f"{at},{price},{amount}" for at, price, amount in reversed(rows))
