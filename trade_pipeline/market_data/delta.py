@@ -5,7 +5,7 @@ Functions import it when they are called: an opened table does not survive the f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -38,9 +38,10 @@ def open_table(uri: str, spec: Table, options: dict[str, str] | None, *, create:
     )
 
 
-def files_of(opened: Any, days: Sequence[str]) -> list[str]:
-    """Paths of the files that hold these days."""
-    return list(opened.file_uris(file_pruning_predicate=[("date", "in", list(days))]))
+def files_of(opened: Any, days: Sequence[str], words: Mapping[str, Sequence[str]] | None = None) -> list[str]:
+    """Paths of the files that hold these days; with `words`, column -> texts, those that may hold rows of them."""
+    wanted = [("date", "in", list(days)), *((name, "in", list(texts)) for name, texts in (words or {}).items())]
+    return list(opened.file_uris(file_pruning_predicate=wanted))
 
 
 def read_files(files: Sequence[str], spec: Table, options: dict[str, str] | None) -> pl.DataFrame:

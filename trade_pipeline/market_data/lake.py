@@ -29,7 +29,10 @@ from trade_pipeline.symbol_blocks import strictly_ordered
 
 COMMIT_ATTEMPTS_MAX = 8
 CACHED_DAYS_MAX = 16
-"""Newest views kept in memory, over all tables; today and the day before of seven tables are 14."""
+"""Newest views kept in memory, over all tables; today and the day before of seven tables are 14. What spans more days
+is read and compared without views."""
+DAYS_TOGETHER_MAX = 64
+"""Days of a long frame that are compared in one step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +49,12 @@ class WriteResult:
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A day of an append: what is new, with the lake's columns, and the day's view with it; None where nothing is."""
+    """Days of an append: what is new, with the lake's columns. Of a single day where something is also its view with
+    it."""
 
-    day: str
+    days: tuple[str, ...]
     changes: pl.DataFrame
-    view: pl.DataFrame | None
+    view: pl.DataFrame | None = None
 
 
 class Lake:
@@ -88,10 +92,10 @@ class Lake:
             raise DataError("append needs known_at, and the table's own key", thing=table, value=key)
         rows = _conform(frame, spec)
         digest = content_hash(rows, spec.key)
-        days = _by_day(rows, spec, day)
+        cut = _by_day(rows, spec, day)
         for _ in range(COMMIT_ATTEMPTS_MAX):
             opened = self._open(spec)
-            parts = [self._compared(spec, opened, name, part, known_at) for name, part in days]
+            parts = [self._compared(spec, opened, days, part, known_at) for days, part in cut]
             changed = [part.changes for part in parts if part.changes.height]
             if not changed or delta.commit(opened, pl.concat(changed)):
                 return self._written(spec, rows.height, parts, digest)
@@ -115,9 +119,10 @@ class Lake:
         if opened is None:
             return empty
         days = sorted(set(dates))
-        if as_seen is not None:
+        if as_seen is not None or len(days) > CACHED_DAYS_MAX:
             known = delta.read_files(delta.files_of(opened, days), spec, self._options)
-            whole = newest(known.filter(pl.col("known_at") <= as_seen), spec.key).select(empty.columns)
+            known = known if as_seen is None else known.filter(pl.col("known_at") <= as_seen)
+            whole = newest(known, spec.key).select(empty.columns)
             whole = whole if where is None else whole.filter(where)
             return whole if strictly_ordered(whole, spec.key) else whole.sort(spec.key, maintain_order=True)
         parts = [_those(self._view(spec, opened, day).rows, where) for day in days]
@@ -191,15 +196,29 @@ class Lake:
             opened.update_incremental()
         return opened
 
-    def _compared(self, spec: Table, opened: Any, day: str, rows: pl.DataFrame, known_at: datetime) -> _Part:
-        """A day's rows against what is stored of it."""
-        stored = self._view(spec, opened, day).rows
+    def _compared(
+        self, spec: Table, opened: Any, days: tuple[str, ...], rows: pl.DataFrame, known_at: datetime
+    ) -> _Part:
+        """Rows of some days against what is stored of them."""
+        stored = self._view(spec, opened, days[0]).rows if len(days) == 1 else self._alike(spec, opened, days, rows)
         found = compared(rows, stored, spec.key)
         changed = changes(rows, stored, found, known_at)
+        if len(days) > 1:
+            return _Part(days, changed.with_columns(pl.col(spec.time).dt.date().cast(pl.String).alias("date")))
+        dated = changed.with_columns(pl.lit(days[0], dtype=pl.String).alias("date"))
         if not changed.height:
-            return _Part(day, changed.with_columns(_date(day)), None)
+            return _Part(days, dated)
         view = replaced(rows, stored, found) if found.covers(stored) else newest_of_day([stored, changed], spec.key)
-        return _Part(day, changed.with_columns(_date(day)), view)
+        return _Part(days, dated, view)
+
+    def _alike(self, spec: Table, opened: Any, days: Sequence[str], rows: pl.DataFrame) -> pl.DataFrame:
+        """What a view would hold of several days, but only rows that `rows` may mean: a lake of many symbols is not
+        read for one."""
+        texts = [name for name in spec.key if spec.columns[name] == pl.String()]
+        words = {name: rows.get_column(name).unique().sort().to_list() for name in texts}
+        known = delta.scan_files(delta.files_of(opened, days, words), spec, self._options).drop("date", "known_at")
+        meant = (pl.col(name).is_in(pl.Series(found, dtype=pl.String).implode()) for name, found in words.items())
+        return newest_of_day([known.filter(*meant).collect()], spec.key)
 
     def _view(self, spec: Table, opened: Any, day: str) -> View:
         """The newest revision of a day; reads only files that were not there at the last look."""
@@ -236,13 +255,14 @@ class Lake:
         """Merge the day's files when there are too many; keep the view, which we know without reading it again."""
         if part.view is None:
             return
-        files = delta.files_of(opened, [part.day])
-        seen = self._views.get((spec.name, part.day))
-        merged = len(files) > self._compact_after_files and delta.compact(opened, part.day)
+        (day,) = part.days
+        files = delta.files_of(opened, [day])
+        seen = self._views.get((spec.name, day))
+        merged = len(files) > self._compact_after_files and delta.compact(opened, day)
         if merged:
-            files = delta.files_of(opened, [part.day])
+            files = delta.files_of(opened, [day])
         if seen is not None and (merged or len(seen.files) + 1 == len(files)):
-            self._keep(spec, part.day, View(frozenset(files), part.view))
+            self._keep(spec, day, View(frozenset(files), part.view))
 
 
 def lake_of(storage: StorageSettings, home: Home) -> Lake:
@@ -263,14 +283,18 @@ def _conform(frame: pl.DataFrame, spec: Table) -> pl.DataFrame:
     return frame.select(pl.col(name).cast(dtype) for name, dtype in spec.columns.items())
 
 
-def _by_day(rows: pl.DataFrame, spec: Table, day: str | None) -> list[tuple[str, pl.DataFrame]]:
-    """Each partition's rows in the order given. Raises DataError where a day is missing, or given and not wanted."""
+def _by_day(rows: pl.DataFrame, spec: Table, day: str | None) -> list[tuple[tuple[str, ...], pl.DataFrame]]:
+    """Rows in the order given, by the day they are of; of many days by some at once, because what a day costs would be
+    most of it. Raises DataError where a day is missing, or given and not wanted."""
     if spec.anchored != (day is not None):
         raise DataError("a day is given for anchored tables only", thing=f"lake table {spec.name}", value=day)
     if day is not None:
-        return [(day, rows)] if rows.height else []
+        return [((day,), rows)] if rows.height else []
     dates = rows.get_column(spec.time).dt.date()
-    return [(str(date), _those(rows, dates == date)) for date in dates.unique().sort()]
+    known = dates.unique().sort()
+    together = 1 if known.len() <= CACHED_DAYS_MAX else DAYS_TOGETHER_MAX
+    cut = [known.slice(begin, together) for begin in range(0, known.len(), together)]
+    return [(tuple(map(str, days)), _those(rows, dates.is_between(days[0], days[-1]))) for days in cut]
 
 
 def _those(rows: pl.DataFrame, where: pl.Expr | pl.Series | None) -> pl.DataFrame:
@@ -279,7 +303,3 @@ def _those(rows: pl.DataFrame, where: pl.Expr | pl.Series | None) -> pl.DataFram
         return rows
     wanted = where if isinstance(where, pl.Series) else rows.select(where).to_series()
     return rows if wanted.all() else rows.filter(wanted)
-
-
-def _date(day: str) -> pl.Expr:
-    return pl.lit(day, dtype=pl.String).alias("date")
