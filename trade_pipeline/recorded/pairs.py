@@ -21,8 +21,14 @@ _COINS = frozenset({
 })  # fmt: skip
 _OTHER_NAMES = {"XBT": "BTC", "XDG": "DOGE", "UST": "USDT"}
 _LISTED_IN = {
-    "HK": "HKD", "L": "GBP", "DE": "EUR", "PA": "EUR", "AS": "EUR", "MI": "EUR", "T": "JPY", "SW": "CHF", "US": "USD",
+    "AS": "EUR", "AX": "AUD", "BO": "INR", "BR": "EUR", "CO": "DKK", "DE": "EUR", "F": "EUR", "HE": "EUR", "HK": "HKD",
+    "KQ": "KRW", "KS": "KRW", "L": "GBX", "LS": "EUR", "MC": "EUR", "MI": "EUR", "MX": "MXN", "NS": "INR", "NZ": "NZD",
+    "OL": "NOK", "PA": "EUR", "SA": "BRL", "SI": "SGD", "SS": "CNY", "ST": "SEK", "SW": "CHF", "SZ": "CNY", "T": "JPY",
+    "TO": "CAD", "TW": "TWD", "US": "USD", "V": "CAD", "VI": "EUR",
 }  # fmt: skip
+"""Ending of a ticker -> what shares are priced in there; London's are in pence (GBX)."""
+_CLASSES = ("A", "B", "C", "K")
+"""Endings of shares of the United States that name a class: BRK.B."""
 _SHARE = re.compile(r"^([A-Z0-9]{1,6})(?:-[A-Z])?(?:\.([A-Z]{1,2}))?$")
 _TICKER_LETTERS_MAX = 5
 """A longer one that ends in a currency is a market whose two names cannot be told apart."""
@@ -84,12 +90,13 @@ def is_contract(text: str) -> bool:
 
 
 def share_of(ticker: str) -> str | None:
-    """0700.HK is 0700.HK/HKD; a ticker without a place is taken as listed in US dollars. A coin is no share: what BTC
-    is priced in, its name does not say."""
+    """0700.HK is 0700.HK/HKD; a ticker without a place is taken as listed in US dollars, one of a place that we do not
+    know is none. A coin is no share: what BTC is priced in, its name does not say."""
     found = _SHARE.match(ticker)
     if found is None or ticker in _COINS or (len(ticker) > _TICKER_LETTERS_MAX and ticker.endswith(QUOTES)):
         return None
-    return f"{ticker}/{_LISTED_IN.get(found[2], 'USD') if found[2] else 'USD'}"
+    money = _LISTED_IN.get(found[2]) if found[2] and found[2] not in _CLASSES else "USD"
+    return f"{ticker}/{money}" if money else None
 
 
 def quote_first(first: str, second: str) -> bool:

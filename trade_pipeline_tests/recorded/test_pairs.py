@@ -65,4 +65,6 @@ def test_a_column_names_markets_in_the_way_of_its_exchange(text: str, symbol: st
 
 def test_a_share_is_listed_somewhere_and_a_coin_is_no_share() -> None:
     assert [share_of(ticker) for ticker in ("AAPL", "0700.HK", "BRK-B")] == ["AAPL/USD", "0700.HK/HKD", "BRK-B/USD"]
+    assert [share_of(ticker) for ticker in ("BRK.B", "RY.TO", "VOD.L")] == ["BRK.B/USD", "RY.TO/CAD", "VOD.L/GBX"]
+    assert share_of("ABC.XQ") is None, "a place that is not known is not America"
     assert share_of("BTC") is None, "in dollars, in euros or in tethers?"
