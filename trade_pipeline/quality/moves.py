@@ -60,7 +60,15 @@ def _beyond_scale(rows: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     """Rows whose move (_far) or wick (_long) exceeds the robust scale of their block, with _at, their place, and _wick;
     the wider the hole before, the more may move."""
     settings = scope.settings
-    top, bottom = pl.max_horizontal("open", "close"), pl.min_horizontal("open", "close")
+    # Against the close before, not the open: a false open would be its own body. Behind a hole or a night an open may
+    # be anywhere.
+    apart = pl.col("_first") | (pl.col("_missing") > 0) | scope.sessions
+    before = pl.when(apart).then("open").otherwise(pl.col("close").shift(1))
+    body = rows.select(
+        pl.max_horizontal("close", before).alias("_top"), pl.min_horizontal("close", before).alias("_bottom")
+    )
+    rows = rows.hstack(body)
+    top, bottom = pl.col("_top"), pl.col("_bottom")
     # Only those that exceed the least limit are looked at closer. Of wicks the logarithm is not needed for that.
     reach = math.exp(settings.wick_return_min)
     may_be = (pl.col("_return").abs() > settings.outlier_return_min).fill_null(False) | (
@@ -91,9 +99,12 @@ def _judged(rows: pl.DataFrame, candidates: pl.DataFrame, scope: Scope) -> pl.Da
         (pl.col(f"_next{n}") / pl.col("_prior1")).log().abs() < left for n in range(1, settings.outlier_bars_max + 1)
     ]
     # The way back from a false price is as far as the way there, and lands on the level that stood before it.
+    # Two bars stood there: of prices that go to and fro the false one is no level.
+    at_level = {
+        n: (pl.col("close") / pl.col(f"_prior{n}")).log().abs() < left for n in range(2, settings.outlier_bars_max + 3)
+    }
     back_again = pl.any_horizontal(
-        ((pl.col("close") / pl.col(f"_prior{n}")).log().abs() < left).fill_null(False)
-        for n in range(2, settings.outlier_bars_max + 2)
+        at_level[n].fill_null(False) & at_level[n + 1].fill_null(True) for n in range(2, settings.outlier_bars_max + 2)
     )
     lasts = pl.coalesce(
         *(pl.when(came.fill_null(False)).then(pl.lit(n)) for n, came in enumerate(after, start=1)), pl.lit(0)
@@ -137,7 +148,7 @@ def _judged(rows: pl.DataFrame, candidates: pl.DataFrame, scope: Scope) -> pl.Da
 def _with_neighbours(rows: pl.DataFrame, candidates: pl.DataFrame, reach: int) -> pl.DataFrame:
     """Closes of the bars before (_prior1 is the nearest) and after, _next_open; null beyond the symbol's ends."""
     places = candidates.get_column("_at").cast(pl.Int64)
-    around = pl.concat([places + offset for offset in range(-reach - 1, reach + 1)]).unique().sort()
+    around = pl.concat([places + offset for offset in range(-reach - 2, reach + 1)]).unique().sort()
     around = around.filter(around.is_between(0, rows.height - 1))
     near = rows.select("symbol", "open", "close")[around].with_columns(around.alias("_place"))
 
@@ -148,7 +159,7 @@ def _with_neighbours(rows: pl.DataFrame, candidates: pl.DataFrame, reach: int) -
         )
         return pl.when(there).then(pl.col(name).shift(-offset))
 
-    priors = (beside("close", -n).alias(f"_prior{n}") for n in range(1, reach + 2))
+    priors = (beside("close", -n).alias(f"_prior{n}") for n in range(1, reach + 3))
     nexts = (beside("close", n).alias(f"_next{n}") for n in range(1, reach + 1))
     neighbours = near.select(pl.col("_place").alias("_at"), *priors, *nexts, beside("open", 1).alias("_next_open"))
     return candidates.with_columns(places).join(neighbours, on="_at", how="left", maintain_order="left")

@@ -80,11 +80,13 @@ def _missing(rows: pl.DataFrame, scope: Scope) -> pl.Series:
 
 def _with_idle(rows: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     """_idle: the source leaves idle minutes out, and the hole is no longer than `idle_bars_max` or than the longest
-    that chance makes of the symbol's share q of missing minutes: log(n) / -log(q) of n (Erdos and Renyi, 1970)."""
+    that chance makes of the share q of minutes that the symbol misses elsewhere: log(n) / -log(q) of n (Erdos and
+    Renyi, 1970)."""
     holes = rows.filter(pl.col("_missing") > 0)
     if holes.is_empty():
         return rows.with_columns(pl.lit(False).alias("_idle"))
-    missing = pl.col("_missing").sum()
+    # The longest hole does not speak for itself: an outage among a few bars would be what makes such holes likely.
+    missing = pl.col("_missing").sum() - pl.col("_missing").max()
     slots = pl.len() + missing
     by_chance = slots.log() / -(missing / slots).log()
     limits = (
@@ -152,13 +154,21 @@ def prepare_series(sound: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     return with_outliers(with_usual(rows, scope), scope)
 
 
+def blocks_of(first: pl.Series) -> pl.Series:
+    """_block: BLOCK_BARS rows of a symbol from its first one on have one number; the last ones, too few for a block of
+    their own, belong to the one before. Among a few bars nothing is out of scale, and the newest are decided on."""
+    begins = first.arg_true().cast(pl.Int64)
+    count = ((begins.shift(-1, fill_value=first.len()) - begins) // BLOCK_BARS).clip(lower_bound=1)
+    places = pl.select(pl.int_ranges(begins, begins + count * BLOCK_BARS, BLOCK_BARS).explode()).to_series()
+    # A block is a number, sorted: to group and join by anything else takes several times as long.
+    return (first.scatter(places, True).cum_sum().cast(pl.Int64) - 1).alias("_block").set_sorted()
+
+
 def with_usual(rows: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     """_usual, _volume_max and _scale of each row's block. Volumes are spread as their logarithms: their scale is that
     from the median to the highest tenth, over 1.2816, which is where a normal distribution has it; at least 0.7, a
     doubling."""
-    # A block is a number, sorted: to group and join by anything else takes several times as long.
-    begins = rows.get_column("_first").scatter(range(0, rows.height, BLOCK_BARS), True)
-    block = (begins.cum_sum().cast(pl.Int64) - 1).alias("_block").set_sorted()
+    block = blocks_of(rows.get_column("_first"))
     traded = pl.col("volume").filter(pl.col("volume") > 0)
     blocks = (
         rows.select("volume", "_return", block)

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from trade_pipeline.settings.quality import QualitySettings
-from trade_pipeline_tests.made_bars import MINUTE
+from trade_pipeline_tests.made_bars import MINUTE, START
 from trade_pipeline_tests.quality.judged import AS_OF, BAD, CLEAN, COUNT, SCOPE, at, changed, verdict
 
 
@@ -71,3 +71,11 @@ def test_fillers_stand_in_their_places_however_many_there_are(gone: set[int]) ->
     )
     assert fillers.height == judged.filled
     assert carried.get_column("close").equals(carried.get_column("close_before"), check_names=False)
+
+
+def test_an_outage_among_a_few_bars_is_not_what_makes_such_holes_likely() -> None:
+    ends = (pl.col("open_time") <= START) | (pl.col("open_time") >= AS_OF - 2 * MINUTE)
+    sparse = CLEAN.filter((pl.col("symbol") != BAD) | ends).with_columns(pl.lit("kraken").alias("source"))
+    judged = verdict(sparse)
+    assert judged.filled == 0 and list(judged.held) == [BAD]
+    assert f"misses {COUNT - 3} bars" in judged.held[BAD]

@@ -84,3 +84,38 @@ def test_a_wick_as_far_as_no_market_goes_without_volume_is_false() -> None:
 def test_among_a_few_bars_nothing_is_called_an_outlier() -> None:
     few = CLEAN.filter(pl.col("open_time") >= START + MINUTE * 590)
     assert "outlier" not in verdict(few.with_columns(high=pl.col("high") * 9)).count_by_rule()
+
+
+@pytest.mark.parametrize("count", [2001, 2005, 2019, 4003])
+def test_a_false_price_among_the_newest_bars_is_found_however_many_stand_before_it(count: int) -> None:
+    closes = random_closes(count, 9, volatility=4e-4)
+    closes[-1] /= 2
+    judged = verdict(bars_of(BAD, closes.tolist()), replace(SCOPE, as_of=START + MINUTE * count, symbols=(BAD,)))
+    assert judged.count_by_rule() == {"outlier": 1} and list(judged.held) == [BAD]
+
+
+def test_what_a_symbol_is_held_against_does_not_depend_on_the_others() -> None:
+    def outliers(before: int) -> pl.DataFrame:
+        closes = random_closes(1500, 9, volatility=4e-4)
+        closes[1495] /= 2
+        other = bars_of("A/USDT", random_closes(before, 3).tolist())
+        scope = replace(SCOPE, as_of=START + MINUTE * 1500, symbols=("A/USDT", BAD))
+        return verdict(pl.concat([other, bars_of(BAD, closes.tolist())]), scope).quarantined.drop("copy")
+
+    assert outliers(1500).height == 1
+    assert outliers(1500).equals(outliers(505)), "a block of numbers of all symbols would end between the two"
+
+
+def test_false_prices_that_come_every_other_bar_are_no_level_for_each_other() -> None:
+    _, outliers = told(path((550, 0.5), (551, 1.0), (552, 0.5), (553, 1.0), (554, 0.5), (555, 1.0)))
+    assert outliers == [("550", "ERROR"), ("552", "ERROR"), ("554", "ERROR")]
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+@pytest.mark.parametrize("minute", [550, COUNT - 1])
+def test_a_false_open_is_found_though_high_and_low_enclose_it(minute: int, factor: float) -> None:
+    opened = pl.col("open") * factor
+    judged = verdict(
+        changed(minute, open=opened, low=pl.min_horizontal("low", opened), high=pl.max_horizontal("high", opened))
+    )
+    assert judged.quarantined.get_column("rules").to_list() == ["outlier"] and list(judged.held) == [BAD]
