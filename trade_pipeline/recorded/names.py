@@ -46,6 +46,8 @@ NO_BARS: Mapping[str, str] = {
     "depth": "depths of an order book, no trades",
 }
 """Word in a name -> what such a file holds instead of bars."""
+_ALSO_ELSE = frozenset({"mark", "index", "quotes", "quote", "depth"})
+"""Of these, words that a folder may be called for other reasons, and a coin in capitals."""
 _FILLERS = frozenset({
     "trades", "trade", "aggtrades", "candles", "candlesticks", "klines", "kline", "ohlc", "ohlcv", "ohlcvt", "data",
     "spot", "to", "history", "historical",
@@ -82,7 +84,7 @@ def named(path: Path, source: str | None = None) -> Named:
     for word in words:
         lower = word.lower()
         length = _LENGTH.match(lower)
-        if lower in NO_BARS:
+        if lower in NO_BARS and not (lower in _ALSO_ELSE and word.isupper() and not parts):
             no_bars = NO_BARS[lower]
         elif (parts and lower in _LENGTHS_S) or (length and not _MONTHS.match(word)):
             lengths.append(int(length[1]) * _UNITS_S[length[2]] if length else _LENGTHS_S[lower])
@@ -93,7 +95,8 @@ def named(path: Path, source: str | None = None) -> Named:
         elif lower not in _FILLERS | _CONTRACT and not _MONTHS.match(word) and not _is_exchange(word):
             parts.append(word)
     minutes = numbers[0] * 60 if numbers and not lengths else None
-    folder = next((NO_BARS[name.lower()] for name in path.resolve().parts[:-1] if name.lower() in NO_BARS), None)
+    folders = (part.lower() for part in path.resolve().parts[:-1])
+    folder = next((NO_BARS[name] for name in folders if name in NO_BARS and name not in _ALSO_ELSE), None)
     return Named(
         _symbol(_in_upper(parts), source or _exchange(words, path), behind_number=bool(numbers)),
         lengths[0] if lengths else minutes,

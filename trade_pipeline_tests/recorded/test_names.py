@@ -95,3 +95,10 @@ def test_what_nobody_traded_at_is_refused_by_its_name(tmp_path: Path, name: str,
     path.write_text("never opened")
     with pytest.raises(ReplayFileError, match=what):
         read_recorded(path)
+
+
+def test_a_folder_of_somebody_called_mark_and_a_coin_called_index_are_no_such_words() -> None:
+    assert named(Path("/home/mark/index/BTC_USDT-5m.feather")).no_bars is None
+    assert named(Path("/data/markPriceKlines/BTCUSDT-1h.csv")).no_bars is not None
+    coin = named(Path("INDEX_USDT-5m.feather"))
+    assert (coin.symbol, coin.no_bars) == ("INDEX/USDT", None)
