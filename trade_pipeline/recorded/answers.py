@@ -62,6 +62,10 @@ ENVELOPES = (
 """The first that fits is taken. An empty path: the answer is its own list of rows."""
 
 
+_COLUMNS_MIN = 5
+"""An object with fewer lists of one length is no table: a time and four prices are five."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """`frame` has names where `headed`, else places. `closed_until_ms`: opening of the last row that is final."""
@@ -134,9 +138,16 @@ def _at(data: Any, keys: str) -> Any:
 
 
 def _columns(data: Mapping[str, Any]) -> pl.DataFrame | None:
-    """A table kept by columns: {"t": [..], "o": [..], ..}, as charts ask for them."""
-    lists = {name: values for name, values in data.items() if isinstance(values, list) and name != "error"}
-    if len(lists) < 5 or len({len(values) for values in lists.values()}) != 1:
+    """A table kept by columns: {"t": [..], "o": [..], ..} as charts ask for it, or as pandas writes one, with numbers of
+    rows inside each column or names beside the rows."""
+    names, rows = data.get("columns"), data.get("data")
+    if isinstance(names, list) and isinstance(rows, list) and all(len(row) == len(names) for row in rows):
+        return pl.DataFrame({name: [row[at] for row in rows] for at, name in enumerate(names)}, strict=False)
+    numbered = (item for item in data.items() if isinstance(item[1], dict) and all(key.isdigit() for key in item[1]))
+    inside = {name: list(values.values()) for name, values in numbered}
+    told = {name: values for name, values in data.items() if isinstance(values, list) and name != "error"}
+    lists = told | inside
+    if len(lists) < _COLUMNS_MIN or len({len(values) for values in lists.values()}) != 1:
         return None
     return pl.DataFrame(lists, strict=False)
 

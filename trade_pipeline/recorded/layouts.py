@@ -19,12 +19,13 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "open_time": (
         "date", "datetime", "time", "timestamp", "open_time", "opentime", "ts", "ts_ms", "t", "unix", "unix_timestamp",
         "unix_time", "gmt_time", "start", "startsat", "startedat", "start_at", "timeopen", "time_period_start",
+        "timestamp_utc", "datetime_utc", "date_utc", "time_utc",
     ),
     "close_time": ("close_time", "closetime"),
-    "open": ("open", "o", "open_price"),
-    "high": ("high", "h", "high_price"),
-    "low": ("low", "l", "low_price"),
-    "close": ("close", "c", "close_price"),
+    "open": ("open", "o", "open_price", "price_open"),
+    "high": ("high", "h", "high_price", "price_high"),
+    "low": ("low", "l", "low_price", "price_low"),
+    "close": ("close", "c", "close_price", "price_close"),
     "volume": (
         "volume", "v", "vol", "base_volume", "basevolume", "volumefrom", "volume_base", "basetokenvolume",
         "volume_traded",

@@ -182,6 +182,16 @@ def test_a_table_kept_by_columns_is_read(tmp_path: Path) -> None:
     assert_same_bars(bars_in(written(tmp_path, "BTC_USD-1m.json", answer)), MINUTES)
 
 
+def test_a_table_of_pandas_is_read_by_its_names(tmp_path: Path) -> None:
+    """`to_json` keeps columns of numbered rows, or names beside the rows, in whatever order."""
+    fields = {"date": "at", "close": "close", "low": "low", "high": "high", "open": "open", "volume": "volume"}
+    columns = {name: {str(at): getattr(row, field) for at, row in enumerate(MINUTES)} for name, field in fields.items()}
+    assert_same_bars(bars_in(written(tmp_path, "BTC_USD-1m.json", columns)), MINUTES)
+    rows = [[getattr(row, field) for field in fields.values()] for row in MINUTES]
+    split = {"columns": [*fields], "index": [*range(len(rows))], "data": rows}
+    assert_same_bars(bars_in(written(tmp_path, "BTC_USD-1m.json", split)), MINUTES)
+
+
 def test_one_letter_in_two_cases_is_two_columns(tmp_path: Path) -> None:
     """Candles of a stream: t and T are opening and end, v and V all coins and those that takers bought."""
     rows = [
