@@ -138,8 +138,8 @@ def _at(data: Any, keys: str) -> Any:
 
 
 def _columns(data: Mapping[str, Any]) -> pl.DataFrame | None:
-    """A table kept by columns: {"t": [..], "o": [..], ..} as charts ask for it, or as pandas writes one, with numbers of
-    rows inside each column or names beside the rows."""
+    """A table kept by columns: {"t": [..], "o": [..], ..} as charts ask for it, or as pandas writes one, with numbers
+    of rows inside each column or names beside the rows."""
     names, rows = data.get("columns"), data.get("data")
     if isinstance(names, list) and isinstance(rows, list) and all(len(row) == len(names) for row in rows):
         return pl.DataFrame({name: [row[at] for row in rows] for at, name in enumerate(names)}, strict=False)
