@@ -119,16 +119,10 @@ def _fits(envelope: Envelope, data: Any) -> bool:
     rows = _at(data, envelope.rows)
     if not isinstance(rows, list) or any(_at(data, at) not in values for at, values in envelope.marks.items()):
         return False
-    if not rows:
-        return not envelope.row_keys
-    named = isinstance(rows[0], dict)
-    if not named and not isinstance(rows[0], list):
-        return False
-    return (
-        envelope.layout is None or not named
-        if not envelope.row_keys
-        else named and rows[0].keys() >= set(envelope.row_keys)
-    )
+    first = rows[0] if rows else []
+    if isinstance(first, dict):
+        return envelope.layout is None and first.keys() >= set(envelope.row_keys)
+    return isinstance(first, list) and not envelope.row_keys
 
 
 def _at(data: Any, keys: str) -> Any:
