@@ -47,7 +47,7 @@ NO_BARS: Mapping[str, str] = {
 }
 """Word in a name -> what such a file holds instead of bars."""
 _ALSO_ELSE = frozenset({"mark", "index", "quotes", "quote", "depth"})
-"""Of these, words that a folder may be called for other reasons, and a coin in capitals."""
+"""Of these, words that a folder may be called for other reasons."""
 _FILLERS = frozenset({
     "trades", "trade", "aggtrades", "candles", "candlesticks", "klines", "kline", "ohlc", "ohlcv", "ohlcvt", "data",
     "spot", "to", "history", "historical",
@@ -84,7 +84,9 @@ def named(path: Path, source: str | None = None) -> Named:
     for word in words:
         lower = word.lower()
         length = _LENGTH.match(lower)
-        if lower in NO_BARS and not (lower in _ALSO_ELSE and word.isupper() and not parts):
+        if not parts and _may_be_coin(word):
+            parts.append(word)
+        elif lower in NO_BARS:
             no_bars = NO_BARS[lower]
         elif (parts and lower in _LENGTHS_S) or (length and not _MONTHS.match(word)):
             lengths.append(int(length[1]) * _UNITS_S[length[2]] if length else _LENGTHS_S[lower])
@@ -115,7 +117,7 @@ def source_of(path: Path) -> str:
     folders = {part.lower() for part in parts[:-1]}
     words = _words(path)
     expires = any(_EXPIRY.match(word) and not _DATE.match(word) for word in words)
-    contract = expires or _CONTRACT & ({word.lower() for word in words} | folders)
+    contract = expires or "futures" in folders or any(word.lower() in _CONTRACT for word in words[1:])
     return f"{found}-futures" if contract else found
 
 
@@ -135,6 +137,11 @@ def _known(word: str) -> str | None:
     if whole in SOURCES:
         return whole
     return next((name for name in SOURCES if len(name) >= _PREFIX_LETTERS_MIN and lower.startswith(name)), None)
+
+
+def _may_be_coin(word: str) -> bool:
+    """Coins are called INDEX, DATA, TRADE, PERP and W: in capitals, and before all else, the word is a name."""
+    return word.isalpha() and word.isupper() and not _is_exchange(word)
 
 
 def _is_exchange(word: str) -> bool:
@@ -168,7 +175,7 @@ def _symbol(parts: list[str], source: str | None, *, behind_number: bool) -> str
     if len(upper[1]) == 1:  # classes of shares: BRK-B
         return share_of(f"{upper[0]}-{upper[1]}")
     named_so = parts == upper and all(re.fullmatch(r"[A-Z0-9]{2,20}", part) for part in parts)
-    pair = upper[1] in QUOTES or (named_so and pair_of(upper[0], source) is None)
+    pair = upper[1] in QUOTES or (named_so and not any(pair_of(part, source) for part in upper))
     return common_pair(upper[0], upper[1]) if pair else None
 
 

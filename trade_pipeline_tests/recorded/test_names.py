@@ -45,7 +45,9 @@ def test_a_name_says_symbol_length_and_exchange(name: str, symbol: str, length_s
     assert (named(path).symbol, named(path).bar_length_s, source_of(path)) == (symbol, length_s, source)
 
 
-@pytest.mark.parametrize("name", ["my_BTC_backup.csv", "BTC.csv", "data.csv", "spy_ohlcv.txt", "BTCUSDT_UMCBL.csv"])
+@pytest.mark.parametrize(
+    "name", ["my_BTC_backup.csv", "BTC.csv", "data.csv", "spy_ohlcv.txt", "BTCUSDT_UMCBL.csv", "OHLC_BTCUSDT.csv"]
+)
 def test_a_name_with_a_word_that_means_nothing_says_no_symbol(name: str) -> None:
     assert named(Path(name)).symbol is None
 
@@ -102,3 +104,9 @@ def test_a_folder_of_somebody_called_mark_and_a_coin_called_index_are_no_such_wo
     assert named(Path("/data/markPriceKlines/BTCUSDT-1h.csv")).no_bars is not None
     coin = named(Path("INDEX_USDT-5m.feather"))
     assert (coin.symbol, coin.no_bars) == ("INDEX/USDT", None)
+
+
+@pytest.mark.parametrize("coin", ["PERP", "DATA", "TRADE", "SWAP", "W", "D", "1INCH"])
+def test_coins_may_be_called_as_files_and_contracts_are(coin: str) -> None:
+    path = Path(f"/home/um/binance/{coin}_USDT-5m.feather")
+    assert (named(path).symbol, named(path).bar_length_s, source_of(path)) == (f"{coin}/USDT", 300, "binance")
