@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from trade_pipeline.recorded.pairs import QUOTES, common_pair, market_of, pair_of, quote_first, share_of
@@ -30,6 +30,8 @@ _LENGTHS_S: Mapping[str, int] = {
     "minute": 60, "hourly": 3600, "hour": 3600, "daily": 86_400, "d": 86_400, "weekly": 604_800, "w": 604_800,
     "m1": 60, "m5": 300, "m15": 900, "m30": 1800, "h1": 3600, "h4": 14_400, "d1": 86_400,
 }  # fmt: skip
+_MINUTES = frozenset({1, 3, 5, 8, 10, 15, 30, 45, 60, 90, 120, 180, 240, 360, 480, 720, 1440, 10_080})
+"""Bare numbers behind a market that are lengths: XBTUSD_60. Others count files."""
 _CONTRACT = frozenset({"futures", "perp", "perpetual", "swap", "um", "cm"})
 NO_BARS: Mapping[str, str] = {
     "mark": "prices that an exchange computes to mark positions: nobody traded at them",
@@ -59,6 +61,7 @@ _MONTHS = re.compile(r"^\d+(mo|Mo|M)$")
 _DATE = re.compile(r"^(19|20)\d{2}((0[1-9]|1[0-2])(\d{2})?)?$")
 _EXPIRY = re.compile(r"^\d{2}(0[1-9]|1[0-2])[0-3]\d$")  # BTCUSDT_210326: a contract until that day
 _DATE_BEHIND = re.compile(r"(?<=[A-Za-z])(?:19|20)\d{2}-\d{2}-\d{2}$")  # Bybit: BTCUSDT2021-01-01
+_COPY = re.compile(r" ?\(\d+\)$")  # what a browser puts behind the name of a second download
 _BITCOINCHARTS = re.compile(r"^([a-z]+)([A-Z]{3})$")  # bitstampUSD: what one exchange pays for bitcoins
 
 
@@ -76,34 +79,44 @@ def named(path: Path, source: str | None = None) -> Named:
     Bitstamp_BTCUSD_d, XRP_ETH-trades, BTC_USDT_USDT-1h-futures, BTC-USD, BCHEUR. `source`: whose file it is, if that is
     known."""
     words = _words(path)
-    lengths: list[int] = []
-    numbers: list[int] = []
-    parts: list[str] = []
+    told = _told(words)
+    exchange = source or next((known for word in words if (known := _known(word))), source_of(path))
+    symbol = _symbol(_in_upper(told.parts), exchange.removesuffix("-futures"), behind_number=bool(told.minutes))
+    lengths = told.lengths_s + [minutes * 60 for minutes in told.minutes]
+    folders = (part.lower() for part in path.resolve().parts[:-1])
+    folder = next((NO_BARS[name] for name in folders if name in NO_BARS and name not in _ALSO_ELSE), None)
+    return Named(symbol, lengths[0] if lengths else None, told.no_bars or folder)
+
+
+@dataclass(slots=True)
+class _Told:
+    """Words of a name by what they mean. `parts` are what is left: those of the market. `minutes` are bare numbers."""
+
+    parts: list[str] = field(default_factory=list)
+    lengths_s: list[int] = field(default_factory=list)
+    minutes: list[int] = field(default_factory=list)
     no_bars: str | None = None
+
+
+def _told(words: list[str]) -> _Told:
+    told = _Told()
     dated = False
     for word in words:
         lower = word.lower()
-        length = _LENGTH.match(lower)
-        if not parts and _may_be_coin(word):
-            parts.append(word)
+        length = None if _MONTHS.match(word) else _LENGTH.match(lower)
+        if not told.parts and _may_be_coin(word):
+            told.parts.append(word)
         elif lower in NO_BARS:
-            no_bars = NO_BARS[lower]
-        elif (parts and lower in _LENGTHS_S) or (length and not _MONTHS.match(word)):
-            lengths.append(int(length[1]) * _UNITS_S[length[2]] if length else _LENGTHS_S[lower])
+            told.no_bars = NO_BARS[lower]
+        elif length or (told.parts and lower in _LENGTHS_S):
+            told.lengths_s.append(int(length[1]) * _UNITS_S[length[2]] if length else _LENGTHS_S[lower])
         elif _DATE.match(word) or _EXPIRY.match(word) or (dated and word.isdigit()):
             dated = True
-        elif word.isdigit() and parts:
-            numbers.append(int(word))
+        elif word.isdigit() and told.parts:
+            told.minutes += [int(word)] if int(word) in _MINUTES else []
         elif lower not in _FILLERS | _CONTRACT and not _MONTHS.match(word) and not _is_exchange(word):
-            parts.append(word)
-    minutes = numbers[0] * 60 if numbers and not lengths else None
-    folders = (part.lower() for part in path.resolve().parts[:-1])
-    folder = next((NO_BARS[name] for name in folders if name in NO_BARS and name not in _ALSO_ELSE), None)
-    return Named(
-        _symbol(_in_upper(parts), source or _exchange(words, path), behind_number=bool(numbers)),
-        lengths[0] if lengths else minutes,
-        no_bars or folder,
-    )
+            told.parts.append(word)
+    return told
 
 
 def source_of(path: Path) -> str:
@@ -115,9 +128,9 @@ def source_of(path: Path) -> str:
         UNKNOWN_SOURCE,
     )
     folders = {part.lower() for part in parts[:-1]}
-    words = _words(path)
-    expires = any(_EXPIRY.match(word) and not _DATE.match(word) for word in words)
-    contract = expires or "futures" in folders or any(word.lower() in _CONTRACT for word in words[1:])
+    behind = _words(path)[1:]
+    expires = behind and _EXPIRY.match(behind[0]) and not _DATE.match(behind[0])
+    contract = expires or "futures" in folders or any(word.lower() in _CONTRACT for word in behind)
     return f"{found}-futures" if contract else found
 
 
@@ -125,7 +138,7 @@ def _words(path: Path) -> list[str]:
     stem = path.name
     while stem.lower().endswith(_SUFFIXES):
         stem = stem[: stem.rindex(".")]
-    stem = _DATE_BEHIND.sub("", stem.removesuffix("=X"))
+    stem = _DATE_BEHIND.sub("", _COPY.sub("", stem).removesuffix("=X"))
     for pattern, joined in _JOINED:
         stem = re.sub(pattern, joined, stem, flags=re.IGNORECASE)
     return [word for word in re.split(r"[-_, ]+", stem) if word]
@@ -146,10 +159,6 @@ def _may_be_coin(word: str) -> bool:
 
 def _is_exchange(word: str) -> bool:
     return _known(word) is not None and not _BITCOINCHARTS.match(word)
-
-
-def _exchange(words: list[str], path: Path) -> str | None:
-    return next((known for word in words if (known := _known(word))), source_of(path).removesuffix("-futures"))
 
 
 def _in_upper(parts: list[str]) -> list[str]:
