@@ -18,7 +18,7 @@ def ingest(
     files: Annotated[list[Path], typer.Argument(help="Recorded files: feather, parquet, csv or json, also gzipped.")],
     symbol: Annotated[str | None, typer.Option(help="BASE/QUOTE, for a file that names none.")] = None,
     layout: Annotated[
-        str | None, typer.Option(help="Of a file without names: ohlcv, ohlcvt, binance, kraken, bitfinex, coinbase.")
+        str | None, typer.Option(help="Of a file without names, as ohlcv or kraken; a wrong one names all.")
     ] = None,
     as_json: JsonOption = False,
     home: HomeOption = None,

@@ -24,7 +24,7 @@ def report(
     ] = None,
     symbol: Annotated[str | None, typer.Option(help="BASE/QUOTE, for a file that names none.")] = None,
     layout: Annotated[
-        str | None, typer.Option(help="Of a file without names: ohlcv, ohlcvt, binance, kraken, bitfinex, coinbase.")
+        str | None, typer.Option(help="Of a file without names, as ohlcv or kraken; a wrong one names all.")
     ] = None,
     days: Annotated[int, typer.Option(min=1, help="Newest days of the lake that are judged.")] = 7,
     as_json: JsonOption = False,

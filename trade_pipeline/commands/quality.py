@@ -33,7 +33,7 @@ class Report:
 
     `rows` are those of the file: of a file of trades the trades, and `bars` says what the bars made of them are.
     `filled` are flagged bars in empty places, `missing` bars that were not there. `held`: why a decision at the end of
-    the data would not trade the symbol.
+    the data would not trade the symbol. `notes` counts rows of the file that are no bars, as `empty_rows`.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Report:
     quarantined_by_rule: Mapping[str, int] = field(default_factory=dict)
     held: str | None = None
     bars: int | None = None
+    notes: Mapping[str, int] = field(default_factory=dict)
 
 
 def report_files(
@@ -141,6 +142,7 @@ def report_of(name: str, recorded: RecordedBars, judged: Judgement) -> Report:
         repaired_by_rule=repaired,
         quarantined_by_rule={str(rules): int(count) for rules, count in lost.iter_rows()},
         held=judged.held.get(recorded.symbol),
+        notes=dict(recorded.notes),
     )
 
 

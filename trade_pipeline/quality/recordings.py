@@ -69,4 +69,12 @@ def scope_of(recorded: RecordedBars, settings: QualitySettings) -> Scope:
     """A file is held against its own span, at the moment of its last closed bar."""
     first = recorded.bars.get_column("open_time").min()
     start = first if isinstance(first, datetime) else datetime.fromtimestamp(0, UTC)
-    return Scope(recorded.as_of, start, (recorded.symbol,), settings, recorded.bar_length_s, sessions=recorded.sessions)
+    return Scope(
+        recorded.as_of,
+        start,
+        (recorded.symbol,),
+        settings,
+        recorded.bar_length_s,
+        sessions=recorded.sessions,
+        grid_offset_s=recorded.grid_offset_s,
+    )

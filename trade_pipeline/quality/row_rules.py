@@ -82,9 +82,12 @@ _VOLUMES = ("volume", "quote_volume", "trades")
 
 
 def misaligned(scope: Scope) -> pl.Expr:
-    """Bars that do not open on the grid of their length, or are not that long. Weeks begin on Monday."""
+    """Bars that do not open on the grid of their length, or are not that long. Weeks begin on Monday, if all do not
+    begin elsewhere."""
     length_ms = scope.bar_length_ms
     offset_ms = MONDAY_MS if length_ms % WEEK_MS == 0 else 0
+    if scope.grid_offset_s is not None:
+        offset_ms = scope.grid_offset_s * 1000
     opened = pl.col("open_time").dt.timestamp("ms")
     length = (pl.col("close_time") - pl.col("open_time")).dt.total_milliseconds()
     return ((opened - offset_ms) % length_ms != 0) | (length != length_ms)

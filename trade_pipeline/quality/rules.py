@@ -40,7 +40,8 @@ class Scope:
 
     `sessions`: bars of trading days, so that a hole of fewer than five days between them is none. `reference` holds
     the same bars from another source, `earlier` the same bars as they were known before (both BARS frames), `doubled`
-    the rows of times that the source gave more than once (a DOUBLED_BARS frame).
+    the rows of times that the source gave more than once (a DOUBLED_BARS frame). `grid_offset_s`: where in their length
+    bars open, counted from 1970; None where weeks begin on Monday, and all others as their length divides the day.
     """
 
     as_of: datetime
@@ -49,6 +50,7 @@ class Scope:
     settings: QualitySettings
     bar_length_s: int = 60
     sessions: bool = False
+    grid_offset_s: int | None = None
     reference: pl.DataFrame | None = None
     earlier: pl.DataFrame | None = None
     doubled: pl.DataFrame | None = None

@@ -73,7 +73,7 @@ def _table(path: Path, package: Package, answer: Answer, layout: str | None, giv
         return Table(_flat(path, by_place(answer.frame, chosen)), chosen, symbol, source, answer.closed_until_ms)
     check_columns(path, answer.frame.columns)
     _check_one_symbol(path, answer)
-    exchange = source.removesuffix("-futures") if source else None
+    exchange = source.partition("-")[0] if source else None
     by_columns = (symbol_of(word, exchange) for word in _words(answer, SYMBOL_NAMES))
     told = answer.symbol or next((symbol for symbol in by_columns if symbol), None)
     symbol = given or _agreed(path, told, _by_files(path, package, answer.source))
@@ -93,10 +93,11 @@ def _flat(path: Path, frame: pl.DataFrame) -> pl.DataFrame:
 
 def _source(path: Path, answer: Answer) -> str | None:
     """The answer's own, a column's, or what name and folders say; None where nothing does."""
-    by_path = source_of(path)
-    said = answer.source or next(_words(answer, SOURCE_NAMES), None) or by_path.removesuffix("-futures")
-    contract = "-futures" in (by_path + said) or any(is_contract(word) for word in _words(answer, SYMBOL_NAMES))
-    found = said.lower().removesuffix("-futures") + ("-futures" if contract else "")
+    exchange, _, kind = source_of(path).partition("-")
+    said = (answer.source or next(_words(answer, SOURCE_NAMES), None) or exchange).lower()
+    if said.endswith("-futures") or any(is_contract(word) for word in _words(answer, SYMBOL_NAMES)):
+        kind = kind or "futures"
+    found = said.removesuffix("-futures") + (f"-{kind}" if kind else "")
     return None if found == UNKNOWN_SOURCE else found
 
 

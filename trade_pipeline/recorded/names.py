@@ -34,10 +34,6 @@ _MINUTES = frozenset({1, 3, 5, 8, 10, 15, 30, 45, 60, 90, 120, 180, 240, 360, 48
 """Bare numbers behind a market that are lengths: XBTUSD_60. Others count files."""
 _CONTRACT = frozenset({"futures", "perp", "perpetual", "swap", "um", "cm"})
 NO_BARS: Mapping[str, str] = {
-    "mark": "prices that an exchange computes to mark positions: nobody traded at them",
-    "markpriceklines": "prices that an exchange computes to mark positions: nobody traded at them",
-    "index": "prices of an index: nobody traded at them",
-    "indexpriceklines": "prices of an index: nobody traded at them",
     "premiumindex": "premiums over an index, no prices",
     "premiumindexklines": "premiums over an index, no prices",
     "fundingrate": "rates of funding, no prices",
@@ -48,12 +44,17 @@ NO_BARS: Mapping[str, str] = {
     "depth": "depths of an order book, no trades",
 }
 """Word in a name -> what such a file holds instead of bars."""
+_COMPUTED: Mapping[str, str] = {
+    "mark": "mark", "markpriceklines": "mark", "index": "index", "indexpriceklines": "index",
+}  # fmt: skip
+"""Word in a name -> what is put behind the source: prices that an exchange computes, and at which nobody traded."""
 _ALSO_ELSE = frozenset({"mark", "index", "quotes", "quote", "depth"})
-"""Of these, words that a folder may be called for other reasons."""
+"""Words that a folder may be called for other reasons."""
 _FILLERS = frozenset({
     "trades", "trade", "aggtrades", "candles", "candlesticks", "klines", "kline", "ohlc", "ohlcv", "ohlcvt", "data",
     "spot", "to", "history", "historical",
 })  # fmt: skip
+_SAYS_NO_MARKET = _FILLERS | _CONTRACT | _COMPUTED.keys()
 
 _JOINED = ((r"funding[-_]rate", "fundingrate"), (r"(?<!\d)(\d{1,2})[-_ ](min|minute|hour|day)(?=[-_ ]|$)", r"\1\2"))
 _LENGTH = re.compile(r"^(\d+)(s|m|min|minute|h|hour|d|day|w)$")
@@ -81,7 +82,7 @@ def named(path: Path, source: str | None = None) -> Named:
     words = _words(path)
     told = _told(words)
     exchange = source or next((known for word in words if (known := _known(word))), source_of(path))
-    symbol = _symbol(_in_upper(told.parts), exchange.removesuffix("-futures"), behind_number=bool(told.minutes))
+    symbol = _symbol(_in_upper(told.parts), exchange.partition("-")[0], behind_number=bool(told.minutes))
     lengths = told.lengths_s + [minutes * 60 for minutes in told.minutes]
     folders = (part.lower() for part in path.resolve().parts[:-1])
     folder = next((NO_BARS[name] for name in folders if name in NO_BARS and name not in _ALSO_ELSE), None)
@@ -114,23 +115,29 @@ def _told(words: list[str]) -> _Told:
             dated = True
         elif word.isdigit() and told.parts:
             told.minutes += [int(word)] if int(word) in _MINUTES else []
-        elif lower not in _FILLERS | _CONTRACT and not _MONTHS.match(word) and not _is_exchange(word):
+        elif (
+            lower not in _FILLERS | _CONTRACT | _COMPUTED.keys() and not _MONTHS.match(word) and not _is_exchange(word)
+        ):
             told.parts.append(word)
     return told
 
 
 def source_of(path: Path) -> str:
-    """The exchange that the file or a folder above it is named after, else `recorded`; of contracts `binance-futures`,
-    so that they never stand among the bars of the pair itself."""
+    """The exchange that the file or a folder above it is named after, else `recorded`. What must not stand among the
+    bars of the pair has its kind behind it: `binance-futures`, and of computed prices `binance-mark`, `binance-index`.
+    """
     parts = path.resolve().parts
     found = next(
         (known for part in reversed(parts) for word in re.split(r"[^A-Za-z0-9]+", part) if (known := _known(word))),
         UNKNOWN_SOURCE,
     )
     folders = {part.lower() for part in parts[:-1]}
-    behind = _words(path)[1:]
+    behind = [word.lower() for word in _words(path)[1:]]
+    computed = next((_COMPUTED[word] for word in (*behind, *sorted(folders - _ALSO_ELSE)) if word in _COMPUTED), None)
+    if computed:
+        return f"{found}-{computed}"
     expires = behind and _EXPIRY.match(behind[0]) and not _DATE.match(behind[0])
-    contract = expires or "futures" in folders or any(word.lower() in _CONTRACT for word in behind)
+    contract = expires or "futures" in folders or any(word in _CONTRACT for word in behind)
     return f"{found}-futures" if contract else found
 
 

@@ -15,7 +15,7 @@ from trade_pipeline.recorded.files import open_file
 from trade_pipeline.recorded.layouts import PRICES, REQUIRED
 from trade_pipeline.recorded.moments import utc_times
 from trade_pipeline.recorded.names import named
-from trade_pipeline.recorded.times import bar_length_s
+from trade_pipeline.recorded.times import bar_length_s, grid_offset_s
 from trade_pipeline.recorded.trades import bars_of, once
 from trade_pipeline.recorded.values import RecordedBars, RecordedTrades, Table, refuse
 from trade_pipeline.schemas.frames import BARS, UTC_MS
@@ -71,7 +71,8 @@ def _bars(path: Path, table: Table, symbol: str) -> RecordedBars:
     if (until := _closed_until(table, frame, times, length_s)) is not None:
         as_of = min(as_of, until)
     notes = {**table.notes, **({"empty_rows": empty} if empty else {})}
-    return RecordedBars(path, symbol, table.source, table.layout, length_s, as_of, bars, sessions, notes)
+    offset_s = grid_offset_s(times, length_s)
+    return RecordedBars(path, symbol, table.source, table.layout, length_s, as_of, bars, sessions, offset_s, notes)
 
 
 def _oldest_first(path: Path, frame: pl.DataFrame, time: str) -> pl.DataFrame:

@@ -16,6 +16,8 @@ ON_GRID_SHARE_MIN = 0.98
 """Share of distances that must be whole lengths; a few misplaced bars do not hide the length."""
 OWN_LENGTH_SHARE_MIN = 0.005
 """Share of distances that must be one length, not several: a length that no two bars keep is none."""
+ANCHORED_FROM_S, ANCHOR_S = 3600, 900
+"""Shorter bars open where their length divides the day; longer ones at a quarter of an hour that somebody chose."""
 
 
 def bar_length_s(path: Path, times: pl.Series, said_s: int | None, closing: pl.Series | None) -> int:
@@ -36,6 +38,17 @@ def bar_length_s(path: Path, times: pl.Series, said_s: int | None, closing: pl.S
     if said_s is not None and said_s != found:
         refuse(path, f"the name says bars of {said_s} s, most of them are {found} s apart", None, "Correct the name.")
     return found
+
+
+def grid_offset_s(times: pl.Series, length_s: int) -> int | None:
+    """Seconds from the epoch's grid at which nearly all bars of an hour or more open: days of Hong Kong begin at 16:00,
+    weeks of some on a Friday, hours of shares at half past. None where there is no such place."""
+    if length_s < ANCHORED_FROM_S or times.is_empty():
+        return None
+    often = Counter(dict((times.drop_nulls().to_physical() % (length_s * 1000)).value_counts().iter_rows()))
+    offset_ms, count = min(often.items(), key=lambda item: (-item[1], item[0]))
+    anchored = offset_ms % (ANCHOR_S * 1000) == 0 and count >= ON_GRID_SHARE_MIN * often.total()
+    return offset_ms // 1000 if anchored else None
 
 
 def _rising(times: pl.Series) -> pl.Series:

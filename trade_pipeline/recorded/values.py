@@ -23,7 +23,8 @@ class RecordedBars:
     """Bars of one symbol as they stand in a file: a BARS frame in the file's order, copies and defects included.
 
     `as_of` is when the file's maker took them, as far as it shows: the last close, or before it where the answer says
-    that its last bar still ran. `sessions`: bars of trading days. `notes` counts what reading found.
+    that its last bar still ran. `sessions`: bars of trading days. `grid_offset_s`: where bars open, see
+    `times.grid_offset_s`. `notes` counts what reading found.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class RecordedBars:
     as_of: datetime
     bars: pl.DataFrame
     sessions: bool = False
+    grid_offset_s: int | None = None
     notes: Mapping[str, int] = field(default_factory=dict)
 
 

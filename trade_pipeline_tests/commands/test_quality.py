@@ -53,6 +53,14 @@ def test_several_files_are_added_up_with_each_inside(file: Path, capsys: pytest.
     assert (told["rows"], told["rules"]["duplicate"], len(told["files"])) == (404, 4, 2)
 
 
+def test_rows_that_are_no_bars_are_noted(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = ("open", "high", "low", "close", "volume")
+    nobody = (pl.when(pl.int_range(pl.len()) == 20).then(float("nan")).otherwise(name).alias(name) for name in names)
+    pl.read_parquet(file).with_columns(nobody).write_parquet(file)
+    told = json.loads(report(capsys, "--file", str(file), "--json"))
+    assert (told["rows"], told["notes"]) == (201, {"empty_rows": 1})
+
+
 def test_people_get_a_table(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = report(capsys, "--file", str(file))
     assert "quarantined" in told and "duplicate 2" in told and file.name in told

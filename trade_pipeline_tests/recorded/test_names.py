@@ -87,7 +87,6 @@ def test_an_exchange_is_a_whole_word_of_a_folder() -> None:
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("XRP_USDT_USDT-1h-mark.feather", "mark positions"),
         ("XRP_USDT_USDT-8h-funding_rate.feather", "rates of funding"),
         ("premiumIndexKlines/BTCUSDT-1h-2021-01.csv", "premiums"),
         ("BTCUSDT-bookTicker-2024-01-01.zip", "quotes"),
@@ -102,11 +101,25 @@ def test_what_nobody_traded_at_is_refused_by_its_name(tmp_path: Path, name: str,
         read_recorded(path)
 
 
-def test_a_folder_of_somebody_called_mark_and_a_coin_called_index_are_no_such_words() -> None:
-    assert named(Path("/home/mark/index/BTC_USDT-5m.feather")).no_bars is None
-    assert named(Path("/data/markPriceKlines/BTCUSDT-1h.csv")).no_bars is not None
+@pytest.mark.parametrize(
+    ("path", "source"),
+    [
+        ("binance/futures/XRP_USDT_USDT-1h-mark.feather", "binance-mark"),
+        ("binance/data/futures/um/monthly/markPriceKlines/XRPUSDT-1h-2021-01.zip", "binance-mark"),
+        ("binance/XRP_USDT_USDT-1h-index.feather", "binance-index"),
+        ("XRP_USDT_USDT-1h-mark.feather", "recorded-mark"),
+        ("home/mark/index/binance/XRP_USDT-1h.feather", "binance"),
+    ],
+)
+def test_prices_that_an_exchange_computes_have_a_source_of_their_own(path: str, source: str) -> None:
+    found = named(Path(path))
+    assert (found.symbol, found.bar_length_s, found.no_bars) == ("XRP/USDT", 3600, None)
+    assert source_of(Path("/") / path) == source
+
+
+def test_a_coin_may_be_called_index() -> None:
     coin = named(Path("INDEX_USDT-5m.feather"))
-    assert (coin.symbol, coin.no_bars) == ("INDEX/USDT", None)
+    assert (coin.symbol, coin.no_bars, source_of(Path("/INDEX_USDT-5m.feather"))) == ("INDEX/USDT", None, "recorded")
 
 
 @pytest.mark.parametrize("coin", ["PERP", "DATA", "TRADE", "SWAP", "W", "D", "1INCH"])

@@ -20,11 +20,11 @@ from trade_pipeline.errors import ReplayFileError
 from trade_pipeline.exchange.engine.symbols import SymbolSpec
 from trade_pipeline.exchange.market.candles import INTERVALS
 from trade_pipeline.exchange.market.noise import Floats, Ints
-from trade_pipeline.recorded.names import named
+from trade_pipeline.recorded.names import named, source_of
 from trade_pipeline.recorded.reading import bars_from_trades, read_recorded
 from trade_pipeline.recorded.values import RecordedBars, RecordedTrades
 
-_SUFFIXES = (".feather", ".arrow", ".ipc", ".parquet", ".csv", ".json", ".csv.gz", ".json.gz")
+_SUFFIXES = (".feather", ".arrow", ".ipc", ".parquet", ".csv", ".json", ".csv.gz", ".json.gz", ".zip")
 _VALUE_NAMES = ("open", "high", "low", "close", "volume")
 _REPAIR = "Give files named like BTC_USDT-5m.feather with the columns date, open, high, low, close, volume."
 _ROWS_MIN = 2
@@ -48,7 +48,7 @@ def read_recordings(path: Path) -> dict[str, Recording]:
     """All symbols of a file, or of a folder's timeframe that most files have. Raises ReplayFileError."""
     if not path.exists():
         _refuse(path, "there is no such file or folder", None, "Name an existing one with --replay.")
-    files = [path] if path.is_file() else sorted(p for p in path.iterdir() if p.name.endswith(_SUFFIXES))
+    files = [path] if path.is_file() else sorted(file for file in path.iterdir() if _is_traded(file))
     if not files:
         _refuse(path, "the folder holds no feather, parquet, csv or json file", None, _REPAIR)
     lengths = [(_said(file), file) for file in files]
@@ -66,6 +66,12 @@ def fingerprint(recordings: Mapping[str, Recording]) -> str:
             digest.update(column.tobytes())
         digest.update(recording.volume.tobytes())
     return digest.hexdigest()
+
+
+def _is_traded(file: Path) -> bool:
+    """Whether a file of a folder may be played: beside candles some folders hold funding and computed prices."""
+    computed = source_of(file).endswith(("-mark", "-index"))
+    return file.name.endswith(_SUFFIXES) and named(file).no_bars is None and not computed
 
 
 def _said(file: Path) -> int:

@@ -111,6 +111,13 @@ def test_of_several_timeframes_the_one_most_symbols_have_is_taken(tmp_path: Path
     }
 
 
+def test_of_a_folder_only_what_was_traded_is_played(tmp_path: Path) -> None:
+    for name in ("AAA_USDT-5m", "AAA_USDT-5m-mark", "AAA_USDT-8h-funding_rate"):
+        _write(tmp_path, _frame(20) if name == "AAA_USDT-5m" else _frame(20, volume=[0.0] * 20), name)
+    (recording,) = read_recordings(tmp_path).values()
+    assert recording.volume.tolist() == [10125] * 20
+
+
 def test_recorded_bar_k_is_the_minute_m0_plus_k_and_is_played_exactly(tmp_path: Path) -> None:
     replay = ReplayMarket(read_recordings(_write(tmp_path, _frame(20))), m0=1_000_000)
     market = Market(replay, 7)
