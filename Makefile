@@ -4,6 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.complete
+# Every worker imports all tests and a stack is twenty processes: what the first has compiled the others read.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest
+# Where all tests of whole stacks and of browsers are; importing the others takes each worker longer than a test.
+SLOW := $(addprefix trade_pipeline_tests/,cli runtime stack)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup up demo test test-quick test-stacks lint format lock clean
@@ -40,10 +44,10 @@ test: $(STAMP)
 	$(BIN)/python -m coverage report --skip-covered --skip-empty --fail-under=85
 
 test-quick: $(STAMP)
-	$(BIN)/python -m pytest -n 4 --dist worksteal -m "not stack and not browser" --cov --cov-report=
+	$(PYTEST) -n 4 --dist worksteal -m "not stack and not browser" --cov --cov-report=
 
 test-stacks: $(STAMP)
-	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder -m "stack or browser" --cov --cov-append --cov-report=
+	$(PYTEST) -n 3 --dist loadscope --no-loadscope-reorder -m "stack or browser" $(SLOW) --cov --cov-append --cov-report=
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

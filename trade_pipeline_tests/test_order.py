@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,9 @@ def test_what_shares_a_stack_is_one_group_and_what_starts_its_own_is_another() -
 def test_the_names_are_those_of_files() -> None:
     files = {path.stem for path in FOLDER.rglob("test_*.py")}
     assert {*LONGEST_FIRST, *OWN_STACK} <= files
+
+
+def test_what_starts_a_stack_or_a_browser_lies_where_make_looks_for_it() -> None:
+    (folders,) = re.findall(r"^SLOW := .*,(.*)\)$", (FOLDER.parent / "Makefile").read_text(), re.MULTILINE)
+    marked = [path for path in FOLDER.rglob("test_*.py") if re.search(r"mark\.(stack|browser)\b", path.read_text())]
+    assert {path.relative_to(FOLDER).parts[0] for path in marked} == set(folders.split())
