@@ -8,9 +8,9 @@ from collections.abc import Callable
 from trade_pipeline.exchange.engine.engine import Engine
 from trade_pipeline.exchange.engine.orders import Step
 from trade_pipeline.exchange.market.candles import CandleView
-from trade_pipeline.exchange.market.day import DaysOfBars, DaysOfCandles
+from trade_pipeline.exchange.market.day import DaysOfBars, DaysOfCandles, LastDays
 from trade_pipeline.exchange.market.market import Market
-from trade_pipeline.exchange.market.view import Candles, LastDays, MarketView
+from trade_pipeline.exchange.market.view import Candles, MarketView
 from trade_pipeline.exchange.store import Store
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -17,9 +17,7 @@ from trade_pipeline.exchange.market.candles import HIGH, LOW, OPEN, QUOTE, TRADE
 from trade_pipeline.exchange.market.market import Market
 from trade_pipeline.exchange.market.noise import Ints
 from trade_pipeline.exchange.market.path import totals
-
-if TYPE_CHECKING:
-    from trade_pipeline.exchange.market.view import Candles
+from trade_pipeline.exchange.market.view import Candles
 
 DAY_MINUTES = 1440
 _ROWS_AT_ONCE = 2048
@@ -68,6 +66,14 @@ class _Kept:
     @property
     def end(self) -> int:
         return self.first + len(self.quote)
+
+
+class LastDays(Protocol):
+    """What tickers tell of the last 24 hours."""
+
+    def of(self, symbols: Sequence[str], now_ms: int) -> list[Day | None]:
+        """From the published candles of this minute and the 1,440 before it; None where there are none."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from typing import Protocol
 
 from trade_pipeline.exchange.engine.orders import Step
 from trade_pipeline.exchange.engine.symbols import SymbolSpec
-from trade_pipeline.exchange.market.day import Day
 from trade_pipeline.exchange.market.noise import Ints
 
 
@@ -43,11 +42,3 @@ class Candles(Protocol):
     ) -> Ints: ...
 
     def minutes(self, symbol: str, first: int, last: int, now_ms: int) -> Ints: ...
-
-
-class LastDays(Protocol):
-    """What tickers tell of the last 24 hours."""
-
-    def of(self, symbols: Sequence[str], now_ms: int) -> list[Day | None]:
-        """From the published candles of this minute and the 1,440 before it; None where there are none."""
-        ...
