@@ -26,7 +26,7 @@ def asked_for(answer: BarsAnswer, wanted: Collection[str], now: datetime | None)
     """
     errors = {symbol: error for symbol, error in answer.errors.items() if symbol in wanted}
     if now is not None:
-        ahead = answer.frame.filter(pl.col("open_time") > pl.lit(now + AHEAD_MAX).cast(frames.UTC_MS))
+        ahead = answer.frame.filter(pl.col("open_time") > frames.moment(now + AHEAD_MAX))
         newest = ahead.group_by("symbol").agg(pl.col("open_time").max())
         errors |= {
             symbol: MalformedAnswer("there are bars that have not begun yet", thing=symbol, value=opened)
