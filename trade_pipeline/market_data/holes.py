@@ -29,7 +29,7 @@ Chosen = Callable[[pl.DataFrame], pl.DataFrame]
 def holes_in(stored: pl.DataFrame, start: datetime) -> pl.DataFrame:
     """HOLES of BARS from `start` on: the first minute of each gap, and every bar whose prices cannot be true."""
     length = pl.duration(minutes=1)
-    expected = (pl.col("open_time").shift(1).over("symbol") + length).fill_null(pl.lit(start).cast(frames.UTC_MS))
+    expected = (pl.col("open_time").shift(1).over("symbol") + length).fill_null(frames.moment(start))
     ordered = stored.select("symbol", "open_time").sort("symbol", "open_time").with_columns(expected.alias("minute"))
     low, high = pl.min_horizontal("open", "close"), pl.max_horizontal("open", "close")
     impossible = stored.filter((pl.col("low") <= 0) | (pl.col("low") > low) | (pl.col("high") < high))
