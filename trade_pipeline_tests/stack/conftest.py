@@ -6,17 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from trade_pipeline_tests.stack.running import RunningStack, awaited, left_running
+from trade_pipeline_tests.stack.running import RunningStack, traded_once
 
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """Traded once already: its first order is filled."""
-    running = RunningStack.start(tmp_path_factory.mktemp("stack"))
-    try:
-        awaited(lambda: running.ask(lambda ledger: ledger.fills("main")), 240, "a first fill", running)
+    with traded_once(tmp_path_factory.mktemp("stack")) as running:
         yield running
-    finally:
-        code = running.stop()
-    assert code == 0, running.log.read_text()[-3000:]
-    assert left_running(running.home) == []

@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -126,24 +126,18 @@ class RunningStack:
         data: dict[str, Any] = found["data"]
         return data
 
-    def check(self, asset: str, name: str) -> dict[str, Any] | None:
-        """The latest execution of an asset check as the UI sees it: status, evaluation with its metadata."""
+    def checks(self, asset: str) -> dict[str, dict[str, Any] | None]:
+        """Name of each check of an asset -> its latest execution as the UI sees it: status, evaluation, metadata."""
         data = self.graphql(_CHECKS, {"asset": {"path": [asset]}})
-        found = {item["name"]: item for item in data["assetNodeOrError"]["assetChecksOrError"]["checks"]}
-        execution: dict[str, Any] | None = found[name]["executionForLatestMaterialization"]
-        return execution
+        found = data["assetNodeOrError"]["assetChecksOrError"]["checks"]
+        return {item["name"]: item["executionForLatestMaterialization"] for item in found}
 
-    def processes(self, name: str) -> list[psutil.Process]:
-        """The live processes of one program of the stack: the supervised one and its children."""
-        pid = self.pids().get(name)
-        if pid is None or not psutil.pid_exists(pid):
-            return []
-        parent = psutil.Process(pid)
-        return [parent, *parent.children(recursive=True)]
-
-    def pids(self) -> dict[str, int]:
+    def processes(self) -> dict[str, list[psutil.Process]]:
+        """Name of each program that `status` tells of -> its live processes: the supervised one and its children."""
         status = json.loads(self.command("status", "--json").stdout)
-        return {item["name"]: item["process_id"] for item in status["processes"] if item["process_id"]}
+        pids = {item["name"]: item["process_id"] for item in status["processes"]}
+        parents = {name: psutil.Process(pid) for name, pid in pids.items() if pid and psutil.pid_exists(pid)}
+        return {name: [parent, *parent.children(recursive=True)] for name, parent in parents.items()}
 
     def ledger_equals_exchange(self) -> bool:
         """Balances and open orders, to the last digit."""
@@ -187,6 +181,19 @@ def awaited(
             last = error
         time.sleep(poll_s)
     raise AssertionError(f"not within {within_s:g} s: {what} ({last!r}); {stack.log.read_text()[-2000:]}")
+
+
+@contextmanager
+def traded_once(folder: Path) -> Iterator[RunningStack]:
+    """A stack whose first order is filled. It ends well, by Ctrl-C, and leaves no process."""
+    running = RunningStack.start(folder)
+    try:
+        awaited(lambda: running.ask(lambda ledger: ledger.fills("main")), 240, "a first fill", running)
+        yield running
+    finally:
+        code = running.stop()
+    assert code == 0, running.log.read_text()[-3000:]
+    assert left_running(running.home) == []
 
 
 def left_running(home: Home) -> list[str]:

@@ -6,7 +6,7 @@ With TRADE_PIPELINE_SCREENSHOTS=docs/images the picture of the README is taken.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from trade_pipeline.ledger.ledger import Ledger
 from trade_pipeline.ledger.records import Decision, Target
 from trade_pipeline.schemas.trading import Role, TargetKind
 from trade_pipeline_tests.stack.browser import chromium_path, open_page
-from trade_pipeline_tests.stack.running import RunningStack, awaited
+from trade_pipeline_tests.stack.running import RunningStack, awaited, traded_once
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -51,6 +51,13 @@ SHOWN: Mapping[str, Shown] = {
 }
 UNSEEN = "other_price"
 """Sound in itself; only a second source can tell, and this stack has none."""
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """Of its own, and gone before the worker's next: the folder's would trade on beside that one."""
+    with traded_once(tmp_path_factory.mktemp("broken_feeds")) as running:
+        yield running
 
 
 def test_each_broken_feed_is_red_with_its_row_holds_its_symbol_alone_and_clears_by_itself(
@@ -146,8 +153,7 @@ def _is_free_again(stack: RunningStack, held: set[str]) -> bool:
 
 
 def _with_status(stack: RunningStack, status: str) -> set[str]:
-    found = {shown.rule: stack.check("raw_bars", shown.rule) for shown in SHOWN.values()}
-    return {rule for rule, execution in found.items() if execution and execution["status"] == status}
+    return {rule for rule, execution in stack.checks("raw_bars").items() if execution and execution["status"] == status}
 
 
 def _pictures(otherwise: Path) -> Path:

@@ -28,13 +28,13 @@ BREACH_RATIO = Decimal("0.1")
 @contextmanager
 def standing_still(stack: RunningStack) -> Iterator[list[str]]:
     """SIGSTOP of daemon, code servers, workers, broker and webservers with all their children; told by name."""
-    names = sorted(name for name in stack.pids() if not name.startswith(LEFT_RUNNING))
-    frozen = [process for name in names for process in stack.processes(name)]
+    others = {name: found for name, found in stack.processes().items() if not name.startswith(LEFT_RUNNING)}
+    frozen = [process for found in others.values() for process in found]
     try:
         for process in frozen:
             with suppress(psutil.Error):
                 process.suspend()
-        yield names
+        yield sorted(others)
     finally:
         for process in frozen:
             with suppress(psutil.Error):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from itertools import chain
 from urllib.parse import urlsplit
 
 import pytest
@@ -43,9 +44,8 @@ def test_no_answer_of_the_ui_holds_a_secret(stack: RunningStack, canaries: Canar
 def test_only_the_ui_and_the_exchange_listen_on_ports_and_only_on_the_loopback(stack: RunningStack) -> None:
     known = {urlsplit(str(stack.stack_file()[name])).port for name in ("ui_url", "exchange_url")}
     found = set()
-    for name in stack.pids():
-        for process in stack.processes(name):
-            found |= {item.laddr for item in process.net_connections("inet") if item.status == "LISTEN"}
+    for process in chain.from_iterable(stack.processes().values()):
+        found |= {item.laddr for item in process.net_connections("inet") if item.status == "LISTEN"}
     assert {address.port for address in found} == known
     assert {address.ip for address in found} == {"127.0.0.1"}
     assert stat.S_IMODE(stack.home.sockets.stat().st_mode) == 0o700
