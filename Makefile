@@ -47,7 +47,7 @@ test-quick: $(STAMP)
 	$(PYTEST) -n 4 --dist worksteal -m "not stack and not browser" --cov --cov-report=
 
 test-stacks: $(STAMP)
-	$(PYTEST) -n 3 --dist loadscope --no-loadscope-reorder -m "stack or browser" $(SLOW) --cov --cov-append --cov-report=
+	$(PYTEST) -n 4 --dist loadscope --no-loadscope-reorder -m "stack or browser" $(SLOW) --cov --cov-append --cov-report=
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

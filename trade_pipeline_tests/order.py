@@ -15,7 +15,12 @@ WAITING_LANES = 2
 SHARED = "test_trading"
 """Whose stack the files of stack/ share that have none of their own."""
 OWN_STACK = ("test_broken_feeds", "test_chaos", "test_paper")
-LONGEST_FIRST = ("test_broken_feeds", "test_chaos", SHARED, "test_paper", "test_up")
+SMALL_STACK = ("test_warm_runs", "test_secrets_stay", "test_stack")
+"""Whose tests share the stack of runtime/, in this order: the last of them kill its broker and its database."""
+IN_A_ROW = ("test_up", *SMALL_STACK, "test_paper")
+"""Files that are done by one worker while the others wait for bars. A worker begins a file of a single test only with
+a second one in its hands: by themselves these would wait behind the longest."""
+LONGEST_FIRST = ("test_chaos", "test_broken_feeds", SHARED, IN_A_ROW[0])
 
 
 def is_slow(item: pytest.Item) -> bool:
@@ -25,7 +30,9 @@ def is_slow(item: pytest.Item) -> bool:
 
 def group_of(node_id: str) -> str:
     """Tests of one group share what their file starts, or the stack of the folder stack/."""
-    file = PurePosixPath(node_id.partition("::")[0])
+    file = _file_of(node_id)
+    if file.stem in IN_A_ROW:
+        return IN_A_ROW[0]
     return SHARED if file.parent.name == "stack" and file.stem not in OWN_STACK else file.stem
 
 
@@ -76,6 +83,11 @@ def _waits(item: pytest.Item) -> bool:
     return item.path.parent.name == "defs" and "stack" in getattr(item, "fixturenames", ())
 
 
-def _turn(item: pytest.Item) -> int:
-    group = group_of(item.nodeid)
-    return LONGEST_FIRST.index(group) if group in LONGEST_FIRST else len(LONGEST_FIRST)
+def _turn(item: pytest.Item) -> tuple[int, int]:
+    group, file = group_of(item.nodeid), _file_of(item.nodeid).stem
+    within = IN_A_ROW.index(file) if file in IN_A_ROW else 0
+    return LONGEST_FIRST.index(group) if group in LONGEST_FIRST else len(LONGEST_FIRST), within
+
+
+def _file_of(node_id: str) -> PurePosixPath:
+    return PurePosixPath(node_id.partition("::")[0])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from trade_pipeline_tests.order import LONGEST_FIRST, OWN_STACK, SHARED, dealt, group_of
+from trade_pipeline_tests.order import IN_A_ROW, LONGEST_FIRST, OWN_STACK, SHARED, SMALL_STACK, dealt, group_of
 
 FOLDER = Path(__file__).parent
 
@@ -40,13 +40,14 @@ def test_no_test_is_lost_or_run_twice_however_many_workers_there_are(workers: in
 def test_what_shares_a_stack_is_one_group_and_what_starts_its_own_is_another() -> None:
     folder = "trade_pipeline_tests/stack"
     assert group_of(f"{folder}/test_trading.py::test_a") == group_of(f"{folder}/test_ui.py::test_b[x::y]") == SHARED
-    assert group_of(f"{folder}/test_paper.py::test_c") == "test_paper"
-    assert group_of("trade_pipeline_tests/cli/test_up.py::test_d") == "test_up"
+    assert group_of(f"{folder}/test_chaos.py::test_c") == "test_chaos"
+    assert group_of("trade_pipeline_tests/cli/test_up.py::test_d") == group_of(f"{folder}/test_paper.py::test_f")
+    assert len({group_of(f"trade_pipeline_tests/runtime/{name}.py::test_e") for name in SMALL_STACK}) == 1
 
 
 def test_the_names_are_those_of_files() -> None:
     files = {path.stem for path in FOLDER.rglob("test_*.py")}
-    assert {*LONGEST_FIRST, *OWN_STACK} <= files
+    assert {*LONGEST_FIRST, *OWN_STACK, *IN_A_ROW} <= files
 
 
 def test_what_starts_a_stack_or_a_browser_lies_where_make_looks_for_it() -> None:

@@ -20,6 +20,8 @@ from trade_pipeline.settings.home import Home
 from trade_pipeline.settings.load import load_settings, write_settings_in_force
 
 SMALL = "trade_pipeline_tests.runtime.small_location"
+OTHERS = frozenset({"exchange", "guard"})
+"""Processes of other rooms: the runtime is tested with a code location of its own and without them."""
 
 
 def prepared(

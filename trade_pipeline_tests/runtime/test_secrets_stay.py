@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
 from trade_pipeline.runtime.health import Surroundings
+from trade_pipeline.runtime.stack import Stack
 from trade_pipeline.settings.load import secrets_from
 from trade_pipeline.settings.protect import secret_values
 from trade_pipeline_tests.canary import Canaries
-from trade_pipeline_tests.runtime.stacks import awaited, started
+from trade_pipeline_tests.runtime.stacks import awaited
 
 pytestmark = pytest.mark.stack
 
@@ -54,9 +54,8 @@ class Leaking:
 
 
 @pytest.fixture(scope="module")
-def leaking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Leaking]:
-    with started(tmp_path_factory.mktemp("home"), without=frozenset({"exchange", "guard"})) as (_, surroundings):
-        yield Leaking(surroundings)
+def leaking(running: tuple[Stack, Surroundings]) -> Leaking:
+    return Leaking(running[1])
 
 
 def test_everything_that_the_step_said_is_there_without_the_secret(leaking: Leaking) -> None:

@@ -4,51 +4,41 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 
 from trade_pipeline.errors import ConfigurationError
+from trade_pipeline.runtime.health import Surroundings
 from trade_pipeline.runtime.orphans import orphans
 from trade_pipeline.runtime.processes import Process, python
 from trade_pipeline.runtime.stack import Stack
-from trade_pipeline.settings.home import Home
-from trade_pipeline_tests.runtime.stacks import alive, awaited, prepared, started
+from trade_pipeline_tests.runtime.stacks import OTHERS, alive, awaited, prepared
 
 pytestmark = pytest.mark.stack
 
-OTHERS = frozenset({"exchange", "guard"})
-"""Processes of other rooms: the runtime is tested with a code location of its own and without them."""
 
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Home]]:
-    with started(tmp_path_factory.mktemp("home"), without=OTHERS) as (stack, surroundings):
-        yield stack, surroundings.home
-
-
-def test_everything_is_alive_after_the_start(running: tuple[Stack, Home]) -> None:
+def test_everything_is_alive_after_the_start(running: tuple[Stack, Surroundings]) -> None:
     stack, _ = running
     assert {name for name, state in stack.states().items() if state.alive} == set(stack.names)
 
 
-def test_a_killed_process_comes_back_by_itself(running: tuple[Stack, Home]) -> None:
+def test_a_killed_process_comes_back_by_itself(running: tuple[Stack, Surroundings]) -> None:
     stack, _ = running
     before = stack.states()["redis"].process_id
     os.kill(before, signal.SIGKILL)
     awaited(lambda: stack.states()["redis"].alive and stack.states()["redis"].process_id != before, 20, "redis is back")
 
 
-def test_a_killed_database_comes_back_by_itself(running: tuple[Stack, Home]) -> None:
+def test_a_killed_database_comes_back_by_itself(running: tuple[Stack, Surroundings]) -> None:
     from trade_pipeline.ledger.ledger import Ledger
     from trade_pipeline.settings.load import secrets_from
 
-    stack, home = running
+    stack, surroundings = running
     before = stack.states()["postgres"].process_id
     os.kill(before, signal.SIGKILL)
-    ledger = Ledger(secrets_from({}, home).ledger_url)
+    ledger = Ledger(secrets_from({}, surroundings.home).ledger_url)
 
     def answers() -> bool:
         try:
@@ -63,14 +53,14 @@ def test_a_killed_database_comes_back_by_itself(running: tuple[Stack, Home]) -> 
     ledger.close()
 
 
-def test_nothing_of_the_stack_is_in_our_session(running: tuple[Stack, Home]) -> None:
+def test_nothing_of_the_stack_is_in_our_session(running: tuple[Stack, Surroundings]) -> None:
     stack, _ = running
     ours = os.getsid(0)
     assert all(os.getsid(state.process_id) != ours for state in stack.states().values() if state.alive)
 
 
-def test_secrets_are_in_files_of_their_owner_only(running: tuple[Stack, Home]) -> None:
-    _, home = running
+def test_secrets_are_in_files_of_their_owner_only(running: tuple[Stack, Surroundings]) -> None:
+    home = running[1].home
     secret = next(line.split("=", 1)[1] for line in home.secrets.read_text().splitlines() if "API_SECRET" in line)
     for path in [home.root, *home.root.iterdir()]:
         assert path.stat().st_mode & 0o077 == 0 or path.name in ("storage.log",), path

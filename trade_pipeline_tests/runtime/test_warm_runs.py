@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -16,7 +15,7 @@ import pytest
 from trade_pipeline.runtime.health import Surroundings
 from trade_pipeline.runtime.launcher import BACKFILL_TAG, queue_of
 from trade_pipeline.runtime.stack import Stack
-from trade_pipeline_tests.runtime.stacks import awaited, started
+from trade_pipeline_tests.runtime.stacks import awaited
 
 _CLIENT = """
 import sys, time
@@ -46,12 +45,6 @@ with dg.DagsterInstance.get() as instance:
     with WorkspaceProcessContext(instance, WorkspaceFileTarget([str(REPOSITORY / "workspace.yaml")])) as process:
         BODY
 """
-
-
-@pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, Surroundings]]:
-    with started(tmp_path_factory.mktemp("home"), without=frozenset({"exchange", "guard", "webserver"})) as pair:
-        yield pair
 
 
 def client(surroundings: Surroundings, body: str) -> str:
