@@ -23,7 +23,7 @@ from trade_pipeline_tests.faults.permanent_seeds import PERMANENT
 
 PARTS = 4
 SEEDS = range(200)
-# In parts, so that they can be played beside each other; which lines run at all is seen in the first of them.
+# In parts, so that they can be played beside each other; which lines run at all the first part of the seeds sees.
 IN_PARTS = pytest.mark.parametrize(
     "part", [0, *(pytest.param(part, marks=pytest.mark.no_cover) for part in range(1, PARTS))]
 )
@@ -75,6 +75,7 @@ def test_what_a_seed_once_found_stays_repaired(stage: Stage, seed: int) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.no_cover
 @IN_PARTS
 @pytest.mark.parametrize("plain_stops", [True, False])
 def test_a_death_at_any_single_boundary_breaks_nothing(stage: Stage, plain_stops: bool, part: int) -> None:

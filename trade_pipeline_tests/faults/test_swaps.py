@@ -13,6 +13,9 @@ from trade_pipeline.faults.scenario import SWAP_POINTS, SWAPS, MarketPlan, Scena
 from trade_pipeline.faults.stage import Stage
 from trade_pipeline.schemas.trading import TargetKind
 
+# Which lines run at all is seen in test_seeds.
+pytestmark = [pytest.mark.long, pytest.mark.no_cover]
+
 AROUND = ("venue.replace", "venue.pair", "plan_order", "mark_sent", "settle", "save_exit_state")
 NTH_MAX = 3
 
@@ -31,7 +34,6 @@ def swapping_life() -> Scenario:
     return Scenario(0, [market], {"USDT": Decimal(10_000)}, None, [bought, held, held], (), (), exits)
 
 
-@pytest.mark.long
 def test_a_death_at_any_boundary_around_a_swap_breaks_nothing(stage: Stage) -> None:
     base = swapping_life()
     passed = stage.play(base).points
@@ -47,7 +49,6 @@ def test_a_death_at_any_boundary_around_a_swap_breaks_nothing(stage: Stage) -> N
     assert broken == []
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("channel", sorted(SWAPS))
 def test_whatever_happens_to_a_swap_breaks_nothing(stage: Stage, channel: str) -> None:
     """Lost, late, doubled, refused, unreadable: at its first crossing and at its second."""
