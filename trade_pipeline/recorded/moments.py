@@ -6,6 +6,7 @@ How long a bar lasts is not asked here.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -17,7 +18,8 @@ _SECONDS_BELOW, _MILLISECONDS_BELOW, _MICROSECONDS_BELOW = 10**11, 10**14, 10**1
 _COUNTS_BELOW = 10**8
 """Numbers from 0 to here would be seconds of 1970 to 1973: they count rows, milliseconds of a day or days."""
 _CALENDAR_DAYS = (19_000_101, 22_001_231)
-_YEARS = (1900, 2100)
+_FIRST_MS, _END_MS = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1000) for year in (1900, 2101))
+"""Years that bars are of."""
 _LARGEST = 9 * 10**18  # nanoseconds of 2255: what is larger does not fit into 64 bits
 _NAME_THE_UNIT = "Give times as Unix seconds, milliseconds or ISO 8601 text in UTC."
 
@@ -100,7 +102,7 @@ def _from_numbers(path: Path, column: pl.Series) -> tuple[pl.Series, bool]:
         .otherwise((value // 1_000_000).cast(pl.Int64))
     )
     times = column.to_frame().select(milliseconds.cast(UTC_MS)).to_series()
-    strange = ~times.dt.year().is_between(*_YEARS)
+    strange = ~times.to_physical().is_between(_FIRST_MS, _END_MS, closed="left")
     if strange.any():
         refuse(path, "a time is of no year that bars are of", column.filter(strange)[0], _NAME_THE_UNIT)
     return times, False
