@@ -6,11 +6,12 @@ the same. Each test's ledger is a database of its own, copied from a migrated on
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -27,6 +28,18 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP)
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "long: computes for long; begins first, beside what waits")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What tests import stays for good: collections of garbage looked through it again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(tryfirst=True)
