@@ -35,6 +35,10 @@ _CHECKS = """query Checks($asset: AssetKeyInput!) { assetNodeOrError(assetKey: $
         status runId evaluation { success metadataEntries { label ... on IntMetadataEntry { intValue } } }
     } } } }
 } } }"""
+_EXECUTIONS = """query Executions($asset: AssetKeyInput!, $check: String!) {
+    assetCheckExecutions(assetKey: $asset, checkName: $check, limit: 1) {
+        status runId evaluation { success metadataEntries { label ... on IntMetadataEntry { intValue } } }
+} }"""
 
 
 def clean_environment() -> dict[str, str]:
@@ -131,6 +135,11 @@ class RunningStack:
         data = self.graphql(_CHECKS, {"asset": {"path": [asset]}})
         found = data["assetNodeOrError"]["assetChecksOrError"]["checks"]
         return {item["name"]: item["executionForLatestMaterialization"] for item in found}
+
+    def newest_execution(self, asset: str, check: str) -> dict[str, Any] | None:
+        """The newest execution of one check, whatever was materialised after it: a live decision comes each minute."""
+        asked = {"asset": {"path": [asset]}, "check": check}
+        return next(iter(self.graphql(_EXECUTIONS, asked)["assetCheckExecutions"]), None)
 
     def processes(self) -> dict[str, list[psutil.Process]]:
         """Name of each program that `status` tells of -> its live processes: the supervised one and its children."""

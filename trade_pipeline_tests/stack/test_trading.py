@@ -61,7 +61,7 @@ def test_a_recomputed_day_has_the_targets_that_were_decided_live(stack: RunningS
     today = datetime.now(UTC).date().isoformat()
     answer = stack.command("backfill", "--from", today, "--to", today)
     assert answer.returncode == 0, answer.stdout + answer.stderr
-    check = stack.checks("target_positions")["recomputed_equals_live"]
+    check = stack.newest_execution("target_positions", "recomputed_equals_live")
     assert check is not None
     evaluation = check["evaluation"]
     numbers = {entry["label"]: entry.get("intValue") for entry in evaluation["metadataEntries"]}
