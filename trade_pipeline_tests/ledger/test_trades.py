@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -177,12 +176,15 @@ def test_an_order_is_explained_from_its_bars_to_its_position(ledger: Ledger) -> 
     assert ledger.explain(chain["order"]["client_order_id"]) == ledger.explain("1")
 
 
-def test_a_thousand_fills_are_booked_in_well_under_two_seconds(ledger: Ledger) -> None:
+def test_a_thousand_fills_are_booked_in_one_transaction(ledger_url: str) -> None:
+    heard: list[str] = []
+    ledger = Ledger(ledger_url, watch=heard.append)
     open_order(ledger, amount=D(1000))
     trades = [make_trade(number, fee=D("0.1")) for number in range(1, 1001)]
 
-    begin = time.perf_counter()
+    heard.clear()
     ledger.book_trades("main", trades, prefix=PREFIX)
 
-    assert time.perf_counter() - begin < 2
+    assert heard == ["before_commit", "after_commit"]
     assert amount_of(ledger) == 1000
+    ledger.close()
