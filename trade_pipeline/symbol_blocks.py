@@ -42,12 +42,17 @@ def in_order(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     return frame if strictly_ordered(frame, key) else frame.sort(key)
 
 
+def starts_of(symbol: pl.Series) -> pl.Series:
+    """Whether the row above is of another symbol, or none."""
+    return (symbol != symbol.shift(1)).fill_null(True)
+
+
 def blocks_of(frame: pl.DataFrame) -> list[Block]:
     """A frame that is sorted by symbol, cut at symbols; one empty block if it has no rows. Nothing is copied."""
     if frame.is_empty():
         return [Block(frame, single=True)]
     symbol = frame.get_column("symbol")
-    starts = (symbol != symbol.shift(1)).fill_null(True).arg_true().to_list()
+    starts = starts_of(symbol).arg_true().to_list()
     blocks: list[Block] = []
     begin, symbols = 0, 0
     for start, end in zip(starts, [*starts[1:], frame.height], strict=True):

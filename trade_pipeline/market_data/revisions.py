@@ -10,7 +10,7 @@ import polars as pl
 
 from trade_pipeline.market_data.views import as_text, packed
 from trade_pipeline.schemas import frames
-from trade_pipeline.symbol_blocks import strictly_ordered
+from trade_pipeline.symbol_blocks import starts_of, strictly_ordered
 
 BAR_FACTS = ("open", "high", "low", "close", "volume", "quote_volume", "trades")
 """What a bar says happened: a change of these is told to people."""
@@ -126,7 +126,7 @@ def _continued(rows: pl.DataFrame, stored: pl.DataFrame, key: Sequence[str]) -> 
 
 def _spans(symbol: pl.Series) -> Iterator[tuple[str, int, int]]:
     """Each symbol of a sorted column with the place where its rows begin, and how many they are."""
-    begins = (symbol != symbol.shift(1)).fill_null(True).arg_true()
+    begins = starts_of(symbol).arg_true()
     counts = begins.shift(-1, fill_value=len(symbol)) - begins
     yield from zip(symbol.gather(begins).to_list(), begins.to_list(), counts.to_list(), strict=True)
 

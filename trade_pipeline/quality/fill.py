@@ -11,6 +11,7 @@ import polars as pl
 
 from trade_pipeline.quality.rules import Scope
 from trade_pipeline.schemas.frames import BARS, JUDGED_BARS
+from trade_pipeline.symbol_blocks import starts_of
 
 
 def kept_bars(sound: pl.DataFrame, rejected: pl.DataFrame | None) -> pl.DataFrame:
@@ -57,8 +58,8 @@ def with_fillers(kept: pl.DataFrame, rejected: pl.DataFrame | None, scope: Scope
 def _short_holes(kept: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     """symbol, open_time, close and source of the bar before each hole that is to be filled; _hole, bars that are not
     there; _idle, want of trades explains them; _behind, the place of the bar that the hole is before."""
-    symbol, opened = kept.get_column("symbol"), kept.get_column("open_time").to_physical()
-    wide = (opened.diff() >= 2 * scope.bar_length_ms) & (symbol == symbol.shift(1))
+    opened = kept.get_column("open_time").to_physical()
+    wide = (opened.diff() >= 2 * scope.bar_length_ms) & ~starts_of(kept.get_column("symbol"))
     behind = wide.fill_null(False).arg_true().alias("_behind")
     if scope.sessions:
         behind = behind.clear()

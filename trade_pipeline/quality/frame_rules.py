@@ -8,9 +8,10 @@ from datetime import timedelta
 import polars as pl
 
 from trade_pipeline.quality.failures import failures, no_failures
-from trade_pipeline.quality.prepare import FACTS
+from trade_pipeline.quality.prepare import FACTS, MEASURED
 from trade_pipeline.quality.rules import Scope, Severity
 from trade_pipeline.schemas.frames import BAR_KEY, BARS, moment
+from trade_pipeline.symbol_blocks import starts_of
 
 SYMBOL = re.compile(r"[A-Z0-9.-]+/[A-Z0-9]+")
 
@@ -39,7 +40,7 @@ def nameless(bars: pl.DataFrame) -> pl.Series:
     """Whether no other rule can be asked of a row: it has no time, or a symbol that is none."""
     symbol = bars.get_column("symbol")
     # Bars of a symbol mostly stand together, and its name is looked at once.
-    names = symbol.filter((symbol != symbol.shift(1)).fill_null(True)).unique()
+    names = symbol.filter(starts_of(symbol)).unique()
     odd = [name for name in names if name is not None and not SYMBOL.fullmatch(name)]
     broken = symbol.is_in(odd).fill_null(False) if odd else pl.repeat(False, bars.height, eager=True)
     for name in ("symbol", "open_time", "close_time"):
@@ -157,9 +158,8 @@ def revised_candle(bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     """Bars whose prices or volume are not those of `scope.earlier`, the same bars as they were known before."""
     if scope.earlier is None:
         return no_failures()
-    facts = ("open", "high", "low", "close", "volume")
-    before = scope.earlier.select(*BAR_KEY, *(pl.col(name).alias(f"_was_{name}") for name in facts))
-    changed = [(name, pl.col(name).ne_missing(pl.col(f"_was_{name}"))) for name in facts]
+    before = scope.earlier.select(*BAR_KEY, *(pl.col(name).alias(f"_was_{name}") for name in MEASURED))
+    changed = [(name, pl.col(name).ne_missing(pl.col(f"_was_{name}"))) for name in MEASURED]
     rows = bars.join(before, on=list(BAR_KEY), how="inner").filter(pl.any_horizontal(is_new for _, is_new in changed))
     first = pl.coalesce(pl.when(is_new).then(pl.lit(name)) for name, is_new in changed)
     value = pl.coalesce(pl.when(is_new).then(pl.col(name)) for name, is_new in changed)

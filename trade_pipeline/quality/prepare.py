@@ -12,6 +12,7 @@ from trade_pipeline.quality.conventions import idle_is_missing
 from trade_pipeline.quality.moves import robust_scale, with_outliers
 from trade_pipeline.quality.rules import Scope
 from trade_pipeline.schemas.frames import BARS, moment
+from trade_pipeline.symbol_blocks import starts_of
 
 FACTS = tuple(name for name in BARS if name != "source")
 """What a bar says happened; who says it is no difference."""
@@ -29,21 +30,19 @@ def prepare(bars: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     explains that. _copies: rows of the same key, _loser: another row of the key is fuller, _equal: all say the same.
     """
     rows = bars.rechunk().with_row_index("_row")
-    first = starts_of(rows)
+    first = _first_of(rows)
     if _in_order(rows, first):
         rows = rows.with_columns(pl.lit(False).alias("_late"), first)
     else:
         behind = (pl.col("open_time") < pl.col("open_time").shift(1).over("symbol")).fill_null(False)
         rows = rows.with_columns(behind.alias("_late")).sort("symbol", "open_time", maintain_order=True)
-        rows = rows.with_columns(starts_of(rows))
+        rows = rows.with_columns(_first_of(rows))
     rows = rows.with_columns(_unless_first(pl.col("open_time").shift(1)).alias("_before"))
     return _with_copies(_with_idle(rows.with_columns(_missing(rows, scope).alias("_missing")), scope))
 
 
-def starts_of(rows: pl.DataFrame) -> pl.Series:
-    """_first: whether the row above is of another symbol, or none."""
-    symbol = rows.get_column("symbol")
-    return (symbol != symbol.shift(1)).fill_null(True).alias("_first")
+def _first_of(rows: pl.DataFrame) -> pl.Series:
+    return starts_of(rows.get_column("symbol")).alias("_first")
 
 
 def _in_order(rows: pl.DataFrame, first: pl.Series) -> bool:
@@ -144,7 +143,7 @@ def prepare_series(sound: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     median volume of the block of BLOCK_BARS bars that a bar is in, _volume_max: what is above it is out of proportion,
     _scale: see `quality.moves`, as are _outlier and _move.
     """
-    rows = sound.with_columns(starts_of(sound))
+    rows = sound.with_columns(_first_of(sound))
     rows = rows.with_columns(
         _unless_first((pl.col("close") / pl.col("close").shift(1)).log()).alias("_return"),
         pl.all_horizontal(~pl.col("_first"), *(pl.col(name) == pl.col(name).shift(1) for name in MEASURED))

@@ -38,8 +38,7 @@ def judged_file(
 ) -> JudgedRecording:
     """One file; for the arguments and what is raised see `read_recorded`."""
     recorded = read_recorded(path, symbol=symbol, layout=layout, unnamed=unnamed)
-    trades = recorded if isinstance(recorded, RecordedTrades) else None
-    bars = bars_from_trades(recorded) if isinstance(recorded, RecordedTrades) else recorded
+    trades, bars = (recorded, bars_from_trades(recorded)) if isinstance(recorded, RecordedTrades) else (None, recorded)
     return JudgedRecording(bars, trades, judge(bars.bars, scope_of(bars, settings)))
 
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from trade_pipeline.quality.prepare import starts_of
 from trade_pipeline.quality.rules import Scope
 from trade_pipeline.schemas.frames import QUALITY_SCORES, moment
+from trade_pipeline.symbol_blocks import starts_of
 
 DAY_MS = 86_400_000
 REPAIRED_WEIGHT = 0.9
@@ -54,7 +54,7 @@ def _counted(bars: pl.DataFrame) -> pl.DataFrame:
     filler, repaired = pl.col("_filler"), pl.col("repair").is_not_null()
     # Bars are in order, so that a day is a run of rows: grouped by its number, not by a text and a time.
     day = bars.get_column("open_time").to_physical() // DAY_MS
-    run = (starts_of(bars) | (day != day.shift(1))).cum_sum().alias("_run").set_sorted()
+    run = (starts_of(bars.get_column("symbol")) | (day != day.shift(1))).cum_sum().alias("_run").set_sorted()
     return (
         bars.select("symbol", "open_time", "close_time", "repair", "synthetic", "_filler", "_idle", run)
         .group_by("_run", maintain_order=True)
