@@ -19,7 +19,7 @@ from trade_pipeline.bench.measure import Report
 from trade_pipeline.errors import DataError
 from trade_pipeline.market_data.universe import screen
 from trade_pipeline.quality.recordings import judged_files
-from trade_pipeline.recorded.reading import read_recorded
+from trade_pipeline.recorded.reading import UNNAMED, read_recorded
 from trade_pipeline.recorded.values import RecordedBars
 from trade_pipeline.runtime.throwaway_exchange import throwaway_exchange
 from trade_pipeline.settings.market import MarketSettings
@@ -36,7 +36,6 @@ SCANNED, SCAN_S_AIM = 500, 2.0
 FETCHES = 5
 FETCH_PER_MIN_FLOOR = 200.0
 FETCH_CONCURRENCY = 20
-UNNAMED = "UNKNOWN/UNKNOWN"
 KINDS = (".feather", ".parquet", ".json", ".gz", ".csv")
 
 

@@ -20,7 +20,7 @@ from trade_pipeline.bench.data import files_in
 from trade_pipeline.bench.features_child import NAMES, TOLERANCE, sorted_bars
 from trade_pipeline.bench.measure import Report
 from trade_pipeline.errors import DataError, ReplayFileError
-from trade_pipeline.recorded.reading import read_recorded
+from trade_pipeline.recorded.reading import UNNAMED, read_recorded
 from trade_pipeline.recorded.values import RecordedBars
 
 BAR_LENGTH_S = 300
@@ -82,7 +82,7 @@ def five_minute_bars(files: Sequence[Path]) -> tuple[pl.DataFrame, int]:
     frames: list[pl.DataFrame] = []
     for file in files:
         try:
-            item = read_recorded(file, unnamed="UNKNOWN/UNKNOWN")
+            item = read_recorded(file, unnamed=UNNAMED)
         except ReplayFileError:
             continue  # a list of files, or a table of something else
         if isinstance(item, RecordedBars) and item.bar_length_s == BAR_LENGTH_S:

@@ -18,13 +18,12 @@ from trade_pipeline.errors import DataError
 from trade_pipeline.quality.judge import Judgement, judge
 from trade_pipeline.quality.recordings import JudgedRecording, judged_files
 from trade_pipeline.quality.rules import Scope
+from trade_pipeline.recorded.reading import UNNAMED
 from trade_pipeline.recorded.values import RecordedBars, RecordedTrades
 from trade_pipeline.settings.load import load_settings, settings_in_force
 from trade_pipeline.settings.root import Settings
 
 PIPED_WIDTH = 160
-UNNAMED = "UNKNOWN/UNKNOWN"
-"""Symbol of a file that names none: to count what is wrong with it, none is needed."""
 
 
 @dataclass(frozen=True, slots=True)

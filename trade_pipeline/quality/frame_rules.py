@@ -10,10 +10,10 @@ import polars as pl
 from trade_pipeline.quality.failures import failures, no_failures
 from trade_pipeline.quality.prepare import FACTS, MEASURED
 from trade_pipeline.quality.rules import Scope, Severity
-from trade_pipeline.schemas.frames import BAR_KEY, BARS, moment
+from trade_pipeline.schemas.frames import BAR_KEY, BARS, SYMBOL_PATTERN, moment
 from trade_pipeline.symbol_blocks import starts_of
 
-SYMBOL = re.compile(r"[A-Z0-9.-]+/[A-Z0-9]+")
+SYMBOL = re.compile(SYMBOL_PATTERN)
 
 
 def columns(bars: pl.DataFrame) -> pl.DataFrame:

@@ -18,10 +18,12 @@ from trade_pipeline.recorded.names import named
 from trade_pipeline.recorded.times import bar_length_s, grid_offset_s
 from trade_pipeline.recorded.trades import bars_of, once
 from trade_pipeline.recorded.values import RecordedBars, RecordedTrades, Table, refuse
-from trade_pipeline.schemas.frames import BARS, UTC_MS
+from trade_pipeline.schemas.frames import BARS, SYMBOL_PATTERN, UTC_MS
 
 TRADE_BAR_S = 60
-_SYMBOL = re.compile(r"^[A-Z0-9.-]+/[A-Z0-9]+$")
+UNNAMED = "UNKNOWN/UNKNOWN"
+"""Symbol of a file that names none, for who counts what is wrong with it and needs none."""
+_SYMBOL = re.compile(SYMBOL_PATTERN)
 
 
 def read_recorded(

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import pandera.polars as pa
 
+from trade_pipeline.schemas.frames import SYMBOL_PATTERN
 from trade_pipeline.schemas.validation import Frame, UtcMs
 
 
 class Bars(Frame):
     """raw_bars. Key: (symbol, open_time)."""
 
-    symbol: str = pa.Field(str_matches=r"^[A-Z0-9.-]+/[A-Z0-9]+$")
+    symbol: str = pa.Field(str_matches=SYMBOL_PATTERN)
     open_time: UtcMs
     close_time: UtcMs
     open: float

@@ -30,6 +30,8 @@ BARS: dict[str, pl.DataType] = {
 }
 """raw_bars and bars. Key: (symbol, open_time)."""
 
+SYMBOL_PATTERN = r"^[A-Z0-9.-]+/[A-Z0-9]+$"
+
 BAR_KEY = ("symbol", "open_time")
 
 JUDGED_BARS: dict[str, pl.DataType] = {
