@@ -99,13 +99,7 @@ def run_repair(home: Path | None, first: str | None, last: str | None, *, dry_ru
 def missing(lake: Lake, settings: Settings, first: str, last: str) -> list[Hole]:
     """Holes of the days from `first` to `last`. All days of the lake are looked at: those around tell what is missing
     at the borders."""
-    traded = partial(_traded, lake, settings)
-    return holes(summary(lake, lake.days("raw_bars")), first, last, traded)
-
-
-def _traded(lake: Lake, settings: Settings, day: str) -> tuple[str, ...] | None:
-    midnight = datetime.fromisoformat(day).replace(tzinfo=UTC)
-    return known_of_day(lake, settings, day, midnight + timedelta(days=1))
+    return holes(summary(lake, lake.days("raw_bars")), first, last, partial(known_of_day, lake, settings))
 
 
 def contiguous(days: Sequence[str]) -> list[list[str]]:

@@ -6,14 +6,15 @@ the exchange cannot fill (it was down itself) is asked for once, and not every h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import dagster as dg
 
 from trade_pipeline.defs.jobs import HISTORY_CHAIN, repair
-from trade_pipeline.defs.partitions import DAY, day_start, last_close, partition_of
+from trade_pipeline.defs.partitions import last_close, partition_of
 from trade_pipeline.defs.resources import OpenStack, Stack
 from trade_pipeline.defs.schedules import SCHEDULE_STATUS
 from trade_pipeline.market_data.repair import Hole, holes, outdated, summary
@@ -38,17 +39,13 @@ def wanted_days(stack: OpenStack, computed_at: Mapping[str, datetime], today: st
     # The window of the oldest day begins before it, and what is missing at its beginning shows by what was before.
     before = [day for day in stack.lake.days("raw_bars") if day < past[0]][-1:]
     stored = summary(stack.lake, [*before, *past, today])
-    found = {hole.day: _of_hole(hole) for hole in holes(stored, past[0], past[-1], traded_on(stack))}
+    traded = partial(known_of_day, stack.lake, settings)
+    found = {hole.day: _of_hole(hole) for hole in holes(stored, past[0], past[-1], traded)}
     for day, known_at in outdated(stored, computed_at, settings.market.warmup_bars).items():
         if day < today and day not in found:
             found[day] = Wanted(day, f"a bar of its window became known at {known_at:%Y-%m-%d %H:%M:%S}",
                                 f"outdated:{day}:{known_at.isoformat()}")  # fmt: skip
     return [found[day] for day in sorted(found)]
-
-
-def traded_on(stack: OpenStack) -> Callable[[str], tuple[str, ...] | None]:
-    """For `holes`: what the settings or the scans of a day name. Asks no exchange."""
-    return lambda day: known_of_day(stack.lake, stack.settings, day, day_start(day) + DAY)
 
 
 def days_before(today: str, count: int) -> list[str]:

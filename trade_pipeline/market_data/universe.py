@@ -6,7 +6,7 @@ Pure, but for what reads the scans that the lake holds: `chosen`, `chosen_in_day
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fnmatch import fnmatchcase
 
 import polars as pl
@@ -147,8 +147,10 @@ def chosen_in_day(lake: Lake, day: str, until: datetime) -> tuple[str, ...] | No
     return tuple(sorted({*(at_first or ()), *within.filter("selected").get_column("symbol")}))
 
 
-def known_of_day(lake: Lake, settings: Settings, day: str, until: datetime) -> tuple[str, ...] | None:
-    """Symbols of a UTC day by the settings, else by its scans; None where neither names any."""
+def known_of_day(lake: Lake, settings: Settings, day: str, until: datetime | None = None) -> tuple[str, ...] | None:
+    """Symbols of a UTC day up to `until`, or of the whole of it, by the settings, else by its scans; None where neither
+    names any. No exchange is asked."""
+    until = until or datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta(days=1)
     return settings.market.symbols or (chosen_in_day(lake, day, until) if settings.universe.discovery else None)
 
 

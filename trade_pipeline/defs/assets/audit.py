@@ -10,7 +10,7 @@ import polars as pl
 from trade_pipeline.audit.expectations import suites
 from trade_pipeline.audit.run import Audit, Finding, audit_day
 from trade_pipeline.defs.asset_kinds import OWNERS
-from trade_pipeline.defs.partitions import DAILY, DAY, day_start
+from trade_pipeline.defs.partitions import DAILY, day_start
 from trade_pipeline.defs.resources import Stack
 from trade_pipeline.market_data.universe import known_of_day
 
@@ -42,7 +42,7 @@ def lake_audit(context: dg.AssetExecutionContext, stack: Stack) -> dg.Materializ
     for name, frame in tables.items():
         if "open_time" in frame.columns:
             tables[name] = frame.filter(frame.get_column("open_time") >= begin)
-    known = known_of_day(opened.lake, opened.settings, day, begin + DAY)
+    known = known_of_day(opened.lake, opened.settings, day)
     if known is not None:  # what stands there of other symbols is the warm-up of the day after
         tables["bars"] = tables["bars"].filter(pl.col("symbol").is_in(known))
     symbols = max(tables["bars"].get_column("symbol").n_unique(), 1) if known is None else len(known)

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from enum import StrEnum
 
+from trade_pipeline.errors import SymbolUnknown, VenueError
 from trade_pipeline.settings.sources import SourceSettings
 
 
@@ -63,6 +64,11 @@ class SourceBreaker:
                 if self._is_failing(self._settings.breaker_requests_min):
                     self._opened_at = now
             return self._phase()
+
+    def record_answer(self, wanted: Sequence[str], errors: Mapping[str, VenueError]) -> BreakerPhase:
+        """Count an answer to `wanted`: a symbol that the source does not list says nothing about it."""
+        failed = [symbol for symbol, error in errors.items() if not isinstance(error, SymbolUnknown)]
+        return self.record([symbol for symbol in wanted if symbol not in errors], failed)
 
     def _count_misses(self, answered: Collection[str], failed: Collection[str]) -> None:
         """Failures of each symbol in a row."""

@@ -183,7 +183,7 @@ class Cascade:
         breaker = self.breakers[source.name]
         # A breaker chooses between sources: an only one is asked as often as its reader wants.
         wanted = breaker.admitted(batch.pending) if len(self.sources) > 1 else batch.pending
-        for symbol in set(batch.pending) - set(wanted):
+        for symbol in [symbol for symbol in batch.pending if symbol not in wanted]:
             batch.give_up(symbol, source.name, f"left alone, its breaker is {breaker.phase}")
         if not wanted:
             return
@@ -191,8 +191,7 @@ class Cascade:
         answer = self._answer(source, rank, asked, wanted)
         latency_ms = (self._monotonic() - began) * 1000
         fetched_at = self._now()
-        faults = [name for name, error in answer.errors.items() if not isinstance(error, SymbolUnknown)]
-        after = breaker.record([name for name in wanted if name not in answer.errors], faults)
+        after = breaker.record_answer(wanted, answer.errors)
         if after is not before:
             batch.changes.append((source.name, str(after)))
             LOGGER.warning("the breaker of source %s is %s", source.name, after)

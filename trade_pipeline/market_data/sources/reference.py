@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from trade_pipeline.errors import SymbolUnknown, VenueError
+from trade_pipeline.errors import VenueError
 from trade_pipeline.market_data.sources.cascade import Cascade
 from trade_pipeline.schemas import frames
 from trade_pipeline.settings.root import Settings
@@ -89,6 +89,5 @@ class Reference:
         except VenueError:
             breaker.record((), wanted)
             raise
-        failed = [name for name, error in answer.errors.items() if not isinstance(error, SymbolUnknown)]
-        breaker.record([name for name in wanted if name not in answer.errors], failed)
+        breaker.record_answer(wanted, answer.errors)
         return answer.frame.filter(pl.col("close_time") <= as_of).unique(frames.BAR_KEY, keep="none")
