@@ -19,6 +19,7 @@ import polars as pl
 from trade_pipeline.errors import DataError, LakeConflict
 from trade_pipeline.market_data import delta
 from trade_pipeline.market_data.content_hash import content_hash
+from trade_pipeline.market_data.cutting import by_day, conformed, those
 from trade_pipeline.market_data.revisions import changes, compared, newest, replaced
 from trade_pipeline.market_data.tables import Table, table_of
 from trade_pipeline.market_data.views import View, newest_of_day, together
@@ -31,8 +32,6 @@ COMMIT_ATTEMPTS_MAX = 8
 CACHED_DAYS_MAX = 16
 """Newest views kept in memory, over all tables; today and the day before of seven tables are 14. What spans more days
 is read and compared without views."""
-DAYS_TOGETHER_MAX = 64
-"""Days of a long frame that are compared in one step."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +89,9 @@ class Lake:
         spec = table_of(table)
         if known_at is None or (key is not None and tuple(key) != spec.key):
             raise DataError("append needs known_at, and the table's own key", thing=table, value=key)
-        rows = _conform(frame, spec)
+        rows = conformed(frame, spec)
         digest = content_hash(rows, spec.key)
-        cut = _by_day(rows, spec, day)
+        cut = by_day(rows, spec, day, apart_max=CACHED_DAYS_MAX)
         for _ in range(COMMIT_ATTEMPTS_MAX):
             opened = self._open(spec)
             parts = [self._compared(spec, opened, days, part, known_at) for days, part in cut]
@@ -125,7 +124,7 @@ class Lake:
             whole = newest(known, spec.key).select(empty.columns)
             whole = whole if where is None else whole.filter(where)
             return whole if strictly_ordered(whole, spec.key) else whole.sort(spec.key, maintain_order=True)
-        parts = [_those(self._view(spec, opened, day).rows, where) for day in days]
+        parts = [those(self._view(spec, opened, day).rows, where) for day in days]
         return together(parts, spec.key, empty.columns) if parts else empty
 
     def as_seen(self, table: str, dates: Sequence[str], moment: datetime) -> pl.DataFrame:
@@ -273,33 +272,3 @@ def lake_of(storage: StorageSettings, home: Home) -> Lake:
 def _until(rows: pl.DataFrame, table: str, moment: datetime) -> pl.DataFrame:
     spec = table_of(table)
     return rows.filter(pl.col("close_time" if "close_time" in spec.columns else spec.time) <= moment)
-
-
-def _conform(frame: pl.DataFrame, spec: Table) -> pl.DataFrame:
-    """Exactly the table's columns and types. Raises DataError that names what is missing."""
-    missing = [name for name in spec.columns if name not in frame.columns]
-    if missing:
-        raise DataError("columns are missing", thing=f"frame for lake table {spec.name}", value=missing)
-    return frame.select(pl.col(name).cast(dtype) for name, dtype in spec.columns.items())
-
-
-def _by_day(rows: pl.DataFrame, spec: Table, day: str | None) -> list[tuple[tuple[str, ...], pl.DataFrame]]:
-    """Rows in the order given, by the day they are of; of many days by some at once, because what a day costs would be
-    most of it. Raises DataError where a day is missing, or given and not wanted."""
-    if spec.anchored != (day is not None):
-        raise DataError("a day is given for anchored tables only", thing=f"lake table {spec.name}", value=day)
-    if day is not None:
-        return [((day,), rows)] if rows.height else []
-    dates = rows.get_column(spec.time).dt.date()
-    known = dates.unique().sort()
-    together = 1 if known.len() <= CACHED_DAYS_MAX else DAYS_TOGETHER_MAX
-    cut = [known.slice(begin, together) for begin in range(0, known.len(), together)]
-    return [(tuple(map(str, days)), _those(rows, dates.is_between(days[0], days[-1]))) for days in cut]
-
-
-def _those(rows: pl.DataFrame, where: pl.Expr | pl.Series | None) -> pl.DataFrame:
-    """The rows for which it is true; the frame itself where that is all of them."""
-    if where is None:
-        return rows
-    wanted = where if isinstance(where, pl.Series) else rows.select(where).to_series()
-    return rows if wanted.all() else rows.filter(wanted)

@@ -10,7 +10,8 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from trade_pipeline.market_data import delta
-from trade_pipeline.market_data.lake import CACHED_DAYS_MAX, DAYS_TOGETHER_MAX, Lake
+from trade_pipeline.market_data.cutting import DAYS_TOGETHER_MAX
+from trade_pipeline.market_data.lake import CACHED_DAYS_MAX, Lake
 from trade_pipeline.schemas import frames
 from trade_pipeline_tests.market_data.frames_of import START, bars
 
