@@ -22,7 +22,7 @@ def conformed(frame: pl.DataFrame, spec: Table) -> pl.DataFrame:
 def by_day(
     rows: pl.DataFrame, spec: Table, day: str | None, *, apart_max: int
 ) -> list[tuple[tuple[str, ...], pl.DataFrame]]:
-    """Rows in the order given, by the day they are of; of more than `apart_max` days by some at once, because what a day
+    """Rows in the order given, by their day; of more than `apart_max` days by some at once, because what a day
     costs would be most of it. Raises DataError where a day is missing, or given and not wanted."""
     if spec.anchored != (day is not None):
         raise DataError("a day is given for anchored tables only", thing=f"lake table {spec.name}", value=day)
